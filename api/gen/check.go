@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// check is the text of the check tag for a use of shape name: what the model
+// says of its length, range, pattern and values, and of its elements'. The form
+// is documented in wire, which reads it.
+func (g *generator) check(name string, depth int) string {
+	s := g.m.Shapes[name]
+	if s == nil || depth > 4 || g.p.Types[name] != "" {
+		return ""
+	}
+	var parts []string
+	if s.Min != nil || s.Max != nil {
+		word := "len"
+		switch s.Type {
+		case "integer", "long", "float", "double":
+			word = "range"
+		}
+		parts = append(parts, word+":"+bound(s.Min)+".."+bound(s.Max))
+	}
+	if len(s.Enum) > 0 {
+		parts = append(parts, "enum:"+strings.Join(s.Enum, "|"))
+	}
+	if s.Pattern != "" {
+		parts = append(parts, g.pattern(name, s.Pattern)...)
+	}
+	switch s.Type {
+	case "list":
+		if c := g.check(s.Member.Shape, depth+1); c != "" {
+			parts = append(parts, "["+c+"]")
+		}
+	case "map":
+		if c := g.check(s.Value.Shape, depth+1); c != "" {
+			parts = append(parts, "["+c+"]")
+		}
+		if c := g.check(s.Key.Shape, depth+1); c != "" {
+			parts = append(parts, "{"+c+"}")
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+func bound(f *float64) string {
+	if f == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*f, 'f', -1, 64)
+}
+
+var (
+	surrogates = strings.NewReplacer(
+		`\ud800\udc00-\udbff\udfff`, `\x{10000}-\x{10FFFF}`,
+		`\uD800\uDC00-\uDBFF\uDFFF`, `\x{10000}-\x{10FFFF}`,
+		`\u10000-\u10FFFF`, `\x{10000}-\x{10FFFF}`,
+		`\p{IsAlphabetic}`, `\p{L}`, `\p{Alnum}`, `[:alnum:]`, `\p{Punct}`, `[:punct:]`,
+		`\p{ASCII}`, `\x00-\x7F`, `\p{Print}`, `[:print:]`, `\-`, `\x2D`)
+	unicodeEscape = regexp.MustCompile(`\\u([0-9a-fA-F]{4})`)
+	repetition    = regexp.MustCompile(`\{(\d+),(\d+)\}`)
+	exactly       = regexp.MustCompile(`\{([1-9]\d{3,})\}`)
+)
+
+// pattern is the match part for a Java pattern, with its original text where Go's
+// differs. Go repeats at most 1,000 times, which is fine: a pattern with a larger
+// count stands beside a length.
+func (g *generator) pattern(name, java string) []string {
+	re := java
+	if replaced, ok := g.p.Patterns[name]; ok {
+		re = replaced
+	} else {
+		re = exactly.ReplaceAllString(re, "{1000,}")
+		re = repetition.ReplaceAllStringFunc(re, func(m string) string {
+			lo, hi, _ := strings.Cut(strings.Trim(m, "{}"), ",")
+			if n, _ := strconv.Atoi(hi); n <= 1000 {
+				return m
+			}
+			if n, _ := strconv.Atoi(lo); n > 1000 {
+				lo = "1000"
+			}
+			return "{" + lo + ",}"
+		})
+		re = unicodeEscape.ReplaceAllString(surrogates.Replace(re), `\x{$1}`)
+	}
+	if re == "" {
+		return nil
+	}
+	if _, err := regexp.Compile("^(?:" + re + ")$"); err != nil {
+		// Nested counts may still multiply past Go's bound.
+		loose := repetition.ReplaceAllString(re, "{$1,}")
+		if _, err := regexp.Compile("^(?:" + loose + ")$"); err != nil {
+			g.problems = append(g.problems, fmt.Sprintf("pattern of %s: %v", name, err))
+			return nil
+		}
+		re = loose
+	}
+	out := []string{"match:" + strconv.Quote(re)}
+	if re != java {
+		out = append(out, "src:"+strconv.Quote(java))
+	}
+	return out
+}

@@ -1,0 +1,110 @@
+package main
+
+// model is a service-2.json, as far as the generator reads it.
+type model struct {
+	Metadata struct {
+		APIVersion          string
+		EndpointPrefix      string
+		GlobalEndpoint      string
+		JSONVersion         string
+		Protocol            string
+		Protocols           []string
+		ServiceID           string `json:"serviceId"`
+		SigningName         string
+		TargetPrefix        string
+		XMLNamespace        string    `json:"xmlNamespace"`
+		AWSQueryCompatible  *struct{} `json:"awsQueryCompatible"`
+		ServiceAbbreviation string
+	}
+	Operations map[string]*operation
+	Shapes     map[string]*shape
+}
+
+type operation struct {
+	Name string
+	HTTP struct {
+		Method       string
+		RequestURI   string `json:"requestUri"`
+		ResponseCode int
+	}
+	Input, Output *ref
+	AuthType      string
+	ReadOnly      bool
+	HTTPChecksum  *struct {
+		RequestChecksumRequired bool
+	}
+	HTTPChecksumRequired bool
+}
+
+// ref is a use of a shape: a member, a list's element, an operation's input.
+type ref struct {
+	Shape           string
+	Location        string
+	LocationName    string
+	Flattened       bool
+	Streaming       bool
+	XMLAttribute    bool
+	XMLNamespace    *namespace `json:"xmlNamespace"`
+	TimestampFormat string
+	QueryName       string
+	JSONValue       bool `json:"jsonvalue"`
+	Token           bool `json:"idempotencyToken"`
+	HostLabel       bool
+	EventPayload    bool
+	EventHeader     bool
+	ResultWrapper   string
+}
+
+type namespace struct {
+	URI    string
+	Prefix string
+}
+
+type shape struct {
+	Type            string
+	Members         map[string]*ref
+	MemberOrder     []string `json:"-"`
+	Required        []string
+	Member          *ref
+	Key, Value      *ref
+	Flattened       bool
+	Sparse          bool
+	Sensitive       bool
+	Streaming       bool
+	Wrapper         bool
+	Union           bool
+	Document        bool
+	Exception       bool
+	Fault           bool
+	EventStream     bool
+	Event           bool
+	Payload         string
+	LocationName    string
+	TimestampFormat string
+	XMLNamespace    *namespace `json:"xmlNamespace"`
+	Enum            []string
+	Pattern         string
+	Min, Max        *float64
+	Error           *struct {
+		Code           string
+		HTTPStatusCode int `json:"httpStatusCode"`
+		SenderFault    bool
+	}
+}
+
+// patch is what patches.json says of a service beside its model.
+type patch struct {
+	Model     string            `json:"model,omitempty"`     // model folder, if not the package's name
+	Invalid   string            `json:"invalid"`             // code for broken constraints
+	Malformed string            `json:"malformed"`           // code for bodies that do not parse
+	Codes     map[string]string `json:"codes,omitempty"`     // front door errors that this service renames
+	Protocols []string          `json:"protocols,omitempty"` // further protocols that clients use
+	Actions   map[string]string `json:"actions,omitempty"`   // IAM actions that differ from the operation
+	Global    bool              `json:"global,omitempty"`
+	// Types maps shapes to types written by hand beside the generated files.
+	Types map[string]string `json:"types,omitempty"`
+	// Patterns replaces patterns that Go's regexp cannot express.
+	Patterns map[string]string `json:"patterns,omitempty"`
+	// Errors adds errors that AWS sends and does not model: code to HTTP status.
+	Errors map[string]int `json:"errors,omitempty"`
+}
