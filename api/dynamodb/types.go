@@ -47,7 +47,7 @@ type AutoScalingPolicyDescription struct {
 
 // AutoScalingPolicyUpdate is the structure AutoScalingPolicyUpdate.
 type AutoScalingPolicyUpdate struct {
-	PolicyName                               *string                                                    `aws:"PolicyName" check:"len:1..256 match:\"[:print:]+\" src:\"\\\\p{Print}+\""`
+	PolicyName                               *string                                                    `aws:"PolicyName" check:"len:1..256 match:\"[[:print:]]+\" src:\"\\\\p{Print}+\""`
 	TargetTrackingScalingPolicyConfiguration *AutoScalingTargetTrackingScalingPolicyConfigurationUpdate `aws:"TargetTrackingScalingPolicyConfiguration,required"`
 }
 

@@ -58,8 +58,8 @@ var (
 		`\ud800\udc00-\udbff\udfff`, `\x{10000}-\x{10FFFF}`,
 		`\uD800\uDC00-\uDBFF\uDFFF`, `\x{10000}-\x{10FFFF}`,
 		`\u10000-\u10FFFF`, `\x{10000}-\x{10FFFF}`,
-		`\p{IsAlphabetic}`, `\p{L}`, `\p{Alnum}`, `[:alnum:]`, `\p{Punct}`, `[:punct:]`,
-		`\p{ASCII}`, `\x00-\x7F`, `\p{Print}`, `[:print:]`, `\-`, `\x2D`)
+		`\p{IsAlphabetic}`, `\p{L}`, `\-`, `\x2D`)
+	javaClass     = regexp.MustCompile(`\\p\{(Alnum|Alpha|ASCII|Blank|Digit|Graph|Lower|Print|Punct|Space|Upper)\}`)
 	unicodeEscape = regexp.MustCompile(`\\u([0-9a-fA-F]{4})`)
 	repetition    = regexp.MustCompile(`\{(\d+),(\d+)\}`)
 	exactly       = regexp.MustCompile(`\{([1-9]\d{3,})\}`)
@@ -85,6 +85,7 @@ func (g *generator) pattern(name, java string) []string {
 			return "{" + lo + ",}"
 		})
 		re = unicodeEscape.ReplaceAllString(surrogates.Replace(re), `\x{$1}`)
+		re = posix(re)
 	}
 	if re == "" {
 		return nil
@@ -103,4 +104,37 @@ func (g *generator) pattern(name, java string) []string {
 		out = append(out, "src:"+strconv.Quote(java))
 	}
 	return out
+}
+
+// posix puts Java's \p{Print} and its like into Go's words, which stand within
+// brackets only.
+func posix(re string) string {
+	var b strings.Builder
+	last := 0
+	for _, m := range javaClass.FindAllStringSubmatchIndex(re, -1) {
+		b.WriteString(re[last:m[0]])
+		class := "[:" + strings.ToLower(re[m[2]:m[3]]) + ":]"
+		if !inBrackets(re[:m[0]]) {
+			class = "[" + class + "]"
+		}
+		b.WriteString(class)
+		last = m[1]
+	}
+	return b.String() + re[last:]
+}
+
+// inBrackets reports whether a character class is open at the end of head.
+func inBrackets(head string) bool {
+	open := false
+	for i := 0; i < len(head); i++ {
+		switch head[i] {
+		case '\\':
+			i++
+		case '[':
+			open = true
+		case ']':
+			open = false
+		}
+	}
+	return open
 }

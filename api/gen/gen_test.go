@@ -75,6 +75,8 @@ func TestPatterns(t *testing.T) {
 	for _, c := range []struct{ java, good, bad string }{
 		{`[\u0009\u000A\u000D\u0020-\u007E]{0,2048}`, "a b\tc", "\x01"},
 		{`[\u0020-\uD7FF\uE000-\uFFFD\ud800\udc00-\udbff\udfff\r\n\t]*`, "€😀", "\x00"},
+		{`\p{Print}+`, "a b", "\t"},
+		{`[\p{Alnum}-]+`, "a-1", "_"},
 		{`[a-z]{1,64}`, "abc", "ABC"},
 		{`[\p{L}\p{Z}\p{N}_.:/=+\-@]+`, "größe 1", "a!b"},
 	} {
