@@ -1,0 +1,190 @@
+package runtimes
+
+import (
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tule-cloud/tule/aws"
+)
+
+// ErrUnsupportedRuntime is in the chain of the error for a runtime that this
+// machine cannot run; the error itself is an *aws.Error with a text for people.
+var ErrUnsupportedRuntime = errors.New("runtimes: no interpreter for the runtime")
+
+// A Mount is a folder or file of the host that a sandbox shows, read-only.
+type Mount struct{ Host, Inside string }
+
+// CommandOptions says how the process is going to run.
+type CommandOptions struct {
+	// Unmounted is for a process without a mount namespace: all paths are the
+	// host's, and Mounts is empty.
+	Unmounted bool
+	// MemoryMB sizes Node's heap, as AWS does; 0 leaves it alone.
+	MemoryMB int
+	// Provided is the path of the function's own bootstrap; "" is
+	// /var/task/bootstrap. For the provided runtimes.
+	Provided string
+}
+
+// A Command is how to start a bootstrap: with its end of Socketpair as descriptor
+// SocketFD, the code's folder as working directory, and Environ's variables with
+// RuntimeRoot.
+type Command struct {
+	Argv        []string
+	Mounts      []Mount // the outer ones first
+	RuntimeRoot string  // where the process finds the bootstrap
+	ModulePath  string  // where it finds Provision's modules, for Environ
+	Version     string  // of the interpreter: "20.19.2"
+	HTTP        bool    // speaks the HTTP Runtime API: NewHTTP, not New
+}
+
+// Command says how to start the bootstrap for a runtime.
+func (s *Set) Command(runtime string, opt CommandOptions) (Command, error) {
+	g := generationOf(runtime)
+	if g.family == provided {
+		c := Command{HTTP: true, RuntimeRoot: RuntimeRoot, Argv: []string{or(opt.Provided, TaskRoot+"/bootstrap")}}
+		if !opt.Unmounted {
+			c.Mounts = systemMounts()
+		}
+		return c, nil
+	}
+	found := s.closest(g)
+	if found == nil {
+		return Command{}, s.unsupported(runtime, g)
+	}
+	c := Command{RuntimeRoot: RuntimeRoot, Version: found.version}
+	host, name := s.modules(found)
+	c.ModulePath = RuntimeRoot + "/" + name
+	if opt.Unmounted {
+		c.RuntimeRoot, c.ModulePath = found.boot, host
+	} else {
+		c.Mounts = s.mounts(found)
+	}
+	if g.family == node {
+		c.Argv = nodeArgv(found, g, opt, c.RuntimeRoot)
+	} else {
+		c.Argv = pythonArgv(found, c.RuntimeRoot, c.ModulePath)
+	}
+	return c, nil
+}
+
+// closest is the interpreter for g: any Node, the newest first; the oldest Python
+// that is not older than asked for; exactly 2.7 for 2.7.
+func (s *Set) closest(g generation) *interpreter {
+	var best *interpreter
+	for i := range s.list {
+		c := &s.list[i]
+		if c.family != g.family || g.family == unknown {
+			continue
+		}
+		if g.family == node {
+			if best == nil || c.major > best.major {
+				best = c
+			}
+			continue
+		}
+		if c.major == g.major && c.minor >= g.minor && (g.major > 2 || c.minor == g.minor) &&
+			(best == nil || c.minor < best.minor) {
+			best = c
+		}
+	}
+	return best
+}
+
+func (s *Set) unsupported(runtime string, g generation) error {
+	want := "an interpreter for it"
+	switch {
+	case g.family == node:
+		want = "Node.js"
+	case g.family == python && g.major == 2:
+		want = "Python 2.7"
+	case g.family == python:
+		want = "Python " + strconv.Itoa(g.major) + "." + strconv.Itoa(g.minor) + " or newer"
+	}
+	have := make([]string, 0, len(s.list))
+	for _, i := range s.list {
+		have = append(have, i.path)
+	}
+	text := "The runtime parameter of " + runtime + " is not supported: this machine has not got " + want + "."
+	if len(have) > 0 {
+		text += " Found: " + strings.Join(have, ", ") + "."
+	}
+	return aws.Errorf(http.StatusBadRequest, "InvalidParameterValueException", "%s", text).Because(ErrUnsupportedRuntime)
+}
+
+func nodeArgv(found *interpreter, g generation, opt CommandOptions, root string) []string {
+	argv := []string{found.path}
+	if g.legacyNode {
+		// Code of that time copies whole events into request headers.
+		argv = append(argv, "--max-http-header-size=81920", "--no-deprecation")
+	}
+	if opt.MemoryMB > 0 {
+		argv = append(argv, "--max-old-space-size="+strconv.Itoa(max(opt.MemoryMB*9/10, 64)))
+	}
+	return append(argv, filepath.Join(root, "index.cjs"))
+}
+
+// pythonLoader runs the compiled bootstrap, which costs less than to compile it or
+// to let the interpreter find out what kind of file it is.
+const pythonLoader = "import sys,marshal;f=open(sys.argv[1],'rb');c=f.read();f.close();exec(marshal.loads(c),{'__name__':'bootstrap'})"
+
+func pythonArgv(found *interpreter, root, modules string) []string {
+	flags := []string{"-I", "-S"}
+	if found.major == 2 {
+		flags = []string{"-E", "-s", "-S"}
+	}
+	argv := append([]string{found.path}, flags...)
+	return append(argv, "-c", pythonLoader, filepath.Join(root, "bootstrap.bin"), modules)
+}
+
+// system is what any interpreter needs of the host: the loader, shared libraries,
+// certificates, programs that functions start.
+var system = []string{"/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl",
+	"/etc/pki", "/etc/ca-certificates", "/etc/ImageMagick-6", "/etc/ImageMagick-7", "/etc/mime.types"}
+
+func systemMounts() []Mount {
+	var list []Mount
+	for _, p := range system {
+		if real, err := filepath.EvalSymlinks(p); err == nil {
+			list = append(list, Mount{real, p})
+		}
+	}
+	return list
+}
+
+// mounts is the folders that a sandbox shows for an interpreter.
+func (s *Set) mounts(i *interpreter) []Mount {
+	list := systemMounts()
+	covered := slices.ContainsFunc(list, func(m Mount) bool { return within(m.Host, i.path) && m.Host == m.Inside })
+	if !covered {
+		list = append(list, Mount{i.prefix, i.prefix})
+	}
+	list = append(list, Mount{i.boot, RuntimeRoot})
+	host, name := s.modules(i)
+	if st, err := os.Stat(host); err == nil && st.IsDir() {
+		list = append(list, Mount{host, RuntimeRoot + "/" + name})
+	}
+	return list
+}
+
+// modules is the host folder of Provision's modules for an interpreter, which may
+// not be there, and its name below RuntimeRoot.
+func (s *Set) modules(i *interpreter) (host, name string) {
+	switch {
+	case i.family == node:
+		return filepath.Join(s.dir, "modules", "node", nodeModules), nodeModules
+	case i.major == 2:
+		return filepath.Join(s.dir, "modules", "python2", sitePackages), sitePackages
+	}
+	return filepath.Join(s.dir, "modules", "python3", sitePackages), sitePackages
+}
+
+func within(dir, path string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+}

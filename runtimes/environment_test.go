@@ -1,0 +1,168 @@
+package runtimes
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// realClock is the machine's clock, for tests with real processes.
+type realClock struct{}
+
+func (realClock) Now() time.Time { return time.Now().UTC() }
+
+func (realClock) After(d time.Duration) (<-chan time.Time, func()) {
+	t := time.NewTimer(d)
+	return t.C, func() { t.Stop() }
+}
+
+// machine is the Set of the machine that runs the tests, found once.
+var machine = sync.OnceValues(func() (*Set, error) {
+	dir, err := os.MkdirTemp("", "tule-runtimes-")
+	if err != nil {
+		return nil, err
+	}
+	return Find(context.Background(), FindOptions{Dir: dir})
+})
+
+func interpreters(t testing.TB) *Set {
+	t.Helper()
+	s, err := machine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A process is a bootstrap that runs, and the conversation with it.
+type process struct {
+	*Environment
+	cmd   *exec.Cmd
+	ended chan struct{}
+	mu    sync.Mutex
+	lines []Line
+}
+
+// start runs the bootstrap for runtime on the code in task.
+func start(t testing.TB, runtime, handler, task string, user map[string]string) *process {
+	t.Helper()
+	return launch(t, interpreters(t), Config{Runtime: runtime, Handler: handler, TaskRoot: task}, user)
+}
+
+func launch(t testing.TB, set *Set, cfg Config, user map[string]string) *process {
+	t.Helper()
+	command, err := set.Command(cfg.Runtime, CommandOptions{Unmounted: true})
+	if err != nil {
+		t.Skipf("the machine lacks the interpreter: %v", err)
+	}
+	host, child, err := Socketpair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.FunctionName, cfg.Version, cfg.MemoryMB = "fn", "$LATEST", 128
+	cfg.LogGroup, cfg.LogStream, cfg.InitID = "/aws/lambda/fn", "stream", "init-id"
+	p := &process{ended: make(chan struct{})}
+	cfg.Clock = realClock{}
+	cfg.Sink = func(l Line) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.lines = append(p.lines, l)
+	}
+	cfg.Exited = p.exit
+	p.cmd = exec.Command(command.Argv[0], command.Argv[1:]...)
+	p.cmd.Dir = cfg.TaskRoot
+	p.cmd.Env = Environ{Runtime: cfg.Runtime, Handler: cfg.Handler, FunctionName: "fn", Version: "$LATEST", Region: "eu-west-1",
+		MemoryMB: 128, LogGroup: cfg.LogGroup, LogStream: cfg.LogStream, TaskRoot: cfg.TaskRoot,
+		RuntimeRoot: command.RuntimeRoot, ModulePath: command.ModulePath, User: user}.List()
+	p.cmd.ExtraFiles = []*os.File{child}
+	p.cmd.Stderr = os.Stderr
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	child.Close()
+	p.Environment = New(host, cfg)
+	go func() {
+		p.cmd.Wait()
+		close(p.ended)
+	}()
+	t.Cleanup(p.kill)
+	return p
+}
+
+func (p *process) kill() {
+	p.Close()
+	p.cmd.Process.Kill()
+	<-p.ended
+}
+
+func (p *process) exit(ctx context.Context) Exit {
+	<-p.ended
+	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		return Exit{Signal: status.Signal().String()}
+	}
+	return Exit{Code: status.ExitStatus()}
+}
+
+func (p *process) drain() []Line {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.lines
+	p.lines = nil
+	return l
+}
+
+func (p *process) invoke(t testing.TB, id, event string) Result {
+	t.Helper()
+	r, err := p.Invoke(context.Background(), Invocation{RequestID: id, Payload: []byte(event),
+		Deadline: time.Now().Add(20 * time.Second), Timeout: 20 * time.Second, FunctionARN: "arn:aws:lambda:eu-west-1:000000000000:function:fn"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// function writes the files of a function.
+func function(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestNodeAnswers(t *testing.T) {
+	for _, runtime := range []string{"nodejs20.x", "nodejs4.3"} {
+		t.Run(runtime, func(t *testing.T) {
+			task := function(t, map[string]string{"index.js": `
+				let n = 0;
+				exports.handler = (event, context, callback) => { console.log('seen', event.a); callback(null, {n: ++n, a: event.a}); };`})
+			p := start(t, runtime, "index.handler", task, nil)
+			in, err := p.Init(context.Background())
+			if err != nil || in.Failure != nil {
+				t.Fatalf("init: %v %+v", err, in.Failure)
+			}
+			for _, want := range []string{`{"n":1,"a":"x"}`, `{"n":2,"a":"x"}`} {
+				r := p.invoke(t, "id-1", `{"a":"x"}`)
+				if string(r.Payload) != want || r.FunctionError != "" {
+					t.Errorf("got %s %q, want %s", r.Payload, r.FunctionError, want)
+				}
+			}
+			if l := p.drain(); len(l) != 2 || l[0].RequestID != "id-1" {
+				t.Errorf("lines: %q", l)
+			}
+		})
+	}
+}

@@ -1,0 +1,168 @@
+package runtimes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// MaxResponse is the largest response of a buffered invoke, in bytes.
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+const MaxResponse = 6291556
+
+// Values of Result.FunctionError.
+const (
+	Handled   = "Handled"
+	Unhandled = "Unhandled"
+)
+
+// Invoke gives the handler one event and waits for the outcome. What the function
+// does wrong is in the Result: an exception, a time-out, the end of its process.
+// After a time-out or an exit the Environment is Dead. An error means that the
+// conversation failed (or that ctx ended), and the Environment is Dead too,
+// except for ErrState.
+func (e *Environment) Invoke(ctx context.Context, in Invocation) (Result, error) {
+	if err := e.enter(Ready, Busy, in.RequestID); err != nil {
+		return Result{}, err
+	}
+	begun := e.cfg.Clock.Now()
+	w := e.watch(ctx, in.Deadline.Sub(begun), !in.Deadline.IsZero())
+	res, alive, err := e.converse(ctx, &in)
+	timedOut := w.end()
+	now := e.cfg.Clock.Now()
+	res.Duration = now.Sub(begun)
+	if err != nil && timedOut {
+		res, err = e.timeout(&in, now, res.Duration), nil
+		alive = false
+	}
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	if alive && err == nil && !timedOut {
+		e.leave(Ready)
+	} else {
+		e.leave(Dead)
+	}
+	return res, err
+}
+
+// timeout composes the result of a function that did not answer in time.
+func (e *Environment) timeout(in *Invocation, now time.Time, took time.Duration) Result {
+	limit := in.Timeout
+	if limit <= 0 {
+		limit = in.Deadline.Sub(now) + took
+	}
+	payload, text := TimeoutFailure(in.RequestID, now, limit)
+	e.log(in.RequestID, text)
+	return Result{Payload: payload, FunctionError: Unhandled, ErrorType: TimeoutErrorType, Duration: took}
+}
+
+// A watch interrupts the link when the deadline passes or ctx ends.
+type watch struct {
+	done    chan struct{}
+	expired chan bool
+}
+
+func (e *Environment) watch(ctx context.Context, left time.Duration, limited bool) watch {
+	w := watch{make(chan struct{}), make(chan bool, 1)}
+	var due <-chan time.Time
+	stop := func() {}
+	if limited {
+		due, stop = e.cfg.Clock.After(left)
+	}
+	go func() {
+		defer stop()
+		select {
+		case <-w.done:
+			w.expired <- false
+		case <-due:
+			e.link.interrupt()
+			w.expired <- true
+		case <-ctx.Done():
+			e.link.interrupt()
+			w.expired <- false
+		}
+	}()
+	return w
+}
+
+// end stops the watch and reports whether the deadline had passed.
+func (w watch) end() bool {
+	close(w.done)
+	return <-w.expired
+}
+
+// converse sends the event and reads frames up to the outcome. alive is false when
+// the process is gone or about to go.
+func (e *Environment) converse(ctx context.Context, in *Invocation) (res Result, alive bool, err error) {
+	if err := e.link.sendInvoke(in); err != nil {
+		if gone(err) && ctx.Err() == nil {
+			return e.exitResult(ctx, in.RequestID), false, nil
+		}
+		return Result{}, false, err
+	}
+	var streamed stream
+	for {
+		f, err := e.link.receive()
+		var large *tooLargeError
+		switch {
+		case errors.As(err, &large) && large.kind == frameLog:
+			continue
+		case errors.As(err, &large):
+			return e.tooLarge(int(large.size)), true, nil
+		case err != nil && gone(err) && ctx.Err() == nil:
+			return e.exitResult(ctx, in.RequestID), false, nil
+		case err != nil:
+			return Result{}, false, err
+		}
+		switch f.kind {
+		case frameLog:
+			e.log(in.RequestID, string(f.body))
+		case frameMeta:
+			streamed.open, streamed.contentType = true, string(f.body)
+		case frameChunk:
+			if err := streamed.take(in.Stream, f.body); err != nil {
+				return Result{}, false, err
+			}
+		case frameResult:
+			return e.success(f.body, &streamed), true, nil
+		case frameError:
+			return failure(f.body)
+		default:
+			return Result{}, false, fmt.Errorf("%w: frame %q during an invoke", errProtocol, f.kind)
+		}
+	}
+}
+
+func (e *Environment) success(body []byte, s *stream) Result {
+	if s.open {
+		return Result{Payload: s.data, ContentType: s.contentType}
+	}
+	if len(body) > MaxResponse {
+		return e.tooLarge(len(body))
+	}
+	return Result{Payload: body}
+}
+
+func (e *Environment) tooLarge(size int) Result {
+	return Result{Payload: TooLargeFailure(e.cfg.Runtime, size), FunctionError: Unhandled, ErrorType: TooLargeErrorType}
+}
+
+// failure reads the body of a frameError.
+func failure(body []byte) (Result, bool, error) {
+	if len(body) < 1 {
+		return Result{}, false, fmt.Errorf("%w: an empty error", errProtocol)
+	}
+	res := Result{Payload: body[1:], FunctionError: Unhandled}
+	switch body[0] {
+	case errorHandled:
+		res.FunctionError = Handled
+		return res, true, nil
+	case errorUnhandled:
+		return res, true, nil
+	case errorExiting:
+		return res, false, nil
+	}
+	return Result{}, false, fmt.Errorf("%w: an error of kind %q", errProtocol, body[0])
+}

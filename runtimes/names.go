@@ -1,0 +1,76 @@
+package runtimes
+
+import (
+	"strconv"
+	"strings"
+)
+
+// A family is the interpreter that a runtime's name asks for.
+type family int
+
+const (
+	unknown family = iota
+	node
+	python
+	provided // the function brings its own bootstrap
+)
+
+// A generation is how the runtimes of an age behave.
+type generation struct {
+	family       family
+	major, minor int
+	legacyNode   bool   // nodejs, nodejs4.3, nodejs6.10
+	legacyExit   bool   // "Process exited before completing request", billing by 100 ms
+	tuples       bool   // Python stack traces are lists of 4-tuples
+	noCallbacks  bool   // Node 24 took callbacks away
+	initError    string // X-Amz-Function-Error of a handler that cannot be loaded
+}
+
+// generationOf reads a runtime's name. The family of a name that is none is unknown.
+func generationOf(name string) generation {
+	g := generation{initError: Unhandled}
+	switch {
+	case strings.HasPrefix(name, "nodejs"):
+		g.family = node
+		v := strings.TrimSuffix(strings.TrimPrefix(name, "nodejs"), "-edge")
+		if v == "" {
+			v = "0.10"
+		}
+		if !g.version(strings.TrimSuffix(v, ".x")) {
+			return generation{}
+		}
+		g.legacyNode = g.major < 8
+		g.legacyExit = g.major < 10
+		g.noCallbacks = g.major >= 24
+		if g.legacyNode {
+			g.initError = Handled
+		}
+	case strings.HasPrefix(name, "python"):
+		g.family = python
+		if !g.version(strings.TrimPrefix(name, "python")) {
+			return generation{}
+		}
+		g.tuples = g.major == 2 || g.minor < 7
+		g.legacyExit = g.tuples
+	case name == "provided" || name == "provided.al2" || name == "provided.al2023" || name == "go1.x":
+		g.family = provided
+	}
+	return g
+}
+
+func (g *generation) version(s string) bool {
+	major, minor, _ := strings.Cut(s, ".")
+	var err error
+	if g.major, err = strconv.Atoi(major); err != nil || g.major < 0 {
+		return false
+	}
+	if minor == "" {
+		return g.family == node
+	}
+	g.minor, err = strconv.Atoi(minor)
+	return err == nil && g.minor >= 0
+}
+
+// IsProvided reports whether a runtime speaks the HTTP Runtime API with a
+// bootstrap that is part of the function's code.
+func IsProvided(runtime string) bool { return generationOf(runtime).family == provided }
