@@ -19,20 +19,6 @@ type AttributeDefinition struct {
 	AttributeType *string `aws:"AttributeType,required" check:"enum:S|N|B"`
 }
 
-// AttributeValue is the structure AttributeValue.
-type AttributeValue struct {
-	B    []byte                    `aws:"B"`
-	BOOL *bool                     `aws:"BOOL"`
-	BS   [][]byte                  `aws:"BS"`
-	L    []AttributeValue          `aws:"L"`
-	M    map[string]AttributeValue `aws:"M" check:"{len:..65535}"`
-	N    *string                   `aws:"N"`
-	NS   []string                  `aws:"NS"`
-	NULL *bool                     `aws:"NULL"`
-	S    *string                   `aws:"S"`
-	SS   []string                  `aws:"SS"`
-}
-
 // AttributeValueUpdate is the structure AttributeValueUpdate.
 type AttributeValueUpdate struct {
 	Action *string         `aws:"Action" check:"enum:ADD|PUT|DELETE"`
@@ -137,16 +123,16 @@ type BatchGetItemInput struct {
 
 // BatchGetItemOutput is the structure BatchGetItemOutput.
 type BatchGetItemOutput struct {
-	ConsumedCapacity []ConsumedCapacity                     `aws:"ConsumedCapacity"`
-	Responses        map[string][]map[string]AttributeValue `aws:"Responses"`
-	UnprocessedKeys  map[string]KeysAndAttributes           `aws:"UnprocessedKeys"`
+	ConsumedCapacity []ConsumedCapacity           `aws:"ConsumedCapacity"`
+	Responses        map[string][]Item            `aws:"Responses"`
+	UnprocessedKeys  map[string]KeysAndAttributes `aws:"UnprocessedKeys"`
 }
 
 // BatchStatementError is the structure BatchStatementError.
 type BatchStatementError struct {
-	Code    *string                   `aws:"Code"`
-	Item    map[string]AttributeValue `aws:"Item"`
-	Message *string                   `aws:"Message"`
+	Code    *string `aws:"Code"`
+	Item    Item    `aws:"Item"`
+	Message *string `aws:"Message"`
 }
 
 // BatchStatementRequest is the structure BatchStatementRequest.
@@ -159,9 +145,9 @@ type BatchStatementRequest struct {
 
 // BatchStatementResponse is the structure BatchStatementResponse.
 type BatchStatementResponse struct {
-	Error     *BatchStatementError      `aws:"Error"`
-	Item      map[string]AttributeValue `aws:"Item"`
-	TableName *string                   `aws:"TableName"`
+	Error     *BatchStatementError `aws:"Error"`
+	Item      Item                 `aws:"Item"`
+	TableName *string              `aws:"TableName"`
 }
 
 // BatchWriteItemInput is the structure BatchWriteItemInput.
@@ -186,9 +172,9 @@ type BillingModeSummary struct {
 
 // CancellationReason is the structure CancellationReason.
 type CancellationReason struct {
-	Code    *string                   `aws:"Code"`
-	Item    map[string]AttributeValue `aws:"Item"`
-	Message *string                   `aws:"Message"`
+	Code    *string `aws:"Code"`
+	Item    Item    `aws:"Item"`
+	Message *string `aws:"Message"`
 }
 
 // Capacity is the structure Capacity.
@@ -206,12 +192,12 @@ type Condition struct {
 
 // ConditionCheck is the structure ConditionCheck.
 type ConditionCheck struct {
-	ConditionExpression                 *string                   `aws:"ConditionExpression,required"`
-	ExpressionAttributeNames            map[string]string         `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
-	ExpressionAttributeValues           map[string]AttributeValue `aws:"ExpressionAttributeValues"`
-	Key                                 map[string]AttributeValue `aws:"Key,required" check:"{len:..65535}"`
-	ReturnValuesOnConditionCheckFailure *string                   `aws:"ReturnValuesOnConditionCheckFailure" check:"enum:ALL_OLD|NONE"`
-	TableName                           *string                   `aws:"TableName,required" check:"len:1..1024"`
+	ConditionExpression                 *string           `aws:"ConditionExpression,required"`
+	ExpressionAttributeNames            map[string]string `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
+	ExpressionAttributeValues           Item              `aws:"ExpressionAttributeValues"`
+	Key                                 Item              `aws:"Key,required"`
+	ReturnValuesOnConditionCheckFailure *string           `aws:"ReturnValuesOnConditionCheckFailure" check:"enum:ALL_OLD|NONE"`
+	TableName                           *string           `aws:"TableName,required" check:"len:1..1024"`
 }
 
 // ConsumedCapacity is the structure ConsumedCapacity.
@@ -325,12 +311,12 @@ type CsvOptions struct {
 
 // Delete is the structure Delete.
 type Delete struct {
-	ConditionExpression                 *string                   `aws:"ConditionExpression"`
-	ExpressionAttributeNames            map[string]string         `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
-	ExpressionAttributeValues           map[string]AttributeValue `aws:"ExpressionAttributeValues"`
-	Key                                 map[string]AttributeValue `aws:"Key,required" check:"{len:..65535}"`
-	ReturnValuesOnConditionCheckFailure *string                   `aws:"ReturnValuesOnConditionCheckFailure" check:"enum:ALL_OLD|NONE"`
-	TableName                           *string                   `aws:"TableName,required" check:"len:1..1024"`
+	ConditionExpression                 *string           `aws:"ConditionExpression"`
+	ExpressionAttributeNames            map[string]string `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
+	ExpressionAttributeValues           Item              `aws:"ExpressionAttributeValues"`
+	Key                                 Item              `aws:"Key,required"`
+	ReturnValuesOnConditionCheckFailure *string           `aws:"ReturnValuesOnConditionCheckFailure" check:"enum:ALL_OLD|NONE"`
+	TableName                           *string           `aws:"TableName,required" check:"len:1..1024"`
 }
 
 // DeleteBackupInput is the structure DeleteBackupInput.
@@ -359,8 +345,8 @@ type DeleteItemInput struct {
 	ConditionalOperator                 *string                           `aws:"ConditionalOperator" check:"enum:AND|OR"`
 	Expected                            map[string]ExpectedAttributeValue `aws:"Expected" check:"{len:..65535}"`
 	ExpressionAttributeNames            map[string]string                 `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
-	ExpressionAttributeValues           map[string]AttributeValue         `aws:"ExpressionAttributeValues"`
-	Key                                 map[string]AttributeValue         `aws:"Key,required" check:"{len:..65535}"`
+	ExpressionAttributeValues           Item                              `aws:"ExpressionAttributeValues"`
+	Key                                 Item                              `aws:"Key,required"`
 	ReturnConsumedCapacity              *string                           `aws:"ReturnConsumedCapacity" check:"enum:INDEXES|TOTAL|NONE"`
 	ReturnItemCollectionMetrics         *string                           `aws:"ReturnItemCollectionMetrics" check:"enum:SIZE|NONE"`
 	ReturnValues                        *string                           `aws:"ReturnValues" check:"enum:NONE|ALL_OLD|UPDATED_OLD|ALL_NEW|UPDATED_NEW"`
@@ -370,9 +356,9 @@ type DeleteItemInput struct {
 
 // DeleteItemOutput is the structure DeleteItemOutput.
 type DeleteItemOutput struct {
-	Attributes            map[string]AttributeValue `aws:"Attributes"`
-	ConsumedCapacity      *ConsumedCapacity         `aws:"ConsumedCapacity"`
-	ItemCollectionMetrics *ItemCollectionMetrics    `aws:"ItemCollectionMetrics"`
+	Attributes            Item                   `aws:"Attributes"`
+	ConsumedCapacity      *ConsumedCapacity      `aws:"ConsumedCapacity"`
+	ItemCollectionMetrics *ItemCollectionMetrics `aws:"ItemCollectionMetrics"`
 }
 
 // DeleteReplicaAction is the structure DeleteReplicaAction.
@@ -387,7 +373,7 @@ type DeleteReplicationGroupMemberAction struct {
 
 // DeleteRequest is the structure DeleteRequest.
 type DeleteRequest struct {
-	Key map[string]AttributeValue `aws:"Key,required" check:"{len:..65535}"`
+	Key Item `aws:"Key,required"`
 }
 
 // DeleteResourcePolicyInput is the structure DeleteResourcePolicyInput.
@@ -575,10 +561,10 @@ type ExecuteStatementInput struct {
 
 // ExecuteStatementOutput is the structure ExecuteStatementOutput.
 type ExecuteStatementOutput struct {
-	ConsumedCapacity *ConsumedCapacity           `aws:"ConsumedCapacity"`
-	Items            []map[string]AttributeValue `aws:"Items"`
-	LastEvaluatedKey map[string]AttributeValue   `aws:"LastEvaluatedKey"`
-	NextToken        *string                     `aws:"NextToken"`
+	ConsumedCapacity *ConsumedCapacity `aws:"ConsumedCapacity"`
+	Items            []Item            `aws:"Items"`
+	LastEvaluatedKey Item              `aws:"LastEvaluatedKey"`
+	NextToken        *string           `aws:"NextToken"`
 }
 
 // ExecuteTransactionInput is the structure ExecuteTransactionInput.
@@ -662,27 +648,27 @@ type FailureException struct {
 
 // Get is the structure Get.
 type Get struct {
-	ExpressionAttributeNames map[string]string         `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
-	Key                      map[string]AttributeValue `aws:"Key,required" check:"{len:..65535}"`
-	ProjectionExpression     *string                   `aws:"ProjectionExpression"`
-	TableName                *string                   `aws:"TableName,required" check:"len:1..1024"`
+	ExpressionAttributeNames map[string]string `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
+	Key                      Item              `aws:"Key,required"`
+	ProjectionExpression     *string           `aws:"ProjectionExpression"`
+	TableName                *string           `aws:"TableName,required" check:"len:1..1024"`
 }
 
 // GetItemInput is the structure GetItemInput.
 type GetItemInput struct {
-	AttributesToGet          []string                  `aws:"AttributesToGet" check:"len:1.. [len:..65535]"`
-	ConsistentRead           *bool                     `aws:"ConsistentRead"`
-	ExpressionAttributeNames map[string]string         `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
-	Key                      map[string]AttributeValue `aws:"Key,required" check:"{len:..65535}"`
-	ProjectionExpression     *string                   `aws:"ProjectionExpression"`
-	ReturnConsumedCapacity   *string                   `aws:"ReturnConsumedCapacity" check:"enum:INDEXES|TOTAL|NONE"`
-	TableName                *string                   `aws:"TableName,required" check:"len:1..1024"`
+	AttributesToGet          []string          `aws:"AttributesToGet" check:"len:1.. [len:..65535]"`
+	ConsistentRead           *bool             `aws:"ConsistentRead"`
+	ExpressionAttributeNames map[string]string `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
+	Key                      Item              `aws:"Key,required"`
+	ProjectionExpression     *string           `aws:"ProjectionExpression"`
+	ReturnConsumedCapacity   *string           `aws:"ReturnConsumedCapacity" check:"enum:INDEXES|TOTAL|NONE"`
+	TableName                *string           `aws:"TableName,required" check:"len:1..1024"`
 }
 
 // GetItemOutput is the structure GetItemOutput.
 type GetItemOutput struct {
-	ConsumedCapacity *ConsumedCapacity         `aws:"ConsumedCapacity"`
-	Item             map[string]AttributeValue `aws:"Item"`
+	ConsumedCapacity *ConsumedCapacity `aws:"ConsumedCapacity"`
+	Item             Item              `aws:"Item"`
 }
 
 // GetResourcePolicyInput is the structure GetResourcePolicyInput.
@@ -848,13 +834,13 @@ type InputFormatOptions struct {
 
 // ItemCollectionMetrics is the structure ItemCollectionMetrics.
 type ItemCollectionMetrics struct {
-	ItemCollectionKey   map[string]AttributeValue `aws:"ItemCollectionKey"`
-	SizeEstimateRangeGB []float64                 `aws:"SizeEstimateRangeGB"`
+	ItemCollectionKey   Item      `aws:"ItemCollectionKey"`
+	SizeEstimateRangeGB []float64 `aws:"SizeEstimateRangeGB"`
 }
 
 // ItemResponse is the structure ItemResponse.
 type ItemResponse struct {
-	Item map[string]AttributeValue `aws:"Item"`
+	Item Item `aws:"Item"`
 }
 
 // KeySchemaElement is the structure KeySchemaElement.
@@ -865,11 +851,11 @@ type KeySchemaElement struct {
 
 // KeysAndAttributes is the structure KeysAndAttributes.
 type KeysAndAttributes struct {
-	AttributesToGet          []string                    `aws:"AttributesToGet" check:"len:1.. [len:..65535]"`
-	ConsistentRead           *bool                       `aws:"ConsistentRead"`
-	ExpressionAttributeNames map[string]string           `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
-	Keys                     []map[string]AttributeValue `aws:"Keys,required" check:"len:1..100 [{len:..65535}]"`
-	ProjectionExpression     *string                     `aws:"ProjectionExpression"`
+	AttributesToGet          []string          `aws:"AttributesToGet" check:"len:1.. [len:..65535]"`
+	ConsistentRead           *bool             `aws:"ConsistentRead"`
+	ExpressionAttributeNames map[string]string `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
+	Keys                     []Item            `aws:"Keys,required" check:"len:1..100"`
+	ProjectionExpression     *string           `aws:"ProjectionExpression"`
 }
 
 // KinesisDataStreamDestination is the structure KinesisDataStreamDestination.
@@ -1071,12 +1057,12 @@ type ProvisionedThroughputOverride struct {
 
 // Put is the structure Put.
 type Put struct {
-	ConditionExpression                 *string                   `aws:"ConditionExpression"`
-	ExpressionAttributeNames            map[string]string         `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
-	ExpressionAttributeValues           map[string]AttributeValue `aws:"ExpressionAttributeValues"`
-	Item                                map[string]AttributeValue `aws:"Item,required" check:"{len:..65535}"`
-	ReturnValuesOnConditionCheckFailure *string                   `aws:"ReturnValuesOnConditionCheckFailure" check:"enum:ALL_OLD|NONE"`
-	TableName                           *string                   `aws:"TableName,required" check:"len:1..1024"`
+	ConditionExpression                 *string           `aws:"ConditionExpression"`
+	ExpressionAttributeNames            map[string]string `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
+	ExpressionAttributeValues           Item              `aws:"ExpressionAttributeValues"`
+	Item                                Item              `aws:"Item,required"`
+	ReturnValuesOnConditionCheckFailure *string           `aws:"ReturnValuesOnConditionCheckFailure" check:"enum:ALL_OLD|NONE"`
+	TableName                           *string           `aws:"TableName,required" check:"len:1..1024"`
 }
 
 // PutItemInput is the structure PutItemInput.
@@ -1085,8 +1071,8 @@ type PutItemInput struct {
 	ConditionalOperator                 *string                           `aws:"ConditionalOperator" check:"enum:AND|OR"`
 	Expected                            map[string]ExpectedAttributeValue `aws:"Expected" check:"{len:..65535}"`
 	ExpressionAttributeNames            map[string]string                 `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
-	ExpressionAttributeValues           map[string]AttributeValue         `aws:"ExpressionAttributeValues"`
-	Item                                map[string]AttributeValue         `aws:"Item,required" check:"{len:..65535}"`
+	ExpressionAttributeValues           Item                              `aws:"ExpressionAttributeValues"`
+	Item                                Item                              `aws:"Item,required"`
 	ReturnConsumedCapacity              *string                           `aws:"ReturnConsumedCapacity" check:"enum:INDEXES|TOTAL|NONE"`
 	ReturnItemCollectionMetrics         *string                           `aws:"ReturnItemCollectionMetrics" check:"enum:SIZE|NONE"`
 	ReturnValues                        *string                           `aws:"ReturnValues" check:"enum:NONE|ALL_OLD|UPDATED_OLD|ALL_NEW|UPDATED_NEW"`
@@ -1096,14 +1082,14 @@ type PutItemInput struct {
 
 // PutItemOutput is the structure PutItemOutput.
 type PutItemOutput struct {
-	Attributes            map[string]AttributeValue `aws:"Attributes"`
-	ConsumedCapacity      *ConsumedCapacity         `aws:"ConsumedCapacity"`
-	ItemCollectionMetrics *ItemCollectionMetrics    `aws:"ItemCollectionMetrics"`
+	Attributes            Item                   `aws:"Attributes"`
+	ConsumedCapacity      *ConsumedCapacity      `aws:"ConsumedCapacity"`
+	ItemCollectionMetrics *ItemCollectionMetrics `aws:"ItemCollectionMetrics"`
 }
 
 // PutRequest is the structure PutRequest.
 type PutRequest struct {
-	Item map[string]AttributeValue `aws:"Item,required" check:"{len:..65535}"`
+	Item Item `aws:"Item,required"`
 }
 
 // PutResourcePolicyInput is the structure PutResourcePolicyInput.
@@ -1121,32 +1107,32 @@ type PutResourcePolicyOutput struct {
 
 // QueryInput is the structure QueryInput.
 type QueryInput struct {
-	AttributesToGet           []string                  `aws:"AttributesToGet" check:"len:1.. [len:..65535]"`
-	ConditionalOperator       *string                   `aws:"ConditionalOperator" check:"enum:AND|OR"`
-	ConsistentRead            *bool                     `aws:"ConsistentRead"`
-	ExclusiveStartKey         map[string]AttributeValue `aws:"ExclusiveStartKey" check:"{len:..65535}"`
-	ExpressionAttributeNames  map[string]string         `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
-	ExpressionAttributeValues map[string]AttributeValue `aws:"ExpressionAttributeValues"`
-	FilterExpression          *string                   `aws:"FilterExpression"`
-	IndexName                 *string                   `aws:"IndexName" check:"len:3..255 match:\"[a-zA-Z0-9_.-]+\""`
-	KeyConditionExpression    *string                   `aws:"KeyConditionExpression"`
-	KeyConditions             map[string]Condition      `aws:"KeyConditions" check:"{len:..65535}"`
-	Limit                     *int32                    `aws:"Limit" check:"range:1.."`
-	ProjectionExpression      *string                   `aws:"ProjectionExpression"`
-	QueryFilter               map[string]Condition      `aws:"QueryFilter" check:"{len:..65535}"`
-	ReturnConsumedCapacity    *string                   `aws:"ReturnConsumedCapacity" check:"enum:INDEXES|TOTAL|NONE"`
-	ScanIndexForward          *bool                     `aws:"ScanIndexForward"`
-	Select                    *string                   `aws:"Select" check:"enum:ALL_ATTRIBUTES|ALL_PROJECTED_ATTRIBUTES|SPECIFIC_ATTRIBUTES|COUNT"`
-	TableName                 *string                   `aws:"TableName,required" check:"len:1..1024"`
+	AttributesToGet           []string             `aws:"AttributesToGet" check:"len:1.. [len:..65535]"`
+	ConditionalOperator       *string              `aws:"ConditionalOperator" check:"enum:AND|OR"`
+	ConsistentRead            *bool                `aws:"ConsistentRead"`
+	ExclusiveStartKey         Item                 `aws:"ExclusiveStartKey"`
+	ExpressionAttributeNames  map[string]string    `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
+	ExpressionAttributeValues Item                 `aws:"ExpressionAttributeValues"`
+	FilterExpression          *string              `aws:"FilterExpression"`
+	IndexName                 *string              `aws:"IndexName" check:"len:3..255 match:\"[a-zA-Z0-9_.-]+\""`
+	KeyConditionExpression    *string              `aws:"KeyConditionExpression"`
+	KeyConditions             map[string]Condition `aws:"KeyConditions" check:"{len:..65535}"`
+	Limit                     *int32               `aws:"Limit" check:"range:1.."`
+	ProjectionExpression      *string              `aws:"ProjectionExpression"`
+	QueryFilter               map[string]Condition `aws:"QueryFilter" check:"{len:..65535}"`
+	ReturnConsumedCapacity    *string              `aws:"ReturnConsumedCapacity" check:"enum:INDEXES|TOTAL|NONE"`
+	ScanIndexForward          *bool                `aws:"ScanIndexForward"`
+	Select                    *string              `aws:"Select" check:"enum:ALL_ATTRIBUTES|ALL_PROJECTED_ATTRIBUTES|SPECIFIC_ATTRIBUTES|COUNT"`
+	TableName                 *string              `aws:"TableName,required" check:"len:1..1024"`
 }
 
 // QueryOutput is the structure QueryOutput.
 type QueryOutput struct {
-	ConsumedCapacity *ConsumedCapacity           `aws:"ConsumedCapacity"`
-	Count            *int32                      `aws:"Count"`
-	Items            []map[string]AttributeValue `aws:"Items"`
-	LastEvaluatedKey map[string]AttributeValue   `aws:"LastEvaluatedKey"`
-	ScannedCount     *int32                      `aws:"ScannedCount"`
+	ConsumedCapacity *ConsumedCapacity `aws:"ConsumedCapacity"`
+	Count            *int32            `aws:"Count"`
+	Items            []Item            `aws:"Items"`
+	LastEvaluatedKey Item              `aws:"LastEvaluatedKey"`
+	ScannedCount     *int32            `aws:"ScannedCount"`
 }
 
 // Replica is the structure Replica.
@@ -1337,31 +1323,31 @@ type SSESpecification struct {
 
 // ScanInput is the structure ScanInput.
 type ScanInput struct {
-	AttributesToGet           []string                  `aws:"AttributesToGet" check:"len:1.. [len:..65535]"`
-	ConditionalOperator       *string                   `aws:"ConditionalOperator" check:"enum:AND|OR"`
-	ConsistentRead            *bool                     `aws:"ConsistentRead"`
-	ExclusiveStartKey         map[string]AttributeValue `aws:"ExclusiveStartKey" check:"{len:..65535}"`
-	ExpressionAttributeNames  map[string]string         `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
-	ExpressionAttributeValues map[string]AttributeValue `aws:"ExpressionAttributeValues"`
-	FilterExpression          *string                   `aws:"FilterExpression"`
-	IndexName                 *string                   `aws:"IndexName" check:"len:3..255 match:\"[a-zA-Z0-9_.-]+\""`
-	Limit                     *int32                    `aws:"Limit" check:"range:1.."`
-	ProjectionExpression      *string                   `aws:"ProjectionExpression"`
-	ReturnConsumedCapacity    *string                   `aws:"ReturnConsumedCapacity" check:"enum:INDEXES|TOTAL|NONE"`
-	ScanFilter                map[string]Condition      `aws:"ScanFilter" check:"{len:..65535}"`
-	Segment                   *int32                    `aws:"Segment" check:"range:0..999999"`
-	Select                    *string                   `aws:"Select" check:"enum:ALL_ATTRIBUTES|ALL_PROJECTED_ATTRIBUTES|SPECIFIC_ATTRIBUTES|COUNT"`
-	TableName                 *string                   `aws:"TableName,required" check:"len:1..1024"`
-	TotalSegments             *int32                    `aws:"TotalSegments" check:"range:1..1000000"`
+	AttributesToGet           []string             `aws:"AttributesToGet" check:"len:1.. [len:..65535]"`
+	ConditionalOperator       *string              `aws:"ConditionalOperator" check:"enum:AND|OR"`
+	ConsistentRead            *bool                `aws:"ConsistentRead"`
+	ExclusiveStartKey         Item                 `aws:"ExclusiveStartKey"`
+	ExpressionAttributeNames  map[string]string    `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
+	ExpressionAttributeValues Item                 `aws:"ExpressionAttributeValues"`
+	FilterExpression          *string              `aws:"FilterExpression"`
+	IndexName                 *string              `aws:"IndexName" check:"len:3..255 match:\"[a-zA-Z0-9_.-]+\""`
+	Limit                     *int32               `aws:"Limit" check:"range:1.."`
+	ProjectionExpression      *string              `aws:"ProjectionExpression"`
+	ReturnConsumedCapacity    *string              `aws:"ReturnConsumedCapacity" check:"enum:INDEXES|TOTAL|NONE"`
+	ScanFilter                map[string]Condition `aws:"ScanFilter" check:"{len:..65535}"`
+	Segment                   *int32               `aws:"Segment" check:"range:0..999999"`
+	Select                    *string              `aws:"Select" check:"enum:ALL_ATTRIBUTES|ALL_PROJECTED_ATTRIBUTES|SPECIFIC_ATTRIBUTES|COUNT"`
+	TableName                 *string              `aws:"TableName,required" check:"len:1..1024"`
+	TotalSegments             *int32               `aws:"TotalSegments" check:"range:1..1000000"`
 }
 
 // ScanOutput is the structure ScanOutput.
 type ScanOutput struct {
-	ConsumedCapacity *ConsumedCapacity           `aws:"ConsumedCapacity"`
-	Count            *int32                      `aws:"Count"`
-	Items            []map[string]AttributeValue `aws:"Items"`
-	LastEvaluatedKey map[string]AttributeValue   `aws:"LastEvaluatedKey"`
-	ScannedCount     *int32                      `aws:"ScannedCount"`
+	ConsumedCapacity *ConsumedCapacity `aws:"ConsumedCapacity"`
+	Count            *int32            `aws:"Count"`
+	Items            []Item            `aws:"Items"`
+	LastEvaluatedKey Item              `aws:"LastEvaluatedKey"`
+	ScannedCount     *int32            `aws:"ScannedCount"`
 }
 
 // SourceTableDetails is the structure SourceTableDetails.
@@ -1534,13 +1520,13 @@ type UntagResourceInput struct {
 
 // Update is the structure Update.
 type Update struct {
-	ConditionExpression                 *string                   `aws:"ConditionExpression"`
-	ExpressionAttributeNames            map[string]string         `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
-	ExpressionAttributeValues           map[string]AttributeValue `aws:"ExpressionAttributeValues"`
-	Key                                 map[string]AttributeValue `aws:"Key,required" check:"{len:..65535}"`
-	ReturnValuesOnConditionCheckFailure *string                   `aws:"ReturnValuesOnConditionCheckFailure" check:"enum:ALL_OLD|NONE"`
-	TableName                           *string                   `aws:"TableName,required" check:"len:1..1024"`
-	UpdateExpression                    *string                   `aws:"UpdateExpression,required"`
+	ConditionExpression                 *string           `aws:"ConditionExpression"`
+	ExpressionAttributeNames            map[string]string `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
+	ExpressionAttributeValues           Item              `aws:"ExpressionAttributeValues"`
+	Key                                 Item              `aws:"Key,required"`
+	ReturnValuesOnConditionCheckFailure *string           `aws:"ReturnValuesOnConditionCheckFailure" check:"enum:ALL_OLD|NONE"`
+	TableName                           *string           `aws:"TableName,required" check:"len:1..1024"`
+	UpdateExpression                    *string           `aws:"UpdateExpression,required"`
 }
 
 // UpdateContinuousBackupsInput is the structure UpdateContinuousBackupsInput.
@@ -1612,8 +1598,8 @@ type UpdateItemInput struct {
 	ConditionalOperator                 *string                           `aws:"ConditionalOperator" check:"enum:AND|OR"`
 	Expected                            map[string]ExpectedAttributeValue `aws:"Expected" check:"{len:..65535}"`
 	ExpressionAttributeNames            map[string]string                 `aws:"ExpressionAttributeNames" check:"[len:..65535]"`
-	ExpressionAttributeValues           map[string]AttributeValue         `aws:"ExpressionAttributeValues"`
-	Key                                 map[string]AttributeValue         `aws:"Key,required" check:"{len:..65535}"`
+	ExpressionAttributeValues           Item                              `aws:"ExpressionAttributeValues"`
+	Key                                 Item                              `aws:"Key,required"`
 	ReturnConsumedCapacity              *string                           `aws:"ReturnConsumedCapacity" check:"enum:INDEXES|TOTAL|NONE"`
 	ReturnItemCollectionMetrics         *string                           `aws:"ReturnItemCollectionMetrics" check:"enum:SIZE|NONE"`
 	ReturnValues                        *string                           `aws:"ReturnValues" check:"enum:NONE|ALL_OLD|UPDATED_OLD|ALL_NEW|UPDATED_NEW"`
@@ -1624,9 +1610,9 @@ type UpdateItemInput struct {
 
 // UpdateItemOutput is the structure UpdateItemOutput.
 type UpdateItemOutput struct {
-	Attributes            map[string]AttributeValue `aws:"Attributes"`
-	ConsumedCapacity      *ConsumedCapacity         `aws:"ConsumedCapacity"`
-	ItemCollectionMetrics *ItemCollectionMetrics    `aws:"ItemCollectionMetrics"`
+	Attributes            Item                   `aws:"Attributes"`
+	ConsumedCapacity      *ConsumedCapacity      `aws:"ConsumedCapacity"`
+	ItemCollectionMetrics *ItemCollectionMetrics `aws:"ItemCollectionMetrics"`
 }
 
 // UpdateKinesisStreamingConfiguration is the structure UpdateKinesisStreamingConfiguration.
@@ -1721,8 +1707,8 @@ type WriteRequest struct {
 
 // ConditionalCheckFailedExceptionDetail is the members of the error ConditionalCheckFailedException beside its message.
 type ConditionalCheckFailedExceptionDetail struct {
-	_    struct{}                  `aws:"ConditionalCheckFailedException,error"`
-	Item map[string]AttributeValue `aws:"Item"`
+	_    struct{} `aws:"ConditionalCheckFailedException,error"`
+	Item Item     `aws:"Item"`
 }
 
 // ProvisionedThroughputExceededExceptionDetail is the members of the error ProvisionedThroughputExceededException beside its message.
