@@ -1,0 +1,98 @@
+package steer
+
+import (
+	"bufio"
+	"bytes"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// maxResolvConf bounds the files read here.
+const maxResolvConf = 64 << 10
+
+// upstreams are the name servers of a resolv.conf; the local one where none is
+// named, as the C library has it.
+func upstreams(conf []byte) []string {
+	c, err := dns.ClientConfigFromReader(bytes.NewReader(conf))
+	if err != nil || len(c.Servers) == 0 {
+		return []string{"127.0.0.1:53"}
+	}
+	var out []string
+	for _, s := range c.Servers {
+		if _, err := netip.ParseAddr(s); err == nil {
+			out = append(out, net.JoinHostPort(s, c.Port))
+		}
+	}
+	return out
+}
+
+// steerResolvConf is the host's resolv.conf with addr for its name servers. A
+// larger ndots goes: it would have s3.amazonaws.com asked for below every search
+// domain first, and some company's wildcard answer.
+func steerResolvConf(conf []byte, addr netip.Addr) []byte {
+	out := bytes.NewBufferString("nameserver " + addr.String() + "\n")
+	for scan := bufio.NewScanner(bytes.NewReader(conf)); scan.Scan(); {
+		fields := strings.Fields(scan.Text())
+		if len(fields) < 2 {
+			continue
+		}
+		switch fields[0] {
+		case "options":
+			fields = slices.DeleteFunc(fields, func(f string) bool { return strings.HasPrefix(f, "ndots:") })
+			if len(fields) < 2 {
+				continue
+			}
+		case "search", "domain", "sortlist":
+		default:
+			continue
+		}
+		out.WriteString(strings.Join(fields, " ") + "\n")
+	}
+	return out.Bytes()
+}
+
+// steerNSSwitch is the host's nsswitch.conf with hosts looked up by DNS where
+// another service (systemd-resolved's, by a socket of its own) would have been asked.
+func steerNSSwitch(conf []byte) []byte {
+	var out bytes.Buffer
+	for line := range strings.Lines(string(conf)) {
+		name, rest, ok := strings.Cut(line, ":")
+		if !ok || strings.TrimSpace(name) != "hosts" {
+			out.WriteString(line)
+			continue
+		}
+		out.WriteString("hosts: " + strings.Join(steerHosts(strings.Fields(rest)), " ") + "\n")
+	}
+	return out.Bytes()
+}
+
+func steerHosts(services []string) []string {
+	var out []string
+	drop := false // the action behind a service that went
+	for _, s := range services {
+		if strings.HasPrefix(s, "#") {
+			break
+		}
+		if strings.HasPrefix(s, "[") {
+			if !drop {
+				out = append(out, s)
+			}
+			continue
+		}
+		drop = s == "resolve" || s == "dns" && slices.Contains(out, "dns")
+		if s == "resolve" {
+			s = "dns"
+		}
+		if s != "dns" || !slices.Contains(out, "dns") {
+			out = append(out, s)
+		}
+	}
+	if !slices.Contains(out, "dns") {
+		out = append(out, "dns")
+	}
+	return out
+}
