@@ -1,0 +1,79 @@
+package runtimes
+
+import (
+	"context"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// benchmarkRoundTrips measures one environment that answers with its event.
+func benchmarkRoundTrips(b *testing.B, runtime string, files map[string]string) {
+	p := start(b, runtime, "index.handler", function(b, files), nil)
+	if in, err := p.Init(context.Background()); err != nil || in.Failure != nil {
+		b.Fatalf("init: %v %+v", err, in.Failure)
+	}
+	in := Invocation{RequestID: "8b1f9d1c-7d7c-4a43-9d0e-6a3f0a4e1f11", Payload: []byte(`{"key":"value","n":1}`),
+		Deadline: time.Now().Add(time.Hour), FunctionARN: "arn:aws:lambda:eu-west-1:000000000000:function:fn"}
+	for range 2000 {
+		if _, err := p.Invoke(context.Background(), in); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ResetTimer()
+	for range b.N {
+		if _, err := p.Invoke(context.Background(), in); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "roundtrips/s")
+}
+
+var (
+	nodeEcho   = map[string]string{"index.js": "exports.handler = async (event) => event;"}
+	oldEcho    = map[string]string{"index.js": "exports.handler = (event, context, callback) => callback(null, event);"}
+	pythonEcho = map[string]string{"index.py": "def handler(event, context):\n    return event\n"}
+)
+
+func BenchmarkRoundTrips(b *testing.B) {
+	b.Run("nodejs20.x", func(b *testing.B) { benchmarkRoundTrips(b, "nodejs20.x", nodeEcho) })
+	b.Run("nodejs4.3", func(b *testing.B) { benchmarkRoundTrips(b, "nodejs4.3", oldEcho) })
+	b.Run("python3.11", func(b *testing.B) { benchmarkRoundTrips(b, "python3.11", pythonEcho) })
+	b.Run("python2.7", func(b *testing.B) { benchmarkRoundTrips(b, "python2.7", pythonEcho) })
+}
+
+// BenchmarkColdStart measures process start to first response, beside the floor:
+// the interpreter that does nothing, in turns.
+func BenchmarkColdStart(b *testing.B) {
+	b.Run("nodejs20.x", func(b *testing.B) { benchmarkCold(b, "nodejs20.x", nodeEcho, "-e", "0") })
+	b.Run("python3.11", func(b *testing.B) { benchmarkCold(b, "python3.11", pythonEcho, "-I", "-S", "-E", "-c", "pass") })
+}
+
+func benchmarkCold(b *testing.B, runtime string, files map[string]string, floor ...string) {
+	command, err := interpreters(b).Command(runtime, CommandOptions{Unmounted: true})
+	if err != nil {
+		b.Skip(err)
+	}
+	task := function(b, files)
+	var bare, cold time.Duration
+	for range b.N {
+		begun := time.Now()
+		cmd := exec.Command(command.Argv[0], floor...)
+		cmd.Env = []string{}
+		if err := cmd.Run(); err != nil {
+			b.Fatal(err)
+		}
+		bare += time.Since(begun)
+		begun = time.Now()
+		p := start(b, runtime, "index.handler", task, nil)
+		if in, err := p.Init(context.Background()); err != nil || in.Failure != nil {
+			b.Fatalf("init: %v %+v", err, in.Failure)
+		}
+		p.invoke(b, "id", `{}`)
+		cold += time.Since(begun)
+		p.kill()
+	}
+	b.ReportMetric(float64(bare.Microseconds())/float64(b.N)/1000, "floor-ms")
+	b.ReportMetric(float64(cold.Microseconds())/float64(b.N)/1000, "cold-ms")
+	b.ReportMetric(float64(cold)/float64(bare), "ratio")
+}
