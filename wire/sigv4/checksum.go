@@ -1,0 +1,38 @@
+package sigv4
+
+import (
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"hash"
+	"hash/crc32"
+	"hash/crc64"
+)
+
+// checksum is one of the sums that a trailer may carry.
+type checksum struct {
+	hash.Hash
+	name string
+}
+
+func (c *checksum) value() string { return base64.StdEncoding.EncodeToString(c.Sum(nil)) }
+
+// nvme is the reflected polynomial of CRC-64/NVME.
+const nvme = 0x9a6c9329ac4bc9b5
+
+// newChecksum is the sum that a trailing header of that name carries, or nil.
+func newChecksum(name string) *checksum {
+	switch name {
+	case "x-amz-checksum-crc32":
+		return &checksum{crc32.NewIEEE(), name}
+	case "x-amz-checksum-crc32c":
+		return &checksum{crc32.New(crc32.MakeTable(crc32.Castagnoli)), name}
+	case "x-amz-checksum-crc64nvme":
+		return &checksum{crc64.New(crc64.MakeTable(nvme)), name}
+	case "x-amz-checksum-sha1":
+		return &checksum{sha1.New(), name}
+	case "x-amz-checksum-sha256":
+		return &checksum{sha256.New(), name}
+	}
+	return nil
+}
