@@ -29,7 +29,9 @@ func needProgram(t testing.TB, path string) {
 }
 
 // cleanEnv is an environment in which nothing steers but Exec.
-func cleanEnv() []string { return []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/nonexistent", "LANG=C.UTF-8"} }
+func cleanEnv() []string {
+	return []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/nonexistent", "LANG=C.UTF-8"}
+}
 
 type house struct {
 	authority *Authority
