@@ -32,6 +32,10 @@ type Service struct {
 	// Invalid is the code of the error for an input that breaks the model's
 	// constraints, and Malformed that for a body that is not of the model's form.
 	Invalid, Malformed string
+	// MaxBody is the longest request body, in bytes, that does not stream.
+	MaxBody int64
+	// CRC32 says that clients check an X-Amz-Crc32 header on answers.
+	CRC32 bool
 	// Codes renames errors of the front door that this service calls differently.
 	Codes map[string]string
 }

@@ -16,6 +16,7 @@ var Service = &aws.Service{
 	Protocols:      []aws.Protocol{aws.RestJSON},
 	Invalid:        "BadRequestException",
 	Malformed:      "BadRequestException",
+	MaxBody:        10485760,
 }
 
 // CreateApiKey: see the API reference of API Gateway.

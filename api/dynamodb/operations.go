@@ -18,6 +18,8 @@ var Service = &aws.Service{
 	Protocols:      []aws.Protocol{aws.JSON},
 	Invalid:        "ValidationException",
 	Malformed:      "SerializationException",
+	MaxBody:        17825792,
+	CRC32:          true,
 }
 
 // BatchExecuteStatement: see the API reference of DynamoDB.

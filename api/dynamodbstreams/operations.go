@@ -18,6 +18,8 @@ var Service = &aws.Service{
 	Protocols:      []aws.Protocol{aws.JSON},
 	Invalid:        "ValidationException",
 	Malformed:      "SerializationException",
+	MaxBody:        2097152,
+	CRC32:          true,
 }
 
 // DescribeStream: see the API reference of DynamoDB Streams.

@@ -133,6 +133,11 @@ func (g *generator) operations() {
 	}
 	g.optional("Invalid", g.p.Invalid)
 	g.optional("Malformed", g.p.Malformed)
+	if g.p.MaxBody == 0 {
+		g.p.MaxBody = 2 << 20
+	}
+	g.printf("MaxBody: %d,\n", g.p.MaxBody)
+	g.flag("CRC32", g.p.CRC32)
 	if len(g.p.Codes) > 0 {
 		g.printf("Codes: map[string]string{")
 		for _, k := range slices.Sorted(maps.Keys(g.p.Codes)) {

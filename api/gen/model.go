@@ -101,6 +101,8 @@ type patch struct {
 	Protocols []string          `json:"protocols,omitempty"` // further protocols that clients use
 	Actions   map[string]string `json:"actions,omitempty"`   // IAM actions that differ from the operation
 	Global    bool              `json:"global,omitempty"`
+	MaxBody   int64             `json:"maxBody,omitempty"` // bytes; 2 MiB if not given
+	CRC32     bool              `json:"crc32,omitempty"`
 	// Types maps shapes to types written by hand beside the generated files.
 	Types map[string]string `json:"types,omitempty"`
 	// Patterns replaces patterns that Go's regexp cannot express.

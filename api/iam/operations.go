@@ -18,6 +18,7 @@ var Service = &aws.Service{
 	Global:         true,
 	Invalid:        "ValidationError",
 	Malformed:      "MalformedInput",
+	MaxBody:        2097152,
 	Codes:          map[string]string{"AccessDeniedException": "AccessDenied"},
 }
 

@@ -18,6 +18,7 @@ var Service = &aws.Service{
 	Protocols:      []aws.Protocol{aws.JSON},
 	Invalid:        "InvalidParameterException",
 	Malformed:      "SerializationException",
+	MaxBody:        6291456,
 }
 
 // AssociateKmsKey: see the API reference of CloudWatch Logs.

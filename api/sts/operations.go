@@ -17,6 +17,7 @@ var Service = &aws.Service{
 	XMLNamespace:   "https://sts.amazonaws.com/doc/2011-06-15/",
 	Invalid:        "ValidationError",
 	Malformed:      "MalformedInput",
+	MaxBody:        2097152,
 	Codes:          map[string]string{"AccessDeniedException": "AccessDenied"},
 }
 
