@@ -9,7 +9,6 @@ type Policy struct {
 // statement is a compiled statement. src is what was written.
 type statement struct {
 	src          *Statement
-	index        int
 	effect       Effect
 	names        []principalName
 	hasPrincipal bool
@@ -25,7 +24,7 @@ func Compile(doc *Document) *Policy {
 	variables := doc.Version == Version2012
 	for i := range doc.Statements {
 		src := &doc.Statements[i]
-		s := statement{src: src, index: i, effect: src.Effect, hasPrincipal: src.Principals != nil}
+		s := statement{src: src, effect: src.Effect, hasPrincipal: src.Principals != nil}
 		for _, e := range src.Principals {
 			s.names = append(s.names, compilePrincipal(e))
 		}

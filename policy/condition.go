@@ -161,8 +161,9 @@ func (c *condition) matchesAny(value string, e *env) (matched, certain bool) {
 func (c *condition) matchesText(value string, e *env) (matched, certain bool) {
 	certain = true
 	for i := range c.patterns {
-		ok, resolved := c.patterns[i].match(value, e)
-		if ok {
+		p := &c.patterns[i]
+		ok, resolved := p.match(value, e)
+		if ok || p.fold && p.shape == shapeExact && strings.EqualFold(value, p.text) {
 			return true, true
 		}
 		certain = certain && resolved

@@ -1,5 +1,7 @@
 package policy
 
+import "strconv"
+
 // Document is a parsed policy, as written: every list form made a list, nothing
 // interpreted, nothing lost but white space.
 //
@@ -53,8 +55,17 @@ type Statement struct {
 	NotResource  bool
 	Conditions   []Condition
 
+	Index  int // in the document, from 0
 	Offset int // of the statement in the text, in bytes
-	Line   int // from 1
+	Line   int // of the statement in the text, from 1
+}
+
+// Name is the statement's Sid, or its number from 1 for want of one.
+func (s *Statement) Name() string {
+	if s.Sid != "" {
+		return s.Sid
+	}
+	return "statement " + strconv.Itoa(s.Index+1)
 }
 
 // PrincipalEntry is one name under Principal or NotPrincipal: a type (AWS,

@@ -23,6 +23,7 @@ func Parse(text string) (*Document, error) {
 	}
 	for i := range p.doc.Statements {
 		s := &p.doc.Statements[i]
+		s.Index = i
 		s.Line = strings.Count(text[:s.Offset], "\n") + 1
 	}
 	return p.doc, nil

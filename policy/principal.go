@@ -193,10 +193,10 @@ func (n *principalName) names(p *Principal) grant {
 		switch {
 		case p.ARN == "":
 			return grantNone
+		case n.value == p.Issuer: // first: a simulated role is its own issuer, and no session
+			return grantIssuer
 		case n.value == p.ARN:
 			return grantDirect
-		case n.value == p.Issuer:
-			return grantIssuer
 		}
 	case nameUniqueID:
 		return n.namesID(p)

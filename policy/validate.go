@@ -30,7 +30,7 @@ func (d *Document) Validate(r Rules) error {
 	if r.Require2012 && d.Version != Version2012 {
 		v.fail(d.versionStart, "Policy document must be version 2012-10-17 or greater.")
 	}
-	for _, check := range []func(*Statement){v.dates, v.sid, v.principal, v.action, v.resource, v.resources, v.actions} {
+	for _, check := range []func(*Statement){v.legacy, v.sid, v.principal, v.action, v.resource, v.resources, v.actions} {
 		for i := range d.Statements {
 			check(&d.Statements[i])
 		}
@@ -66,8 +66,14 @@ func (v *validator) fail(offset int, message string) {
 	}
 }
 
-// dates refuses what is no date; AWS finds that in its "legacy parsing".
-func (v *validator) dates(s *Statement) {
+// legacy refuses what AWS finds in its "legacy parsing", before all else: dates
+// that are none, ARNs cut short.
+func (v *validator) legacy(s *Statement) {
+	for _, r := range s.Resources {
+		if resourceFault(r) == legacyMessage {
+			v.fail(s.Offset, legacyMessage)
+		}
+	}
 	for _, c := range s.Conditions {
 		op, _ := parseOperator(c.Operator)
 		if op.base < opDateEquals || op.base > opDateGreaterEquals {

@@ -12,13 +12,12 @@ func (v *validator) principal(s *Statement) {
 		}
 		return
 	}
-	if len(s.Principals) == 0 {
-		if kind == Trust {
-			v.fail(s.Offset, "AssumeRole policy must contain a principal.")
-		}
-		v.fail(s.Offset, "Policy statement must contain principals.")
-	}
-	if s.NotPrincipal && (kind == Trust || s.Effect == Allow) {
+	switch {
+	case len(s.Principals) == 0:
+		v.fail(s.Offset, "Missing required field Principal")
+	case s.NotPrincipal && kind == Trust:
+		v.fail(s.Offset, "Has prohibited field NotPrincipal")
+	case s.NotPrincipal && s.Effect == Allow:
 		v.fail(s.Offset, "Allow with NotPrincipal is not allowed.")
 	}
 	for _, p := range s.Principals {
@@ -77,13 +76,27 @@ func (v *validator) actions(s *Statement) {
 			v.fail(s.Offset, "Actions/Condition can contain only one colon.")
 		case !validVendor(vendor):
 			v.fail(s.Offset, "Vendor "+vendor+" is not valid")
-		case v.rules.Kind == Trust && !strings.EqualFold(vendor, "sts"):
-			v.fail(s.Offset, "AssumeRole policy may only specify STS AssumeRole actions.")
 		}
-		if a == "*" && v.rules.Kind == Trust {
+		if v.rules.Kind == Trust && !trustAction(a) {
 			v.fail(s.Offset, "AssumeRole policy may only specify STS AssumeRole actions.")
 		}
 	}
+}
+
+// trustAction reports whether an action, maybe with wildcards, may stand in a
+// role's trust policy.
+func trustAction(a string) bool {
+	if !strings.HasPrefix(lowerASCII(a), "sts:") {
+		return false
+	}
+	p := compilePattern(a, patternRules{wildcards: true, fold: true})
+	for _, action := range [...]string{"sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity",
+		"sts:TagSession", "sts:SetSourceIdentity", "sts:SetContext"} {
+		if ok, _ := p.match(action, nil); ok {
+			return true
+		}
+	}
+	return false
 }
 
 func validVendor(s string) bool {
