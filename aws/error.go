@@ -18,6 +18,8 @@ type Error struct {
 	Detail any
 	// QueryCode is the code by which query clients know the error, if another.
 	QueryCode string
+	// MessageName is the message's name in bodies; "" stands for "message".
+	MessageName string
 	// Header holds further response headers, such as Retry-After.
 	Header http.Header
 	// Cause is why, for the log; callers never see it.
@@ -53,14 +55,26 @@ func (e *Error) Because(cause error) *Error {
 	return &c
 }
 
-// Errorf makes an error of a code that no model has. Generated constructors call
-// it too.
+// Errorf makes an error of a code that no model has.
 func Errorf(status int, code, format string, args ...any) *Error {
 	msg := format
 	if len(args) > 0 {
 		msg = fmt.Sprintf(format, args...)
 	}
 	return &Error{Code: code, Message: msg, Status: status}
+}
+
+// An ErrorModel is what a model says of one of its errors.
+type ErrorModel struct {
+	Status                       int
+	Code, QueryCode, MessageName string
+}
+
+// Errorf makes the error with a message for its caller.
+func (m ErrorModel) Errorf(format string, args ...any) *Error {
+	e := Errorf(m.Status, m.Code, format, args...)
+	e.QueryCode, e.MessageName = m.QueryCode, m.MessageName
+	return e
 }
 
 // CodeOf is the code of the first *Error in err's chain, or "".
