@@ -119,9 +119,9 @@ type Environment struct {
 	gen  generation
 	link link
 
-	mu      sync.Mutex
-	state   State
-	request string // id of the invoke under way
+	mu       sync.Mutex
+	state    State
+	deadline deadline
 
 	outMu sync.Mutex // guards Sink
 }
@@ -142,18 +142,19 @@ func (e *Environment) State() State {
 func (e *Environment) Close() error {
 	e.mu.Lock()
 	e.state = Dead
+	e.stopDeadline()
 	e.mu.Unlock()
 	e.link.interrupt()
 	return e.link.Close()
 }
 
-func (e *Environment) enter(from, to State, request string) error {
+func (e *Environment) enter(from, to State) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.state != from {
 		return fmt.Errorf("%w: it is %v", ErrState, e.state)
 	}
-	e.state, e.request = to, request
+	e.state = to
 	return nil
 }
 
@@ -163,7 +164,9 @@ func (e *Environment) leave(to State) {
 	if e.state != Dead {
 		e.state = to
 	}
-	e.request = ""
+	if e.state == Dead {
+		e.stopDeadline()
+	}
 	e.mu.Unlock()
 }
 
@@ -193,7 +196,7 @@ type initBody struct {
 // limit is ctx's: AWS gives 10 seconds, and the caller's text for its end is
 // InitTimeout. An error means that the conversation failed, not the function.
 func (e *Environment) Init(ctx context.Context) (InitResult, error) {
-	if err := e.enter(Created, Initializing, ""); err != nil {
+	if err := e.enter(Created, Initializing); err != nil {
 		return InitResult{}, err
 	}
 	begun := e.cfg.Clock.Now()

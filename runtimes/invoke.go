@@ -23,13 +23,17 @@ const (
 // conversation failed (or that ctx ended), and the Environment is Dead too,
 // except for ErrState.
 func (e *Environment) Invoke(ctx context.Context, in Invocation) (Result, error) {
-	if err := e.enter(Ready, Busy, in.RequestID); err != nil {
+	if err := e.enter(Ready, Busy); err != nil {
 		return Result{}, err
 	}
 	begun := e.cfg.Clock.Now()
-	w := e.watch(ctx, in.Deadline.Sub(begun), !in.Deadline.IsZero())
+	e.arm(in.Deadline)
+	stop := func() bool { return true }
+	if ctx.Done() != nil {
+		stop = context.AfterFunc(ctx, e.link.interrupt)
+	}
 	res, alive, err := e.converse(ctx, &in)
-	timedOut := w.end()
+	timedOut, interrupted := e.disarm(), !stop()
 	now := e.cfg.Clock.Now()
 	res.Duration = now.Sub(begun)
 	if err != nil && timedOut {
@@ -39,7 +43,7 @@ func (e *Environment) Invoke(ctx context.Context, in Invocation) (Result, error)
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err()
 	}
-	if alive && err == nil && !timedOut {
+	if alive && err == nil && !timedOut && !interrupted {
 		e.leave(Ready)
 	} else {
 		e.leave(Dead)
@@ -56,41 +60,6 @@ func (e *Environment) timeout(in *Invocation, now time.Time, took time.Duration)
 	payload, text := TimeoutFailure(in.RequestID, now, limit)
 	e.log(in.RequestID, text)
 	return Result{Payload: payload, FunctionError: Unhandled, ErrorType: TimeoutErrorType, Duration: took}
-}
-
-// A watch interrupts the link when the deadline passes or ctx ends.
-type watch struct {
-	done    chan struct{}
-	expired chan bool
-}
-
-func (e *Environment) watch(ctx context.Context, left time.Duration, limited bool) watch {
-	w := watch{make(chan struct{}), make(chan bool, 1)}
-	var due <-chan time.Time
-	stop := func() {}
-	if limited {
-		due, stop = e.cfg.Clock.After(left)
-	}
-	go func() {
-		defer stop()
-		select {
-		case <-w.done:
-			w.expired <- false
-		case <-due:
-			e.link.interrupt()
-			w.expired <- true
-		case <-ctx.Done():
-			e.link.interrupt()
-			w.expired <- false
-		}
-	}()
-	return w
-}
-
-// end stops the watch and reports whether the deadline had passed.
-func (w watch) end() bool {
-	close(w.done)
-	return <-w.expired
 }
 
 // converse sends the event and reads frames up to the outcome. alive is false when

@@ -42,11 +42,7 @@ module.exports = function run(wire) {
 
   function wait() {
     current = null;
-    setImmediate(() => {
-      const inv = wire.next();
-      // One turn of the loop, so that its clock is today's when the handler runs.
-      setImmediate(invoke, inv);
-    });
+    setImmediate(() => invoke(wire.next()));
   }
 
   // settle sends the outcome once, and waits for the next event.
