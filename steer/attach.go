@@ -17,6 +17,13 @@ type Network interface {
 	ListenPacket(network, addr string) (net.PacketConn, error)
 }
 
+// An Enterer is a Network that can open several ports in one go: Enter calls fn,
+// once, with a Network that is valid until fn returns. Changing threads for each
+// port is most of what attaching costs.
+type Enterer interface {
+	Enter(fn func(Network) error) error
+}
+
 // A Sink takes a connection over. Deliver may wait until ctx is done; when it
 // returns an error the connection is still the caller's, who closes it.
 type Sink interface {
@@ -84,24 +91,36 @@ type attachment struct {
 // open opens every port first and serves only then, so that a failure leaves no
 // goroutine behind.
 func (a *attachment) open(n Network, s Services) error {
-	at := func(port uint16) string { return netip.AddrPortFrom(s.Resolver.Address(), port).String() }
-	pc, err := n.ListenPacket("udp", at(portDNS))
-	if err != nil {
-		return err
-	}
-	a.opened = append(a.opened, pc)
 	streams := map[uint16]Sink{portDNS: &tcpServer{s.Resolver, make(chan struct{}, dnsClients), a.wg.Go}}
 	for port, sink := range s.Streams {
 		streams[port] = sink
 	}
-	listeners := map[uint16]net.Listener{}
-	for port := range streams {
-		l, err := n.Listen("tcp", at(port))
-		if err != nil {
+	var pc net.PacketConn
+	listeners := make(map[uint16]net.Listener, len(streams))
+	listen := func(n Network) (err error) {
+		at := func(port uint16) string { return netip.AddrPortFrom(s.Resolver.Address(), port).String() }
+		if pc, err = n.ListenPacket("udp", at(portDNS)); err != nil {
 			return err
 		}
-		a.opened = append(a.opened, l)
-		listeners[port] = l
+		a.opened = append(a.opened, pc)
+		for port := range streams {
+			l, err := n.Listen("tcp", at(port))
+			if err != nil {
+				return err
+			}
+			a.opened = append(a.opened, l)
+			listeners[port] = l
+		}
+		return nil
+	}
+	var err error
+	if e, ok := n.(Enterer); ok {
+		err = e.Enter(listen)
+	} else {
+		err = listen(n)
+	}
+	if err != nil {
+		return err
 	}
 	a.wg.Go(func() { s.Resolver.servePacket(a.ctx, pc, a.wg.Go) })
 	for port, l := range listeners {
