@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -23,9 +22,17 @@ type Options struct {
 	Logger *slog.Logger
 	// CacheBytes is the size of the cache of blocks read; 16 MiB if zero.
 	CacheBytes int64
+	// VerifyBytes is how much data Open reads through to see that it is sound;
+	// 16 MiB if zero. If there is more, only what is read later is checked, or all
+	// of it by Verify.
+	VerifyBytes int64
 	// MemTableBytes is how much is written before it moves from the log into
 	// tables; 8 MiB if zero.
 	MemTableBytes uint64
+	// Migrations lead from one format of the data to the next: the first from
+	// format 1 to 2. The data is written in format len(Migrations)+1. Each may run
+	// again if it was interrupted.
+	Migrations []Migration
 }
 
 // Pebble is the embedded driver: a Store in one folder of one machine, on
@@ -33,6 +40,8 @@ type Options struct {
 // other here (see conflict.go); pebble gives the snapshots, the log and the tables.
 type Pebble struct {
 	db       *pebble.DB
+	disk     *disk
+	lock     *pebble.Lock
 	clock    aws.Clock
 	log      *slog.Logger
 	watchers watchers
@@ -49,84 +58,33 @@ type Pebble struct {
 	failOnce sync.Once
 	failWith error
 
+	// closing is held, shared, by every transaction.
 	closing sync.RWMutex
 	closed  bool
 }
 
 var _ Store = (*Pebble)(nil)
 
-// Open opens the store in the folder dir, which it creates if need be.
-func Open(dir string, o Options) (*Pebble, error) {
-	if o.Clock == nil {
-		return nil, errors.New("store: Options.Clock is required")
-	}
-	if o.FS == nil {
-		o.FS = vfs.Default
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	p := &Pebble{
-		clock:   o.Clock,
-		log:     o.Logger,
-		turn:    make(chan struct{}, 1),
-		syncing: make(chan syncing, 1024),
-		synced:  make(chan struct{}),
-		failed:  make(chan struct{}),
-	}
-	start := &commit{}
-	p.last.Store(start)
-	p.applied.Store(start)
-	p.durable.Store(start)
-	var err error
-	if p.db, err = pebble.Open(dir, p.options(o)); err != nil {
-		return nil, fmt.Errorf("store: open %s: %w", dir, readError(err))
-	}
-	go p.syncLoop()
-	return p, nil
-}
-
-// Memory returns a store that is gone when it is closed, for tests.
-func Memory(clock aws.Clock) *Pebble {
-	p, err := Open("", Options{Clock: clock, FS: vfs.NewMem()})
-	if err != nil {
-		panic(err)
-	}
-	return p
-}
-
-func (p *Pebble) options(o Options) *pebble.Options {
-	if o.CacheBytes == 0 {
-		o.CacheBytes = 16 << 20
-	}
-	if o.MemTableBytes == 0 {
-		o.MemTableBytes = 8 << 20
-	}
-	return &pebble.Options{
-		FS:                 o.FS,
-		CacheSize:          o.CacheBytes,
-		MemTableSize:       o.MemTableBytes,
-		FormatMajorVersion: pebble.FormatNewest,
-		Logger:             pebbleLogger{p},
-	}
-}
-
 // Watch implements Store.
 func (p *Pebble) Watch(ctx context.Context, prefix []byte) <-chan struct{} {
 	return p.watchers.watch(ctx, prefix)
 }
 
-// Close implements Store. It waits for the transactions under way.
+// Close implements Store. It waits for the transactions under way, unless they
+// wait for a full disk.
 func (p *Pebble) Close() error {
+	select {
+	case <-p.disk.isFull():
+		p.disk.close()
+	default:
+	}
 	p.closing.Lock()
 	defer p.closing.Unlock()
 	if p.closed {
 		return ErrClosed
 	}
 	p.closed = true
-	close(p.syncing)
-	<-p.synced
-	return p.db.Close()
+	return p.shut()
 }
 
 // begin keeps the store open until end.
@@ -146,6 +104,8 @@ func (p *Pebble) writable() error {
 	select {
 	case <-p.failed:
 		return p.failure()
+	case <-p.disk.isFull():
+		return ErrFull
 	default:
 		return nil
 	}
@@ -164,22 +124,4 @@ func (p *Pebble) fail(err error) error {
 func (p *Pebble) failure() error {
 	<-p.failed
 	return p.failWith
-}
-
-// pebbleLogger is what pebble tells.
-type pebbleLogger struct {
-	p *Pebble
-}
-
-// Infof implements pebble.Logger. Pebble tells of each of its jobs: too much.
-func (pebbleLogger) Infof(string, ...any) {}
-
-// Errorf implements pebble.Logger.
-func (l pebbleLogger) Errorf(format string, args ...any) {
-	l.p.log.Error(fmt.Sprintf(format, args...))
-}
-
-// Fatalf implements pebble.Logger. Pebble counts on not getting control back.
-func (l pebbleLogger) Fatalf(format string, args ...any) {
-	panic(l.p.fail(fmt.Errorf(format, args...)))
 }

@@ -147,6 +147,41 @@ func (s *snapshot) each(ctx context.Context, it *pebble.Iterator, reverse bool, 
 	return nil, it.Error()
 }
 
+// keys yields the first n keys of a span of notes, which are not records. Nobody
+// but the sweeper reads them, so they do not count as read.
+func (s *snapshot) keys(ctx context.Context, w span, n int) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		it, err := s.iterate(ctx, w)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		more := true
+		for ok := it.First(); ok && more && n > 0; ok = it.Next() {
+			more = yield(bytes.Clone(it.Key()), nil)
+			n--
+		}
+		if err := firstError(it.Error(), it.Close()); err != nil && more {
+			yield(nil, readError(err))
+		}
+	}
+}
+
+// expiry returns when the record under a full key expires or expired: never if it
+// stays, or is not there.
+func (s *snapshot) expiry(ctx context.Context, full []byte) (expiry, error) {
+	s.reads.addKey(full)
+	b, closer, err := s.pin.Get(full)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return never, nil
+	}
+	if err != nil {
+		return 0, readError(err)
+	}
+	_, at, err := unframe(b)
+	return at, firstError(err, closer.Close())
+}
+
 // settle waits until everything that was read is durable.
 func (s *snapshot) settle(ctx context.Context) error {
 	if s.pin == nil {

@@ -46,7 +46,7 @@ func (p *Pebble) attempt(ctx context.Context, fn func(Tx) error, alone bool) (er
 		return err
 	}
 	if alone {
-		if err := p.lock(ctx); err != nil {
+		if err := p.acquire(ctx); err != nil {
 			return err
 		}
 	}
@@ -54,7 +54,7 @@ func (p *Pebble) attempt(ctx context.Context, fn func(Tx) error, alone bool) (er
 	t := &transaction{s: snapshot{p: p}}
 	defer func() {
 		if unlock {
-			p.unlock()
+			p.release()
 		}
 		err = errors.Join(err, t.s.close())
 	}()
@@ -78,7 +78,7 @@ func (p *Pebble) attempt(ctx context.Context, fn func(Tx) error, alone bool) (er
 		from = to
 	}
 	if !alone {
-		if err := p.lock(ctx); err != nil {
+		if err := p.acquire(ctx); err != nil {
 			return errors.Join(err, b.Close())
 		}
 		unlock = true
@@ -89,7 +89,7 @@ func (p *Pebble) attempt(ctx context.Context, fn func(Tx) error, alone bool) (er
 	if err := p.apply(b, c); err != nil {
 		return err
 	}
-	p.unlock()
+	p.release()
 	unlock = false
 	return p.wait(ctx, c)
 }
@@ -153,9 +153,9 @@ func (p *Pebble) wait(ctx context.Context, c *commit) error {
 	}
 }
 
-// lock keeps everybody else from committing. It is a channel because a waiting
-// transaction may be given up.
-func (p *Pebble) lock(ctx context.Context) error {
+// acquire keeps everybody else from committing until release. It is a channel
+// because a waiting transaction may be given up.
+func (p *Pebble) acquire(ctx context.Context) error {
 	select {
 	case p.turn <- struct{}{}:
 		return nil
@@ -168,10 +168,12 @@ func (p *Pebble) lock(ctx context.Context) error {
 		return ctx.Err()
 	case <-p.failed:
 		return p.failure()
+	case <-p.disk.isFull():
+		return ErrFull
 	}
 }
 
-func (p *Pebble) unlock() { <-p.turn }
+func (p *Pebble) release() { <-p.turn }
 
 func firstError(errs ...error) error {
 	for _, err := range errs {
