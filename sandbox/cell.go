@@ -1,0 +1,105 @@
+package sandbox
+
+import (
+	"context"
+	"net"
+	"sync"
+	"syscall"
+)
+
+// A Sandbox is one running program and its walls. Safe for concurrent use.
+type Sandbox struct {
+	host     *Host
+	spec     Spec
+	cell     cell
+	starting sync.WaitGroup
+
+	done chan struct{} // closed when exit is known
+	exit Exit
+
+	closing sync.Once
+	closed  error
+}
+
+// cell is what an engine knows to do with one sandbox.
+type cell interface {
+	listen(network, addr string) (net.Listener, error)
+	listenPacket(network, addr string) (net.PacketConn, error)
+	freeze(frozen bool) error
+	signal(sig syscall.Signal) error
+	kill()
+	memoryPeak() (int64, error)
+	pid() int
+	release() error // after the end
+}
+
+// ID is the spec's.
+func (s *Sandbox) ID() string { return s.spec.ID }
+
+// Listen opens a listener inside the sandbox's network: "tcp", "127.0.0.1:9001". It works from
+// here like any other, and outlives neither its Close nor the sandbox's use. The address is an IP
+// address and a port. In Mode Process it is on the host's loopback, on a port of the system's choice.
+func (s *Sandbox) Listen(network, addr string) (net.Listener, error) {
+	return s.cell.listen(network, addr)
+}
+
+// ListenPacket is Listen for datagrams: "udp", "127.0.0.1:53".
+func (s *Sandbox) ListenPacket(network, addr string) (net.PacketConn, error) {
+	return s.cell.listenPacket(network, addr)
+}
+
+// Freeze stops every process in the sandbox until Thaw. When it returns, none runs.
+func (s *Sandbox) Freeze() error { return s.cell.freeze(true) }
+
+// Thaw lets a frozen sandbox go on.
+func (s *Sandbox) Thaw() error { return s.cell.freeze(false) }
+
+// Signal sends sig to the program, not to its children.
+func (s *Sandbox) Signal(sig syscall.Signal) error {
+	select {
+	case <-s.done:
+		return syscall.ESRCH
+	default:
+		return s.cell.signal(sig)
+	}
+}
+
+// Kill ends every process in the sandbox, at once, frozen or not. Done tells when that is so.
+func (s *Sandbox) Kill() { s.cell.kill() }
+
+// Done is closed when no process of the sandbox is left.
+func (s *Sandbox) Done() <-chan struct{} { return s.done }
+
+// Wait waits for Done and says how the program ended. Its error is the context's.
+func (s *Sandbox) Wait(ctx context.Context) (Exit, error) {
+	select {
+	case <-s.done:
+		return s.exit, nil
+	case <-ctx.Done():
+		return Exit{}, ctx.Err()
+	}
+}
+
+// MemoryPeak is the most memory the sandbox has used, in bytes.
+func (s *Sandbox) MemoryPeak() (int64, error) { return s.cell.memoryPeak() }
+
+// PID is the sandbox's first process, by the host's count.
+func (s *Sandbox) PID() int { return s.cell.pid() }
+
+// Close kills what runs and frees all the sandbox had: mounts, /tmp, network, cgroup. It returns
+// when that is done. Listeners are their openers' to close.
+func (s *Sandbox) Close() error {
+	s.closing.Do(func() {
+		s.cell.kill()
+		<-s.done
+		s.closed = s.cell.release()
+		s.host.forget(s)
+	})
+	return s.closed
+}
+
+// ended is called once by the engine.
+func (s *Sandbox) ended(e Exit) {
+	s.exit = e
+	close(s.done)
+}

@@ -1,0 +1,284 @@
+package sandbox
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tule-cloud/tule/sandbox/plan"
+)
+
+// The user that a function is, by AWS's name and numbers.
+const (
+	functionUID  = 993
+	functionGID  = 990
+	functionUser = "sbx_user1051"
+)
+
+// layout turns specs into plans. It is what this machine has, found out once.
+type layout struct {
+	root     string            // host folder on which new roots are mounted
+	folders  []string          // of the host's runtime, shown as they are: /usr, and what is not a link into it
+	links    map[string]string // of the host's root: /bin → usr/bin
+	etc      []string          // of the host's /etc, shown as they are
+	filter   []byte
+	landlock int
+	rootless bool // in a user namespace: ids are right from the start
+	nproc    bool // limit processes by rlimit, having no cgroup for it
+}
+
+// runtimeFolders are the host's folders that programs need.
+var runtimeFolders = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store"}
+
+// runtimeEtc is what programs need of the host's /etc. Nothing in it is secret: all of it is
+// readable by every user of the host, and private keys in /etc/ssl are not.
+var runtimeEtc = []string{
+	"/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/mime.types",
+	"/etc/pki/ca-trust", "/etc/pki/tls/certs", "/etc/pki/java", "/etc/protocols", "/etc/services", "/etc/ssl/certs",
+	"/etc/ssl/openssl.cnf", "/etc/timezone", "/etc/java-8-openjdk", "/etc/java-11-openjdk", "/etc/java-17-openjdk",
+	"/etc/java-21-openjdk", "/etc/java-25-openjdk", "/etc/mono", "/etc/fonts",
+}
+
+// findRuntime fills in what the host has beneath top, "" but for tests.
+func (l *layout) findRuntime(top string) {
+	l.links = map[string]string{}
+	for _, f := range runtimeFolders {
+		if to, err := os.Readlink(top + f); err == nil {
+			l.links[f] = to
+		} else if st, err := os.Stat(top + f); err == nil && st.IsDir() {
+			l.folders = append(l.folders, f)
+		}
+	}
+	for _, f := range runtimeEtc {
+		if _, err := os.Stat(top + f); err == nil {
+			l.etc = append(l.etc, f)
+		}
+	}
+}
+
+// rootSize bounds the tmpfs of the new root, which holds the generated files.
+const rootSize = 32 << 20
+
+// common is the first half of every plan, carried out before anybody knows what will run: it ends
+// where the sandbox's own mounts begin.
+func (l *layout) common() []plan.Op {
+	ops := []plan.Op{
+		{Kind: plan.Slave},
+		{Kind: plan.Root, A: l.root, N: rootSize},
+	}
+	for _, f := range l.folders {
+		ops = append(ops, plan.Op{Kind: plan.Bind, A: f, B: f})
+	}
+	for _, f := range runtimeFolders {
+		if to, ok := l.links[f]; ok {
+			ops = append(ops, plan.Op{Kind: plan.Symlink, A: to, B: f})
+		}
+	}
+	for _, f := range l.etc {
+		ops = append(ops, plan.Op{Kind: plan.Bind, A: f, B: f, N: plan.Optional | plan.NoExec})
+	}
+	text := func(path, content string) {
+		ops = append(ops, plan.Op{Kind: plan.File, A: path, B: content, N: 0o644})
+	}
+	text("/etc/passwd", fmt.Sprintf("root:x:0:0:root:/root:/sbin/nologin\n%s:x:%d:%d::/tmp:/sbin/nologin\n",
+		functionUser, functionUID, functionGID))
+	text("/etc/group", fmt.Sprintf("root:x:0:\n%s:x:%d:\n", functionUser, functionGID))
+	text("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\n")
+	text("/.tule/empty", "")
+	for _, d := range []string{"/opt", "/root", "/run", "/var/lang", "/var/runtime", "/var/task", "/var/tmp"} {
+		ops = append(ops, plan.Op{Kind: plan.Dir, A: d, N: 0o755})
+	}
+	for _, d := range []struct {
+		name         string
+		major, minor uint64
+	}{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}} {
+		ops = append(ops, plan.Op{Kind: plan.Device, A: d.name, N: d.major, M: d.minor})
+	}
+	for _, s := range [][2]string{{"/proc/self/fd", "/dev/fd"}, {"/proc/self/fd/0", "/dev/stdin"},
+		{"/proc/self/fd/1", "/dev/stdout"}, {"/proc/self/fd/2", "/dev/stderr"}} {
+		ops = append(ops, plan.Op{Kind: plan.Symlink, A: s[0], B: s[1]})
+	}
+	// Read-only as a whole, which closes /proc/sys; and what tells of the host is covered.
+	ops = append(ops, plan.Op{Kind: plan.Proc, A: "/proc"})
+	for _, f := range []string{"/proc/kcore", "/proc/keys", "/proc/key-users", "/proc/sysrq-trigger", "/proc/timer_list"} {
+		if _, err := os.Stat(f); err == nil {
+			ops = append(ops, plan.Op{Kind: plan.Rebind, A: "/.tule/empty", B: f})
+		}
+	}
+	ops = append(ops, plan.Op{Kind: plan.Loopback})
+	if l.rootless {
+		ops = append(ops, plan.Op{Kind: plan.Ports, N: 1})
+	}
+	return append(ops, plan.Op{Kind: plan.Await})
+}
+
+// own is the second half: this spec's mounts, then the walls, then its program.
+func (l *layout) own(s Spec) []plan.Op {
+	ops := l.mounts(s)
+	ops = append(ops, plan.Op{Kind: plan.Hostname, A: s.Hostname}, plan.Op{Kind: plan.Pivot})
+	for _, r := range l.limits(s) {
+		ops = append(ops, plan.Op{Kind: plan.Limit, N: r[0], M: r[1], K: r[1]})
+	}
+	ops = append(ops, plan.Op{Kind: plan.Drop, N: functionUID, M: functionGID})
+	ops = append(ops, l.rules(s)...)
+	ops = append(ops, plan.Op{Kind: plan.Seccomp, A: string(l.filter)})
+	dir := s.Dir
+	if dir == "" {
+		dir = "/var/task"
+	}
+	ops = append(ops, plan.Op{Kind: plan.Cwd, A: dir})
+	for _, a := range s.Argv {
+		ops = append(ops, plan.Op{Kind: plan.Arg, A: a})
+	}
+	for _, e := range s.Env {
+		ops = append(ops, plan.Op{Kind: plan.Env, A: e})
+	}
+	return append(ops, plan.Op{Kind: plan.Exec, N: uint64(2 + len(s.Inherit))})
+}
+
+// mounts shows code, layers, the spec's mounts and files, /tmp and /dev/shm.
+func (l *layout) mounts(s Spec) []plan.Op {
+	var ops []plan.Op
+	bind := func(host, inside string, flags uint64) {
+		ops = append(ops, plan.Op{Kind: plan.Bind, A: host, B: inside, N: flags})
+	}
+	mounts := slices.Clone(s.Mounts)
+	// Outer ones first, so that they do not hide the inner ones.
+	slices.SortStableFunc(mounts, func(a, b Mount) int { return strings.Compare(a.Inside, b.Inside) })
+	tmp := false
+	for _, m := range mounts {
+		tmp = tmp || m.Inside == "/tmp"
+		var flags uint64
+		if m.Writable {
+			flags = plan.Writable
+		}
+		bind(m.Host, m.Inside, flags)
+	}
+	if !tmp {
+		ops = append(ops, tmpfs("/tmp", s.TmpSize))
+	}
+	ops = append(ops, tmpfs("/dev/shm", min(s.TmpSize, 64<<20)))
+	if s.Code != "" {
+		bind(s.Code, "/var/task", 0)
+	}
+	switch len(s.Layers) {
+	case 0:
+	case 1:
+		bind(s.Layers[0], "/opt", 0)
+	default:
+		var lower []string
+		for _, d := range slices.Backward(s.Layers) { // overlayfs has the uppermost first
+			lower = append(lower, strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace(d))
+		}
+		ops = append(ops, plan.Op{Kind: plan.Overlay, A: strings.Join(lower, ":"), B: "/opt"})
+	}
+	return append(ops, l.files(s)...)
+}
+
+// tmpfs is a private folder in memory. Its inodes are limited too: empty files fill no page.
+func tmpfs(at string, size int64) plan.Op {
+	return plan.Op{Kind: plan.Tmpfs, A: at, N: functionUID<<32 | functionGID,
+		B: fmt.Sprintf("mode=0700,size=%d,nr_inodes=%d", size, max(1024, size/4096))}
+}
+
+// files places the generated files: written where the root is our own, and bound over the host's
+// file where that is shown.
+func (l *layout) files(s Spec) []plan.Op {
+	shown := slices.Concat(l.folders, l.etc)
+	for _, m := range s.Mounts {
+		shown = append(shown, m.Inside)
+	}
+	var ops []plan.Op
+	has := func(path string) bool {
+		return slices.ContainsFunc(s.Files, func(f File) bool { return f.Path == path })
+	}
+	for path, content := range map[string]string{
+		"/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n127.0.0.1 " + s.Hostname + "\n", "/etc/hostname": s.Hostname + "\n",
+	} {
+		if !has(path) {
+			ops = append(ops, plan.Op{Kind: plan.File, A: path, B: content, N: 0o644})
+		}
+	}
+	slices.SortFunc(ops, func(a, b plan.Op) int { return strings.Compare(a.A, b.A) })
+	for i, f := range s.Files {
+		at := f.Path
+		covered := slices.ContainsFunc(shown, func(p string) bool { return at == p || strings.HasPrefix(at, p+"/") })
+		if covered {
+			at = fmt.Sprintf("/.tule/file%d", i)
+		}
+		ops = append(ops, plan.Op{Kind: plan.File, A: at, B: string(f.Content), N: 0o644})
+		if covered {
+			ops = append(ops, plan.Op{Kind: plan.Rebind, A: at, B: f.Path})
+		}
+	}
+	return ops
+}
+
+// Resource numbers of setrlimit, the same on all Linux architectures that Go knows but MIPS.
+const (
+	rlimitCore    = 4
+	rlimitNproc   = 6
+	rlimitNofile  = 7
+	rlimitMemlock = 8
+)
+
+func (l *layout) limits(s Spec) [][2]uint64 {
+	out := [][2]uint64{{rlimitCore, 0}, {rlimitNofile, 1024}, {rlimitMemlock, 64 << 10}}
+	if l.nproc {
+		out = append(out, [2]uint64{rlimitNproc, uint64(s.Pids + slack)})
+	}
+	return out
+}
+
+// Landlock's rights on files, from linux/landlock.h.
+const (
+	landlockExecute  = 1 << 0
+	landlockWrite    = 1 << 1
+	landlockReadFile = 1 << 2
+	landlockReadDir  = 1 << 3
+	landlockV1       = 1<<13 - 1
+	landlockRefer    = 1 << 13 // version 2
+	landlockTruncate = 1 << 14 // version 3
+	landlockIoctl    = 1 << 15 // version 5
+	landlockScopes   = 3       // version 6: no abstract sockets and no signals across the wall
+)
+
+// rules is the second wall on files: should a mount ever be writable that ought not to be, the
+// function may still only read and execute outside of its own places.
+func (l *layout) rules(s Spec) []plan.Op {
+	if l.landlock < 1 {
+		return nil
+	}
+	handled, scoped := uint64(landlockV1), uint64(0)
+	if l.landlock >= 2 {
+		handled |= landlockRefer
+	}
+	if l.landlock >= 3 {
+		handled |= landlockTruncate
+	}
+	if l.landlock >= 5 {
+		handled |= landlockIoctl
+	}
+	if l.landlock >= 6 {
+		scoped = landlockScopes
+	}
+	const read = landlockExecute | landlockReadFile | landlockReadDir
+	const device = landlockWrite | landlockReadFile | landlockTruncate | landlockIoctl
+	ops := []plan.Op{{Kind: plan.Allow, A: "/", N: read}, {Kind: plan.Allow, A: "/tmp", N: handled}, {Kind: plan.Allow, A: "/dev/shm", N: handled}}
+	for _, d := range []string{"null", "zero", "full", "random", "urandom", "tty"} {
+		ops = append(ops, plan.Op{Kind: plan.Allow, A: "/dev/" + d, N: device})
+	}
+	for _, m := range s.Mounts {
+		if !m.Writable || m.Inside == "/tmp" {
+			continue
+		}
+		rights := handled
+		if st, err := os.Stat(m.Host); err == nil && !st.IsDir() {
+			rights = device | landlockExecute
+		}
+		ops = append(ops, plan.Op{Kind: plan.Allow, A: filepath.Clean(m.Inside), N: rights})
+	}
+	return append(ops, plan.Op{Kind: plan.Landlock, N: handled, M: scoped})
+}

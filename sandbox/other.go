@@ -1,0 +1,16 @@
+//go:build !unix
+
+package sandbox
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+)
+
+func lockDir(dir string) (*os.File, error) { return os.Open(dir) }
+
+// openProcess refuses: it is written for Unix.
+func openProcess(Options) (engine, error) {
+	return nil, fmt.Errorf("sandbox: %w: functions do not run on %s", ErrUnavailable, runtime.GOOS)
+}

@@ -1,0 +1,150 @@
+//go:build unix
+
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// processes is the engine that does not isolate.
+type processes struct {
+	dir  string // temporary folders, one for each process
+	jobs chan func()
+}
+
+func openProcess(o Options) (engine, error) {
+	p := &processes{dir: filepath.Join(o.Dir, "tmp"), jobs: make(chan func())}
+	if err := os.RemoveAll(p.dir); err != nil { // a predecessor's
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	go lockedThread(p.jobs)
+	o.Logger.Warn("sandbox: functions run as plain processes, not isolated from this machine or from each other")
+	return p, nil
+}
+
+func (p *processes) features() Features { return Features{Isolation: Process.String()} }
+
+func (p *processes) close() error {
+	close(p.jobs)
+	return os.RemoveAll(p.dir)
+}
+
+// plain is one process of it.
+type plain struct {
+	cmd   *exec.Cmd
+	tmp   string
+	mu    sync.Mutex // held to signal the group, and when it is reaped
+	ended bool
+}
+
+// start implements engine.
+func (p *processes) start(_ context.Context, s *Sandbox) error {
+	c := &plain{tmp: filepath.Join(p.dir, s.spec.ID)}
+	if err := os.Mkdir(c.tmp, 0o700); err != nil {
+		return err
+	}
+	s.cell = c
+	if s.spec.Prepare != nil {
+		if err := s.spec.Prepare(s); err != nil {
+			return errors.Join(fmt.Errorf("preparing: %w", err), os.RemoveAll(c.tmp))
+		}
+	}
+	c.cmd = &exec.Cmd{
+		Path: s.spec.Argv[0], Args: s.spec.Argv, Dir: s.spec.Dir, Stdout: s.spec.Stdout, Stderr: s.spec.Stderr,
+		ExtraFiles: s.spec.Inherit, SysProcAttr: processAttr(),
+	}
+	if s.spec.Stdout == nil {
+		c.cmd.Stdout = nil // not an interface that holds a nil file
+	}
+	if s.spec.Stderr == nil {
+		c.cmd.Stderr = nil
+	}
+	if c.cmd.Dir == "" {
+		c.cmd.Dir = s.spec.Code
+	}
+	c.cmd.Env = slices.DeleteFunc(slices.Clone(s.spec.Env), func(e string) bool { return strings.HasPrefix(e, "TMPDIR=") })
+	c.cmd.Env = append(c.cmd.Env, "TMPDIR="+c.tmp)
+	errc := make(chan error, 1)
+	p.jobs <- func() { errc <- c.cmd.Start() }
+	if err := <-errc; err != nil {
+		return errors.Join(fmt.Errorf("starting the program: %w", err), os.RemoveAll(c.tmp))
+	}
+	limitProcess(c.cmd.Process.Pid)
+	go c.wait(s)
+	return nil
+}
+
+// wait reaps the program and ends its group with it.
+func (c *plain) wait(s *Sandbox) {
+	state, err := c.cmd.Process.Wait()
+	c.mu.Lock()
+	// The group's id stays taken while one of its processes lives; if none does, this hits nothing.
+	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
+	c.ended = true
+	c.mu.Unlock()
+	e := Exit{}
+	if err == nil {
+		ws := state.Sys().(syscall.WaitStatus)
+		if ws.Signaled() {
+			e.Signal = ws.Signal()
+		} else {
+			e.Code = ws.ExitStatus()
+		}
+	}
+	s.ended(e)
+}
+
+// toGroup signals all processes of the group.
+func (c *plain) toGroup(sig syscall.Signal) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return nil
+	}
+	return syscall.Kill(-c.cmd.Process.Pid, sig)
+}
+
+func (c *plain) signal(sig syscall.Signal) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return syscall.ESRCH
+	}
+	return syscall.Kill(c.cmd.Process.Pid, sig)
+}
+
+func (c *plain) freeze(frozen bool) error {
+	if frozen {
+		return c.toGroup(syscall.SIGSTOP)
+	}
+	return c.toGroup(syscall.SIGCONT)
+}
+
+func (c *plain) kill() { _ = c.toGroup(syscall.SIGKILL) }
+
+func (c *plain) pid() int { return c.cmd.Process.Pid }
+
+func (c *plain) memoryPeak() (int64, error) { return 0, errors.ErrUnsupported }
+
+func (c *plain) release() error { return os.RemoveAll(c.tmp) }
+
+func (c *plain) listen(network, _ string) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(context.Background(), network, "127.0.0.1:0")
+}
+
+func (c *plain) listenPacket(network, _ string) (net.PacketConn, error) {
+	return new(net.ListenConfig).ListenPacket(context.Background(), network, "127.0.0.1:0")
+}
