@@ -86,7 +86,7 @@ func becomeCommand(parent *net.UnixConn, report *childReport) error {
 	if err := awaitParent(parent); err != nil {
 		return fmt.Errorf("the parent has gone: %w", err)
 	}
-	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
+	if err := giveUpCapabilities(); err != nil {
 		return fmt.Errorf("give up capabilities: %w", err)
 	}
 	return execute(&plan, report)
@@ -182,6 +182,20 @@ func loopbackUp() error {
 	}
 	req.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
 	return unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, req)
+}
+
+// giveUpCapabilities gives up, from the next program on, what the user namespace
+// brought to a person who is not root. A root keeps what a root has.
+func giveUpCapabilities() error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return err
+	}
+	head := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var none [2]unix.CapUserData
+	return unix.Capset(&head, &none[0])
 }
 
 // execute becomes the command. It returns only if it failed, with the code that a

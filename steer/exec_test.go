@@ -6,9 +6,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -121,5 +127,262 @@ func TestExecPorts(t *testing.T) {
 				t.Errorf("%s: Tule saw %+v", url, e)
 			}
 		}
+	}
+}
+
+func TestExecStatus(t *testing.T) {
+	needRoot(t)
+	h := newHouse(t)
+	for _, c := range []struct {
+		script string
+		code   int
+	}{
+		{"true", 0}, {"exit 3", 3}, {"exit 255", 255}, {"kill -TERM $$", 128 + 15}, {"kill -KILL $$", 128 + 9},
+	} {
+		if _, code := h.exec(t, ExecOptions{}, "/bin/sh", "-c", c.script); code != c.code {
+			t.Errorf("%s: exit %d, want %d", c.script, code, c.code)
+		}
+	}
+}
+
+func TestExecThatCannotStart(t *testing.T) {
+	needRoot(t)
+	h := newHouse(t)
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	os.WriteFile(plain, nil, 0o644)
+	good := ExecOptions{Command: []string{"true"}, Env: cleanEnv(), Tule: h.tule, Trust: h.authority.Trust()}
+	for _, c := range []struct {
+		name string
+		code int
+		want string
+		edit func(*ExecOptions)
+	}{
+		{"no such program", 127, "no-such-program", func(o *ExecOptions) { o.Command = []string{"no-such-program"} }},
+		{"no such file", 127, "/no/such", func(o *ExecOptions) { o.Command = []string{"/no/such"} }},
+		{"not executable", 126, "plain", func(o *ExecOptions) { o.Command = []string{plain} }},
+		{"a directory", 126, dir, func(o *ExecOptions) { o.Command = []string{dir} }},
+		{"no such folder", 125, "/no/such/dir", func(o *ExecOptions) { o.Dir = "/no/such/dir" }},
+		{"no command", 125, "no command", func(o *ExecOptions) { o.Command = nil }},
+		{"no trust", 125, "no authority", func(o *ExecOptions) { o.Trust = nil }},
+		{"no address", 125, "address", func(o *ExecOptions) { o.Tule = "localhost" }},
+		{"bad zone", 125, "zone", func(o *ExecOptions) { o.Zones = []string{"a..b"} }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := good
+			c.edit(&o)
+			code, err := Exec(t.Context(), o)
+			if code != c.code || err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%d, %v; want %d and %q", code, err, c.code, c.want)
+			}
+		})
+	}
+	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "tule-exec-*")); len(left) > 0 {
+		t.Errorf("temporary files stayed: %v", left)
+	}
+}
+
+// TestExecEnvironment: what the command sees, and that nobody else does.
+func TestExecEnvironment(t *testing.T) {
+	needRoot(t)
+	h := newHouse(t)
+	before := hostFiles(t)
+	env := append(cleanEnv(), "AWS_ACCESS_KEY_ID=mine", "AWS_SECRET_ACCESS_KEY=secret", "AWS_REGION=eu-west-1", "KEPT=a b", "PATH=/bin:/usr/bin")
+	out, _ := h.exec(t, ExecOptions{Env: env, Dir: "/usr", Stdin: strings.NewReader("typed\n")}, "sh", "-c",
+		`pwd; cat; echo "$AWS_ACCESS_KEY_ID $AWS_REGION $AWS_DEFAULT_REGION $KEPT"; echo "child=$TULE_STEER_CHILD"
+		head -1 /etc/resolv.conf; cmp "$AWS_CA_BUNDLE" /etc/ssl/certs/ca-certificates.crt && grep -c BEGIN "$NODE_EXTRA_CA_CERTS"`)
+	want := "/usr\ntyped\nmine eu-west-1 eu-west-1 a b\nchild=\nnameserver 127.45.66."
+	if !strings.HasPrefix(out, want) {
+		t.Errorf("the command saw\n%s\nwant\n%s…", out, want)
+	}
+	if _, err := os.Stat("/etc/ssl/certs/ca-certificates.crt"); err == nil && !strings.HasSuffix(out, "\n1\n") {
+		t.Errorf("the bundle is not where the variable says:\n%s", out)
+	}
+	// It has the descriptors that it would have without us, and no other.
+	plain, err := exec.Command("ls", "/proc/self/fd").Output()
+	if out, _ := h.exec(t, ExecOptions{}, "ls", "/proc/self/fd"); err != nil || out != string(plain) {
+		t.Errorf("descriptors %q, without Exec %q (%v)", out, plain, err)
+	}
+	if after := hostFiles(t); after != before {
+		t.Error("the host's files or mounts changed")
+	}
+}
+
+func hostFiles(t *testing.T) string {
+	var all strings.Builder
+	for _, p := range append([]string{"/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/hosts", "/proc/self/mountinfo"}, hostBundles()...) {
+		body, _ := os.ReadFile(p)
+		all.Write(body)
+	}
+	return all.String()
+}
+
+// TestExecConcurrent: each has an address of its own, and they do not disturb each other.
+func TestExecConcurrent(t *testing.T) {
+	needRoot(t)
+	needProgram(t, "/usr/bin/curl")
+	h := newHouse(t)
+	const n = 4
+	addrs := make([]string, n)
+	var ready, done sync.WaitGroup
+	ready.Add(n)
+	for i := range n {
+		done.Go(func() {
+			in, w := io.Pipe()
+			go func() { ready.Done(); ready.Wait(); w.Close() }()
+			out, code := h.exec(t, ExecOptions{Stdin: in}, "/bin/sh", "-c",
+				"cat; head -1 /etc/resolv.conf; curl -sS https://sts.amazonaws.com/ >/dev/null")
+			addrs[i] = out
+			if code != 0 {
+				t.Errorf("exit %d\n%s", code, out)
+			}
+		})
+	}
+	done.Wait()
+	slices.Sort(addrs)
+	if len(slices.Compact(addrs)) != n {
+		t.Errorf("addresses: %q", addrs)
+	}
+}
+
+// TestExecOtherNames: what is not steered is asked of the host's own servers, and
+// is not there in a network of the command's own.
+func TestExecOtherNames(t *testing.T) {
+	needRoot(t)
+	needProgram(t, "getent")
+	h := newHouse(t)
+	for _, c := range []struct {
+		private    bool
+		name, want string
+	}{
+		{false, "sts.amazonaws.com", "127.45.66."},
+		{true, "sts.amazonaws.com", "127.0.0.1"},
+		{true, "example.org", ""},
+	} {
+		out, _ := h.exec(t, ExecOptions{Private: c.private}, "getent", "ahosts", c.name)
+		if !strings.HasPrefix(out, c.want) || c.want == "" && out != "" {
+			t.Errorf("%+v: %q", c, out)
+		}
+	}
+}
+
+// TestExecSignals: the command is told what this process is, and ends when its
+// context does.
+func TestExecSignals(t *testing.T) {
+	needRoot(t)
+	h := newHouse(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	go func() {
+		r.Read(make([]byte, 64)) // the command is up
+		syscall.Kill(os.Getpid(), syscall.SIGUSR1)
+	}()
+	script := `trap 'exit 42' USR1; echo up; while :; do sleep 0.02; done`
+	code, err := Exec(t.Context(), ExecOptions{Command: []string{"/bin/sh", "-c", script}, Env: cleanEnv(), Tule: h.tule, Trust: h.authority.Trust(), Stdout: w})
+	w.Close()
+	if code != 42 || err != nil {
+		t.Errorf("after SIGUSR1: %d, %v", code, err)
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w, err = os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	go func() { r.Read(make([]byte, 64)); cancel() }()
+	script = `trap 'exit 43' TERM; echo up; while :; do sleep 0.02; done`
+	code, err = Exec(ctx, ExecOptions{Command: []string{"/bin/sh", "-c", script}, Env: cleanEnv(), Tule: h.tule, Trust: h.authority.Trust(), Stdout: w})
+	w.Close()
+	if code != 43 || err != nil {
+		t.Errorf("after the context: %d, %v", code, err)
+	}
+}
+
+// TestExecUnprivileged runs this test's binary as another user, who is nobody.
+func TestExecUnprivileged(t *testing.T) {
+	needProgram(t, "/usr/bin/curl")
+	if dir := os.Getenv("STEER_TEST_TRUST"); dir != "" {
+		unprivileged(t, dir, os.Getenv("STEER_TEST_TULE"))
+		return
+	}
+	needRoot(t)
+	h := newHouse(t)
+	dir, err := os.MkdirTemp("", "steer-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(dir, "steer.test")
+	for _, err := range []error{
+		os.WriteFile(binary, self, 0o755), os.WriteFile(filepath.Join(dir, "ca.pem"), h.authority.PEM(), 0o644), os.Chmod(dir, 0o777),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(binary, "-test.run=^TestExecUnprivileged$", "-test.v")
+	cmd.Dir = dir
+	cmd.Env = append(cleanEnv(), "STEER_TEST_TRUST="+dir, "STEER_TEST_TULE="+h.tule)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("as nobody: %v\n%s", err, out)
+	}
+	if strings.Contains(string(out), "SKIP") {
+		t.Skipf("as nobody: %s", out)
+	}
+}
+
+func unprivileged(t *testing.T, dir, tule string) {
+	body, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust, err := NewTrust(dir, body, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	var notice string
+	code, err := Exec(t.Context(), ExecOptions{
+		Command: []string{"/bin/sh", "-c", "id -u; grep Cap /proc/self/status | sort -u -k2 | grep -v Bnd; curl -sS https://sts.amazonaws.com/"},
+		Env:     cleanEnv(), Tule: tule, Trust: trust, Stdout: &out, Stderr: &out,
+		Notice: func(text string) { notice = text },
+	})
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.ENOSPC) {
+		t.Skipf("needs user namespaces for all: %v", err)
+	}
+	if err != nil || code != 0 {
+		t.Fatalf("%d, %v\n%s", code, err, out.String())
+	}
+	want := "65534\nCapInh:\t0000000000000000\n{\"Host\":\"sts.amazonaws.com\""
+	if !strings.HasPrefix(out.String(), want) || !strings.Contains(notice, "nothing outside") {
+		t.Errorf("notice %q, output\n%s", notice, out.String())
+	}
+}
+
+// TestExecJava has Java connect, by the trust store that Exec names to it.
+func TestExecJava(t *testing.T) {
+	needRoot(t)
+	needProgram(t, "java")
+	needProgram(t, "javac")
+	h := newHouse(t)
+	src := filepath.Join(t.TempDir(), "Get.java")
+	body := `public class Get { public static void main(String[] a) throws Exception {
+		System.out.write(new java.net.URL(a[0]).openStream().readAllBytes()); System.out.flush(); } }`
+	if err := os.WriteFile(src, []byte(body), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, code := h.exec(t, ExecOptions{}, "java", src, "https://dynamodb.us-east-1.amazonaws.com/")
+	if code != 0 || !strings.Contains(out, `"SNI":"dynamodb.us-east-1.amazonaws.com"`) {
+		t.Errorf("exit %d\n%s", code, out)
 	}
 }
