@@ -1,0 +1,42 @@
+# Tule's two commands are `make demo` and `make test`. Each sets up what it needs
+# on a fresh machine: Go, git and make are all that is assumed.
+
+BOTOCORE := 1.43.11
+CACHE    := $(CURDIR)/.cache
+MODELS   := $(CACHE)/botocore-$(BOTOCORE)
+
+export GOFLAGS := -trimpath
+export CGO_ENABLED := 0
+
+.PHONY: help demo test build setup generate lint bench clean
+
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build setup ## an HTTP API, a function and a table, end to end, with AWS's own CLI
+	@examples/movies/demo
+
+test: build setup ## all tests, the real clients' among them
+	@setup/test
+
+build: bin/tule ## bin/tule
+
+.PHONY: bin/tule
+bin/tule:
+	@setup/build
+
+setup: ## fetch what the tests and the demo use: clients, models, runtimes' libraries
+	@setup/fetch
+
+generate: setup ## write api/ anew from the pinned models
+	go run ./api/gen -models $(MODELS)/botocore/data
+
+lint: ## staticcheck and go vet, pinned
+	go vet ./...
+	go tool staticcheck ./...
+
+bench: build setup ## floors, peers and Tule in one run, as ratios
+	@bench/run
+
+clean: ## forget what was built and fetched
+	rm -rf bin $(CACHE)
