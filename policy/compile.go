@@ -61,7 +61,14 @@ func (s *statement) matchesAction(action string) bool {
 	if s.src.Actions == nil {
 		return s.effect == Deny
 	}
+	first := byte(0)
+	if action != "" {
+		first = lower(action[0])
+	}
 	for i := range s.actions {
+		if lead := s.actions[i].lead; lead != 0 && lead != first {
+			continue // most actions of a long policy end here
+		}
 		if ok, _ := s.actions[i].match(action, nil); ok {
 			return !s.src.NotAction
 		}

@@ -14,6 +14,7 @@ type pattern struct {
 	tokens []token
 	vars   int // variables among the tokens
 	fold   bool
+	lead   byte // the first byte of whatever matches, lower case if fold; 0 if any may
 }
 
 type shape uint8
@@ -58,6 +59,9 @@ func compilePattern(text string, rules patternRules) pattern {
 		if t.kind == tokenVariable {
 			p.vars++
 		}
+	}
+	if len(p.tokens) > 0 && p.tokens[0].kind == tokenLiteral {
+		p.lead = p.tokens[0].text[0]
 	}
 	p.shape = shapeGeneral
 	switch t := p.tokens; {

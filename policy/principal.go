@@ -182,13 +182,7 @@ func (n *principalName) names(p *Principal) grant {
 	case nameEverybody:
 		return grantDirect
 	case nameAccount:
-		switch {
-		case p.AccountID == "" || p.AccountID != n.account:
-			return grantNone
-		case p.Type == Root:
-			return grantDirect
-		}
-		return grantAccount
+		return p.accountIf(p.AccountID != "" && p.AccountID == n.account)
 	case nameARN:
 		switch {
 		case p.ARN == "":
@@ -205,9 +199,7 @@ func (n *principalName) names(p *Principal) grant {
 	case nameFederated:
 		return directIf(p.Type == Federated && p.Provider != "" && n.value == p.Provider)
 	case nameCanonical:
-		if p.CanonicalUserID != "" && n.value == p.CanonicalUserID {
-			return grantAccount
-		}
+		return p.accountIf(p.CanonicalUserID != "" && p.CanonicalUserID == n.value)
 	}
 	return grantNone
 }
@@ -223,6 +215,18 @@ func (n *principalName) namesID(p *Principal) grant {
 		return grantIssuer
 	}
 	return grantNone
+}
+
+// accountIf is what naming the account grants: to its root user, who is the
+// account, all; to others what their own policies allow.
+func (p *Principal) accountIf(ok bool) grant {
+	switch {
+	case !ok:
+		return grantNone
+	case p.Type == Root:
+		return grantDirect
+	}
+	return grantAccount
 }
 
 func directIf(ok bool) grant {
