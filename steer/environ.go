@@ -1,6 +1,7 @@
 package steer
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -99,12 +100,7 @@ func (o *EnvironOptions) identity(base, set map[string]string) {
 	if base["AWS_ACCESS_KEY_ID"] == "" && base["AWS_SECRET_ACCESS_KEY"] == "" {
 		set["AWS_ACCESS_KEY_ID"], set["AWS_SECRET_ACCESS_KEY"] = "test", "test"
 	}
-	region := o.Region
-	for _, r := range []string{"us-east-1", base["AWS_DEFAULT_REGION"], base["AWS_REGION"]} {
-		if region == "" || r != "" && r != "us-east-1" {
-			region = r
-		}
-	}
+	region := cmp.Or(base["AWS_REGION"], base["AWS_DEFAULT_REGION"], o.Region, "us-east-1")
 	for _, name := range []string{"AWS_REGION", "AWS_DEFAULT_REGION"} {
 		if base[name] == "" {
 			set[name] = region

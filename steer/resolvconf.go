@@ -70,29 +70,35 @@ func steerNSSwitch(conf []byte) []byte {
 	return out.Bytes()
 }
 
+// steerHosts is the list of services without "resolve": what it would have
+// answered, files and then DNS do.
 func steerHosts(services []string) []string {
 	var out []string
-	drop := false // the action behind a service that went
-	for _, s := range services {
-		if strings.HasPrefix(s, "#") {
-			break
+	add := func(names ...string) (added bool) {
+		for _, name := range names {
+			if !slices.Contains(out, name) {
+				out, added = append(out, name), true
+			}
 		}
-		if strings.HasPrefix(s, "[") {
-			if !drop {
+		return added
+	}
+	kept := true // the service that an action in brackets is about
+	for _, s := range services {
+		switch {
+		case strings.HasPrefix(s, "#"):
+			add("files", "dns")
+			return out
+		case strings.HasPrefix(s, "["):
+			if kept {
 				out = append(out, s)
 			}
-			continue
-		}
-		drop = s == "resolve" || s == "dns" && slices.Contains(out, "dns")
-		if s == "resolve" {
-			s = "dns"
-		}
-		if s != "dns" || !slices.Contains(out, "dns") {
-			out = append(out, s)
+		case s == "resolve":
+			add("files", "dns")
+			kept = false
+		default:
+			kept = add(s)
 		}
 	}
-	if !slices.Contains(out, "dns") {
-		out = append(out, "dns")
-	}
+	add("files", "dns")
 	return out
 }
