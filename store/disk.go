@@ -34,6 +34,8 @@ type disk struct {
 	fail func(error) error
 	// opening: nobody waits for room while the store is opened.
 	opening atomic.Bool
+	// dead: pebble was left behind, and must not touch the folder any more.
+	dead atomic.Bool
 
 	mu      sync.Mutex
 	noRoom  chan struct{} // closed while the disk is full
@@ -177,6 +179,9 @@ func (d *disk) isVital(name string) bool {
 }
 
 func (d *disk) run(name string, op func() error) error {
+	if d.dead.Load() {
+		return ErrClosed
+	}
 	if d.isVital(name) {
 		return d.vital(op)
 	}
@@ -222,6 +227,17 @@ func (d *disk) OpenDir(name string) (vfs.File, error) {
 func (d *disk) Rename(from, name string) error {
 	return d.run(name, func() error { return d.FS.Rename(from, name) })
 }
+
+// Remove implements vfs.FS.
+func (d *disk) Remove(name string) error {
+	if d.dead.Load() {
+		return ErrClosed
+	}
+	return d.FS.Remove(name)
+}
+
+// Lock implements vfs.FS. The store holds the lock that pebble asks for.
+func (d *disk) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
 // Unwrap implements vfs.FS.
 func (d *disk) Unwrap() vfs.FS { return d.FS }

@@ -40,7 +40,7 @@ func readFormat(fs vfs.FS, dir string) (int, error) {
 // writeFormat says what format the folder has.
 func (p *Pebble) writeFormat(dir string, n int) error {
 	fs := p.disk
-	if err := writeFile(fs, fs.PathJoin(dir, formatTemp), fmt.Sprintf(formatLine, n)); err != nil {
+	if err := writeFile(fs, fs.PathJoin(dir, formatTemp), fmt.Sprintf(formatLine, n), true); err != nil {
 		return err
 	}
 	if err := fs.Rename(fs.PathJoin(dir, formatTemp), fs.PathJoin(dir, formatName)); err != nil {

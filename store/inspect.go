@@ -114,7 +114,7 @@ func soundUntil(data []byte, number uint32) (end int, whole bool) {
 		block := data[end:min(len(data), end-end%blockSize+blockSize)]
 		c, ok := parseChunk(block)
 		switch {
-		case ok && c.typ >= firstLog && c.log == number+1:
+		case number != 0 && isTrailer(block, number):
 			return end, true
 		case ok && c.log == number:
 			end += c.size
@@ -132,18 +132,25 @@ func soundUntil(data []byte, number uint32) (end int, whole bool) {
 // when that byte was on disk.
 func provenWrong(data []byte, bad int, number uint32) bool {
 	for at := bad + 1; at+logHeader <= len(data); at++ {
-		if t := data[at+6]; t < firstLog || t > lastType {
+		block := data[at:min(len(data), at-at%blockSize+blockSize)]
+		if isTrailer(block, number) {
+			return true
+		}
+		if t := data[at+6]; t < firstSync || t > lastType || binary.LittleEndian.Uint32(data[at+7:]) != number {
 			continue
 		}
-		if n := binary.LittleEndian.Uint32(data[at+7:]); n != number && n != number+1 {
-			continue
-		}
-		c, ok := parseChunk(data[at:min(len(data), at-at%blockSize+blockSize)])
-		if ok && (c.log == number+1 || c.synced > uint64(bad)) {
+		if c, ok := parseChunk(block); ok && c.synced > uint64(bad) {
 			return true
 		}
 	}
 	return false
+}
+
+// isTrailer reports whether b begins with what ends a log that was closed: the
+// header of a chunk with no checksum and no length that has the next log's number.
+func isTrailer(b []byte, number uint32) bool {
+	return len(b) >= logHeader && binary.LittleEndian.Uint32(b) == 0 && binary.LittleEndian.Uint16(b[4:]) == 0 &&
+		b[6] == firstLog && binary.LittleEndian.Uint32(b[7:]) == number+1
 }
 
 // run returns an error if a log or the current manifest is damaged, or if there is

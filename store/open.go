@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -13,9 +14,12 @@ import (
 	"github.com/tule-cloud/tule/aws"
 )
 
-// pidName is a file that says, to people, who has the store open. What keeps
-// others out is a lock on another file.
-const pidName = "PID"
+// The file lockName is locked while the store is open; pidName tells people by
+// whom.
+const (
+	lockName = "LOCK"
+	pidName  = "PID"
+)
 
 // Open opens the store in the folder dir, which it creates if need be. It refuses
 // a folder that is in use (ErrLocked), damaged (ErrDamaged) or newer than this
@@ -103,7 +107,8 @@ func (p *Pebble) openFolder(dir string, o Options) error {
 	if format > newest {
 		return fmt.Errorf("%w: %d, and this program knows %d", ErrNewerFormat, format, newest)
 	}
-	p.disk.witness = &witness{fs: o.FS, dir: dir}
+	p.disk.witness = &witness{fs: o.FS, dir: dir, fresh: format == 0}
+	defer p.disk.witness.made()
 	po := p.options(o)
 	if format == 0 {
 		po.ErrorIfNotPristine = true
@@ -133,12 +138,12 @@ func (p *Pebble) openFolder(dir string, o Options) error {
 }
 
 // lockFolder makes a folder and takes it into possession.
-func lockFolder(fs vfs.FS, dir string) (*pebble.Lock, error) {
+func lockFolder(fs vfs.FS, dir string) (io.Closer, error) {
 	if err := fs.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
 	pid := fs.PathJoin(dir, pidName)
-	lock, err := pebble.LockDirectory(dir, fs)
+	lock, err := fs.Lock(fs.PathJoin(dir, lockName))
 	if err != nil {
 		by, _ := readFile(fs, pid) // for people; may be missing
 		if by = strings.TrimSpace(by); by == "" {
@@ -146,7 +151,7 @@ func lockFolder(fs vfs.FS, dir string) (*pebble.Lock, error) {
 		}
 		return nil, fmt.Errorf("%w by process %s: %w", ErrLocked, by, err)
 	}
-	err = writeFile(fs, pid, fmt.Sprintln(os.Getpid()))
+	err = writeFile(fs, pid, fmt.Sprintln(os.Getpid()), false)
 	if noSpace(err) {
 		err = nil
 	}
@@ -181,6 +186,7 @@ func (p *Pebble) openDB(dir string, o *pebble.Options) error {
 		}
 		return readError(r.err)
 	case <-p.failed:
+		p.hung = true
 		return p.failure()
 	}
 }
@@ -188,7 +194,6 @@ func (p *Pebble) openDB(dir string, o *pebble.Options) error {
 func (p *Pebble) options(o Options) *pebble.Options {
 	po := &pebble.Options{
 		FS:                 p.disk,
-		Lock:               p.lock,
 		CacheSize:          o.CacheBytes,
 		MemTableSize:       o.MemTableBytes,
 		FormatMajorVersion: pebble.FormatNewest,
@@ -213,33 +218,22 @@ func (p *Pebble) shut() error {
 		close(p.syncing)
 		err = p.closeDB()
 	}
-	p.disk.close()
-	if p.stuck() {
-		// Pebble does not come back from a failed disk, so it does not give back
-		// the lock. Everything that was acknowledged is on disk.
-		err = errors.Join(err, p.lock.Close())
+	if p.hung {
+		p.disk.dead.Store(true)
 	}
+	p.disk.close()
 	return errors.Join(err, p.lock.Close())
 }
 
-func (p *Pebble) stuck() bool {
-	select {
-	case <-p.failed:
-		return true
-	default:
-		return false
-	}
-}
-
 // closeDB moves the log into tables, if there is room, and closes pebble. A log
-// that is empty cannot be damaged.
+// that is empty cannot be damaged. Pebble does not come back from a failed disk
+// and is left behind then; everything that was acknowledged is on disk.
 func (p *Pebble) closeDB() error {
 	closed := make(chan error, 1)
 	go func() {
 		<-p.synced
 		if err := p.flush(); err != nil {
-			closed <- err
-			return
+			p.log.Error("store: flush", "error", err)
 		}
 		closed <- p.db.Close()
 	}()
@@ -247,6 +241,7 @@ func (p *Pebble) closeDB() error {
 	case err := <-closed:
 		return err
 	case <-p.failed:
+		p.hung = true
 		return p.failure()
 	}
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -41,7 +42,7 @@ type Options struct {
 type Pebble struct {
 	db       *pebble.DB
 	disk     *disk
-	lock     *pebble.Lock
+	lock     io.Closer
 	clock    aws.Clock
 	log      *slog.Logger
 	watchers watchers
@@ -57,6 +58,8 @@ type Pebble struct {
 	failed   chan struct{}
 	failOnce sync.Once
 	failWith error
+	// hung: pebble is left behind in a call that will not return.
+	hung bool
 
 	// closing is held, shared, by every transaction.
 	closing sync.RWMutex

@@ -28,7 +28,9 @@ type witness struct {
 	fs  vfs.FS
 	dir string
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// fresh: the folder is being made, and there is nothing to lose yet.
+	fresh    bool
 	manifest extent
 	log      extent // synced, noted or not
 	noted    extent // of the log
@@ -49,7 +51,9 @@ func (w *witness) saw(name string, length int64) error {
 		w.log = extent{name, length}
 	case strings.HasPrefix(name, "MANIFEST-"):
 		w.manifest = extent{name, length}
-		return w.write()
+		if !w.fresh {
+			return w.write()
+		}
 	}
 	return nil
 }
@@ -69,7 +73,7 @@ func (w *witness) note() error {
 func (w *witness) write() error {
 	text := fmt.Sprintf("%s %d\n%s %d\n", orNone(w.manifest.name), w.manifest.length, orNone(w.log.name), w.log.length)
 	text += fmt.Sprintf("%08x\n", crc32.ChecksumIEEE([]byte(text)))
-	if err := writeFile(w.fs, w.fs.PathJoin(w.dir, witnessTemp), text); err != nil {
+	if err := writeFile(w.fs, w.fs.PathJoin(w.dir, witnessTemp), text, true); err != nil {
 		return err
 	}
 	w.noted = w.log
@@ -111,14 +115,24 @@ func readFile(fs vfs.FS, name string) (string, error) {
 	return string(b), firstError(err, f.Close())
 }
 
-// writeFile writes a small file and syncs it.
-func writeFile(fs vfs.FS, name, text string) error {
+// made ends the making of the folder.
+func (w *witness) made() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fresh = false
+}
+
+// writeFile writes a small file.
+func writeFile(fs vfs.FS, name, text string, sync bool) error {
 	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write([]byte(text))
-	return firstError(err, f.Sync(), f.Close())
+	if err == nil && sync {
+		err = f.Sync()
+	}
+	return firstError(err, f.Close())
 }
 
 func isMissing(err error) bool { return errors.Is(err, os.ErrNotExist) }
