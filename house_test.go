@@ -34,7 +34,7 @@ sandbox            < aws
 steer              < aws
 runtimes           < aws
 script             < aws store
-svc/lambda         < aws api store sandbox runtimes
+svc/lambda         < aws api store blob sandbox runtimes
 svc/apigateway     < aws api store vtl
 svc/iam            < aws api store policy
 svc/*              < aws api store

@@ -2,10 +2,15 @@ package aws
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
 )
+
+// ErrUnknownKey says that an access key was never issued here. It is for those who
+// look keys up; callers get their service's words.
+var ErrUnknownKey = errors.New("the access key was not issued here")
 
 // A PrincipalKind says what sort of identity a caller is.
 type PrincipalKind string
@@ -44,6 +49,15 @@ type Caller struct {
 func ServiceCaller(principal, account, sourceARN string) Caller {
 	return Caller{Kind: ServiceSelf, Account: account, ARN: principal, UserID: principal,
 		SourceARN: sourceARN, SourceAccount: account}
+}
+
+// RoleSession is the principal of a session of a role: what AssumeRole's answer
+// names, for a service that goes on to act under the role.
+func RoleSession(roleARN, roleID, sessionName string) Caller {
+	role, _ := ParseARN(roleARN)
+	name := role.Resource[strings.LastIndexByte(role.Resource, '/')+1:]
+	session := NewARN("sts", "", role.Account, "assumed-role/"+name+"/"+sessionName)
+	return Caller{Kind: AssumedRole, Account: role.Account, ARN: session.String(), UserID: roleID + ":" + sessionName, Role: roleARN}
 }
 
 // A Request is what is known of a call beside its input.
