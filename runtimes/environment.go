@@ -35,11 +35,14 @@ type Config struct {
 	LogGroup     string
 	LogStream    string
 	// InitID is the request id that log lines of the legacy runtimes carry while
-	// the module is loaded. Newer ones write "undefined".
-	InitID string
+	// the module is loaded; newer ones write "undefined". A process that ends in
+	// init is reported under Cause, the request that the environment is made for.
+	InitID, Cause string
 	// TaskRoot is where the process sees the function's code; "" is /var/task.
 	TaskRoot string
 	Clock    aws.Clock
+	// Random makes the identifiers of extensions; without it none can register.
+	Random io.Reader
 	// Sink takes each log event as it happens: within an Invoke, before it returns.
 	// It is not called concurrently, and must not keep the caller waiting.
 	Sink func(Line)
@@ -235,7 +238,7 @@ func (e *Environment) initialise(ctx context.Context) (*Result, error) {
 		f, err := e.link.receive()
 		switch {
 		case err != nil && ctx.Err() == nil && gone(err):
-			r := e.exitResult(ctx, e.cfg.InitID)
+			r := e.exitResult(ctx, or(e.cfg.Cause, e.cfg.InitID))
 			return &r, nil
 		case err != nil:
 			return nil, err

@@ -4,12 +4,9 @@
 function named(type, message, cause) {
   const e = new Error(message);
   e.name = type;
-  if (cause && typeof cause.stack === 'string') {
-    const frames = cause.stack;
-    e.stack = type + ': ' + (frames.startsWith('Error') || cause instanceof Error ? frames : message + '\n' + frames);
-  } else {
-    e.stack = e.stack.replace(/^Error/, type);
-  }
+  // The frames are those of the cause, if there is one.
+  const frames = String(cause ? cause.stack : e.stack).match(/^ {4}at .*$/gm) || [];
+  e.stack = [type + ': ' + message].concat(frames).join('\n');
   return e;
 }
 

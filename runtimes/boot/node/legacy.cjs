@@ -160,8 +160,11 @@ function load(config) {
     module = require(resolve(config.taskRoot, name));
   } catch (e) {
     let what = 'module initialization error';
-    if (e && e.code === 'MODULE_NOT_FOUND') what = `Unable to import module '${name}'`;
-    else if (e instanceof SyntaxError) what = `Syntax error in module '${name}'`;
+    if (e && e.code === 'MODULE_NOT_FOUND') {
+      what = `Unable to import module '${name}'`;
+      e.message = e.message.replace(/\nRequire stack:[^]*/, ''); // Node had none then
+    }
+    if (e instanceof SyntaxError) what = `Syntax error in module '${name}'`;
     throw fault(what + ': ' + describe(e), errorJSON(e == null ? NOTHING : e));
   }
   const handler = module == null ? undefined : module[key];
@@ -176,7 +179,11 @@ function resolve(taskRoot, name) {
   try {
     return require.resolve(path.resolve(taskRoot, name));
   } catch (e) {
-    return require.resolve(name, { paths: [taskRoot] });
+    try {
+      return require.resolve(name, { paths: [taskRoot] });
+    } catch (ignored) {
+      throw e; // the one that names the file
+    }
   }
 }
 

@@ -16,7 +16,8 @@ module.exports = function run(wire) {
   let atRest = null; // what to do when the event loop is empty
   let handler;
 
-  patchConsole(wire, () => (current ? current.id : undefined));
+  let id; // what log lines carry: the latest request's
+  patchConsole(wire, () => id);
   exposeStreaming();
 
   // died reports an error that nobody caught; the process ends.
@@ -74,6 +75,7 @@ module.exports = function run(wire) {
 
   function invoke(inv) {
     current = inv;
+    id = inv.id;
     inv.done = false;
     const context = makeContext(config, inv);
     let waits = true;

@@ -548,12 +548,18 @@ def invoke(config, handler, body):
         try:
             answer = to_bytes(dumps(result))
         except Exception as e:
-            raise Fault('Runtime.MarshalError', 'Unable to marshal response: %s' % text_of(e),
-                        short='%s' % text_of(e))
+            if not config['tuples']:
+                raise Fault('Runtime.MarshalError', 'Unable to marshal response: %s' % text_of(e))
+            told, text = describe(config, *sys.exc_info())
+            report(ERROR, UNHANDLED, (told, 'An error occurred during JSON serialization of response: ' + text))
+            return
     except Fault as fault:
         report(ERROR, UNHANDLED, describe_fault(config, fault))
     except Exception:
         report(ERROR, UNHANDLED, describe(config, *sys.exc_info()))
+    except BaseException:
+        settle_output()
+        raise  # the process ends: sys.exit
     else:
         settle_output()
         send(RESULT, answer)
