@@ -202,7 +202,7 @@ func (s *Spec) checkPaths() error {
 		}
 	}
 	for _, d := range append([]string{s.Code, s.Dir}, s.Layers...) {
-		if d != "" {
+		if d != "" && (d != "/" || d != s.Dir) {
 			if err := check("folder", d); err != nil {
 				return err
 			}
