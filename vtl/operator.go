@@ -46,9 +46,7 @@ func (b *binary) eval(st *state, sc *scope) (any, error) {
 		return nil, err
 	}
 	if b.op == opAdd {
-		_, ls := l.(string)
-		_, rs := r.(string)
-		if ls || rs {
+		if isText(l) || isText(r) {
 			return b.concat(st, l, r)
 		}
 	}
@@ -66,6 +64,14 @@ func (b *binary) both(st *state, sc *scope) (l, r any, err error) {
 		r, err = b.right.eval(st, sc)
 	}
 	return l, r, err
+}
+
+func isText(v any) bool {
+	switch v.(type) {
+	case string, value.Absent:
+		return true
+	}
+	return false
 }
 
 // concat joins texts; null stands as it was written.

@@ -146,7 +146,14 @@ func (p *parser) dollar(escapes int) (node, error) {
 	}
 	if r == nil {
 		p.at = start
-		return p.text(escapes + 1), nil
+		n := escapes + 1
+		for p.peek(n) == '\\' { // backslashes between two dollar signs escape nothing
+			n++
+		}
+		if p.peek(n) != '$' {
+			n = escapes + 1
+		}
+		return p.text(n), nil
 	}
 	r.escapes = escapes
 	return r, nil

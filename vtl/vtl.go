@@ -61,7 +61,7 @@ func (t *Template) Execute(ctx context.Context, w io.Writer, vars Vars, lim Limi
 	lim = lim.orDefault()
 	st := &state{
 		lim:    lim,
-		meter:  value.Meter{Ctx: ctx, Steps: lim.Steps, Bytes: lim.Memory, MaxDepth: lim.Depth},
+		meter:  value.Meter{Ctx: ctx, Steps: lim.Steps, Bytes: lim.Memory, MaxDepth: value.MaxJSONDepth + lim.Depth},
 		macros: t.macros,
 		name:   t.name,
 	}

@@ -192,3 +192,6 @@ func IntValue(n any) int32 {
 	}
 	return doubleToInt(toDouble(n))
 }
+
+// DoubleValue is Number.doubleValue.
+func DoubleValue(n any) float64 { return toDouble(n) }

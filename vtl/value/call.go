@@ -14,6 +14,8 @@ func Call(m *Meter, recv any, name string, args []any) (any, error) {
 	switch r := recv.(type) {
 	case string:
 		return callString(m, r, name, args)
+	case Absent:
+		return callString(m, "", name, args)
 	case *List:
 		return r.call(m, name, args)
 	case *Map:

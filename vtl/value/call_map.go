@@ -49,7 +49,10 @@ func (m *Map) call0(mt *Meter, name string) (any, error) {
 func (m *Map) call1(mt *Meter, name string, a any) (any, error) {
 	switch name {
 	case "get":
-		v, _ := m.Get(a)
+		v, ok := m.Get(a)
+		if !ok && m.lenient {
+			v = Absent{}
+		}
 		return v, nil
 	case "containsKey":
 		_, ok := m.Get(a)

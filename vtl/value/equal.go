@@ -11,7 +11,8 @@ import (
 func Equal(m *Meter, a, b any) (bool, error) {
 	switch x := a.(type) {
 	case nil:
-		return b == nil, nil
+		_, absent := b.(Absent)
+		return b == nil || absent, nil
 	case string:
 		if y, ok := b.(string); ok {
 			return x == y, nil
@@ -24,6 +25,12 @@ func Equal(m *Meter, a, b any) (bool, error) {
 		if y, ok := b.(int32); ok {
 			return x == y, nil
 		}
+	}
+	if _, ok := a.(Absent); ok {
+		a, b = b, a
+	}
+	if _, ok := b.(Absent); ok {
+		return a == nil || a == any("") || a == any(Absent{}), nil
 	}
 	if b == nil {
 		return false, nil

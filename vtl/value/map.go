@@ -13,6 +13,7 @@ type Map struct {
 	entries []*Entry // nil where one was removed
 	live    int
 	index   map[any]int // from key to entry; nil while the map is small
+	lenient bool        // a property that is not there is Absent, not null
 }
 
 // Entry is a key and its value. It stays the map's own: SetValue shows there.
@@ -63,6 +64,21 @@ func (m *Map) find(key any) int {
 		}
 	}
 	return -1
+}
+
+// Lenient makes properties that are not there Absent instead of null, and those
+// of the maps within.
+func (m *Map) Lenient() *Map {
+	if m.lenient {
+		return m
+	}
+	m.lenient = true
+	for _, e := range m.Entries() {
+		if in, ok := e.Value.(*Map); ok {
+			in.Lenient()
+		}
+	}
+	return m
 }
 
 // Len is the number of entries.
@@ -120,7 +136,7 @@ func (m *Map) reindex() {
 }
 
 // Clear removes all entries.
-func (m *Map) Clear() { *m = Map{} }
+func (m *Map) Clear() { *m = Map{lenient: m.lenient} }
 
 // Entries are the entries in order.
 func (m *Map) Entries() []*Entry {

@@ -47,6 +47,10 @@ func (m *Meter) Grow(n int) error {
 	return nil
 }
 
+// most is how many matches of a pattern the memory that is left can hold, and
+// one more: paying for so many fails.
+func (m *Meter) most() int { return int(m.Bytes/slot) + 1 }
+
 // slot is what one element of a list or one entry of a map is charged.
 const slot = 16
 

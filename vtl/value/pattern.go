@@ -47,13 +47,13 @@ func matches(m *Meter, s, expr string) (any, error) {
 func split(m *Meter, s, expr string, limit int) (any, error) {
 	var cuts [][]int
 	if lit, ok := literal(expr); ok {
-		cuts = literalCuts(s, lit)
+		cuts = literalCuts(s, lit, m.most())
 	} else {
 		re, err := scan(m, s, expr)
 		if err != nil {
 			return nil, err
 		}
-		cuts = re.FindAllStringIndex(s, -1)
+		cuts = re.FindAllStringIndex(s, m.most())
 	}
 	if err := m.Grow((len(cuts) + 1) * 3 * slot); err != nil {
 		return nil, err
@@ -91,11 +91,11 @@ func literal(expr string) (string, bool) {
 	return expr, expr != "" && regexp.QuoteMeta(expr) == expr
 }
 
-func literalCuts(s, sep string) [][]int {
+func literalCuts(s, sep string, most int) [][]int {
 	var cuts [][]int
 	for at := 0; ; {
 		i := strings.Index(s[at:], sep)
-		if i < 0 {
+		if i < 0 || len(cuts) == most {
 			return cuts
 		}
 		cuts = append(cuts, []int{at + i, at + i + len(sep)})
@@ -112,6 +112,9 @@ func replacePattern(m *Meter, s, expr, by string, n int) (any, error) {
 	}
 	var out []byte
 	at := 0
+	if most := m.most(); n < 0 {
+		n = most
+	}
 	for _, loc := range re.FindAllStringSubmatchIndex(s, n) {
 		was := len(out)
 		out = append(out, s[at:loc[0]]...)

@@ -6,8 +6,13 @@ package value
 func Property(m *Meter, v any, name string) (any, error) {
 	switch r := v.(type) {
 	case *Map:
-		got, _ := r.Get(name)
+		got, ok := r.Get(name)
+		if !ok && r.lenient {
+			got = Absent{}
+		}
 		return got, m.Step(1)
+	case Absent:
+		return r, nil
 	case *Entry:
 		switch name {
 		case "key", "Key":

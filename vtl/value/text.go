@@ -100,6 +100,8 @@ func appendScalar(dst []byte, v any) []byte {
 		return append(dst, string(utf16.Decode([]uint16{uint16(v)}))...)
 	case string:
 		return append(dst, v...)
+	case Absent:
+		return dst
 	}
 	return append(dst, Class(v)...)
 }

@@ -17,6 +17,7 @@
 //	*Entry    Map.Entry
 //	*Iterator Iterator
 //	Object    anything that the host lends to the template
+//	Absent    nothing, where API Gateway answers an empty text rather than null
 //
 // What differs from Java on purpose: reflection (getClass) and bytes (getBytes)
 // are not there; keySet, values and entrySet are snapshots, not live views; lists
@@ -36,6 +37,12 @@ type Number string
 
 // Char is a Java char: one UTF-16 unit.
 type Char uint16
+
+// Absent is a value that is not there. It prints as nothing and is false; it
+// equals both null and the empty string; its properties are absent too; its
+// methods are the empty string's. API Gateway's own $context and $input.path
+// answer so, while null would print the reference.
+type Absent struct{}
 
 // Object is a host value. Call runs the named method; it returns ErrNoMethod
 // where the object has no such method for these arguments. Properties are looked
@@ -73,7 +80,7 @@ func throw(class, msg string) error { return &Exception{Class: "java.lang." + cl
 // Values pass as they are; what is unknown becomes its string.
 func Of(v any) any {
 	switch v := v.(type) {
-	case nil, bool, int32, int64, float64, *big.Int, Number, Char, string, *List, *Map, *Entry, *Iterator, Object:
+	case nil, bool, int32, int64, float64, *big.Int, Number, Char, string, *List, *Map, *Entry, *Iterator, Absent, Object:
 		return v
 	case int:
 		return Int(int64(v))
@@ -125,7 +132,7 @@ func Class(v any) string {
 		return "java.lang.Double"
 	case Char:
 		return "java.lang.Character"
-	case string:
+	case string, Absent:
 		return "java.lang.String"
 	case *List:
 		return v.class()
@@ -141,8 +148,11 @@ func Class(v any) string {
 
 // Truth is Velocity 1.7's: null and false are false, everything else is true.
 func Truth(v any) bool {
-	if b, ok := v.(bool); ok {
-		return b
+	switch v := v.(type) {
+	case bool:
+		return v
+	case nil, Absent:
+		return false
 	}
-	return v != nil
+	return true
 }
