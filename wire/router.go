@@ -1,0 +1,199 @@
+package wire
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/tule-cloud/tule/aws"
+)
+
+// Params are the captures of a path pattern, still escaped.
+type Params []Param
+
+// A Param is what stands in a path at a pattern's {Name}.
+type Param struct{ Name, Value string }
+
+// Get is the value of the param called name.
+func (p Params) Get(name string) (string, bool) {
+	for _, param := range p {
+		if param.Name == name {
+			return param.Value, true
+		}
+	}
+	return "", false
+}
+
+// A Router finds the operation of a REST request by its method, path and fixed query
+// parameters. A literal segment goes before {x}, and that before {x+}; of two
+// operations on the same path, the one with more fixed parameters goes first.
+//
+// A path is bytes: segments may be empty, are not cleaned and are compared unescaped
+// only with literals. A Router does not change and is safe for concurrent use.
+type Router struct{ methods map[string]*branch }
+
+// A branch is the patterns that share their beginning.
+type branch struct {
+	literals map[string]*branch
+	label    *branch // what follows {x}
+	greedy   []*leaf // patterns that end in {x+}, or have more after it
+	leaves   []*leaf // patterns that end here
+}
+
+type leaf struct {
+	op    *aws.Operation
+	names []string // of the pattern's labels, in order
+	tail  []string // segments after the greedy label
+	query []fixed
+}
+
+type fixed struct {
+	name, value string
+	any         bool // the pattern gives no value: presence counts
+}
+
+// NewRouter makes the router of ops, those of one service.
+func NewRouter(ops []*aws.Operation) *Router {
+	r := &Router{methods: map[string]*branch{}}
+	for _, op := range ops {
+		b := r.methods[op.Method]
+		if b == nil {
+			b = &branch{}
+			r.methods[op.Method] = b
+		}
+		b.add(op)
+	}
+	return r
+}
+
+func (b *branch) add(op *aws.Operation) {
+	path, rawQuery, _ := strings.Cut(op.URI, "?")
+	l := &leaf{op: op}
+	for _, part := range strings.Split(rawQuery, "&") {
+		if name, value, ok := strings.Cut(part, "="); name != "" {
+			l.query = append(l.query, fixed{name, value, !ok})
+		}
+	}
+	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	for i, s := range segments {
+		name, isLabel := strings.CutPrefix(s, "{")
+		name = strings.TrimSuffix(name, "}")
+		if greedy, ok := strings.CutSuffix(name, "+"); ok && isLabel {
+			l.names, l.tail = append(l.names, greedy), segments[i+1:]
+			b.greedy = insert(b.greedy, l)
+			return
+		}
+		if isLabel {
+			l.names = append(l.names, name)
+			if b.label == nil {
+				b.label = &branch{}
+			}
+			b = b.label
+			continue
+		}
+		if b.literals == nil {
+			b.literals = map[string]*branch{}
+		}
+		if b.literals[s] == nil {
+			b.literals[s] = &branch{}
+		}
+		b = b.literals[s]
+	}
+	b.leaves = insert(b.leaves, l)
+}
+
+// insert keeps leaves with more demands before those with fewer.
+func insert(leaves []*leaf, l *leaf) []*leaf {
+	leaves = append(leaves, l)
+	slices.SortStableFunc(leaves, func(a, b *leaf) int {
+		if len(a.tail) != len(b.tail) {
+			return len(b.tail) - len(a.tail)
+		}
+		return len(b.query) - len(a.query)
+	})
+	return leaves
+}
+
+// Match finds the operation for a request with an escaped path, as
+// url.URL.EscapedPath gives it. If none matches, a slash at the path's end is taken
+// off, or put there, as AWS does.
+func (r *Router) Match(method, path string, query url.Values) (*aws.Operation, Params, bool) {
+	root := r.methods[method]
+	if root == nil {
+		return nil, nil, false
+	}
+	l, values := root.match(strings.TrimPrefix(path, "/"), query, nil)
+	if l == nil {
+		other := path + "/"
+		if strings.HasSuffix(path, "/") {
+			other = path[:len(path)-1]
+		}
+		if l, values = root.match(strings.TrimPrefix(other, "/"), query, nil); l == nil {
+			return nil, nil, false
+		}
+	}
+	params := make(Params, len(values))
+	for i, v := range values {
+		params[i] = Param{l.names[i], v}
+	}
+	return l.op, params, true
+}
+
+// match follows rest, the segments that are left, down the branches. Depth and work
+// are bounded by the patterns: at each there are at most three ways on.
+func (b *branch) match(rest string, query url.Values, values []string) (*leaf, []string) {
+	segment, after, more := strings.Cut(rest, "/")
+	literal := segment
+	if strings.IndexByte(segment, '%') >= 0 {
+		if u, err := url.PathUnescape(segment); err == nil {
+			literal = u
+		}
+	}
+	if next := b.literals[literal]; next != nil {
+		if l, v := next.step(after, more, query, values); l != nil {
+			return l, v
+		}
+	}
+	if b.label != nil && segment != "" {
+		if l, v := b.label.step(after, more, query, append(values, segment)); l != nil {
+			return l, v
+		}
+	}
+	for _, l := range b.greedy {
+		value, ok := cutTail(rest, l.tail)
+		if ok && value != "" && l.accepts(query) {
+			return l, append(values, value)
+		}
+	}
+	return nil, nil
+}
+
+// step goes on below b, or ends there if no segment is left.
+func (b *branch) step(after string, more bool, query url.Values, values []string) (*leaf, []string) {
+	if more {
+		return b.match(after, query, values)
+	}
+	for _, l := range b.leaves {
+		if l.accepts(query) {
+			return l, values
+		}
+	}
+	return nil, nil
+}
+
+func (l *leaf) accepts(query url.Values) bool {
+	for _, f := range l.query {
+		if !query.Has(f.name) || !f.any && !slices.Contains(query[f.name], f.value) {
+			return false
+		}
+	}
+	return true
+}
+
+// cutTail takes the literal segments that follow a greedy label off rest.
+func cutTail(rest string, tail []string) (string, bool) {
+	if len(tail) == 0 {
+		return rest, true
+	}
+	return strings.CutSuffix(rest, "/"+strings.Join(tail, "/"))
+}
