@@ -195,6 +195,9 @@ func (d *disk) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 
 // ReuseForWrite implements vfs.FS.
 func (d *disk) ReuseForWrite(from, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := d.forget(from); err != nil {
+		return nil, err
+	}
 	return d.opened(name, func() (vfs.File, error) { return d.FS.ReuseForWrite(from, name, c) })
 }
 
@@ -233,7 +236,14 @@ func (d *disk) Remove(name string) error {
 	if d.dead.Load() {
 		return ErrClosed
 	}
+	if err := d.forget(name); err != nil {
+		return err
+	}
 	return d.FS.Remove(name)
+}
+
+func (d *disk) forget(name string) error {
+	return d.vital(func() error { return d.witness.forget(d.FS.PathBase(name)) })
 }
 
 // Lock implements vfs.FS. The store holds the lock that pebble asks for.
@@ -276,7 +286,7 @@ func (f *diskFile) SyncData() error {
 }
 
 func (f *diskFile) synced(err error) error {
-	if err == nil && f.d.witness != nil {
+	if err == nil {
 		err = f.d.run(f.name, func() error { return f.d.witness.saw(f.name, f.written) })
 	}
 	return err

@@ -46,11 +46,7 @@ func (p *Pebble) writeFormat(dir string, n int) error {
 	if err := fs.Rename(fs.PathJoin(dir, formatTemp), fs.PathJoin(dir, formatName)); err != nil {
 		return err
 	}
-	d, err := fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return firstError(d.Sync(), d.Close())
+	return syncDir(fs, dir)
 }
 
 var formatKey = []byte{spaceSystem, 'f'}

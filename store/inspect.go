@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -156,6 +157,11 @@ func isTrailer(b []byte, number uint32) bool {
 // run returns an error if a log or the current manifest is damaged, or if there is
 // no manifest.
 func (in inspection) run(names []string) error {
+	for name := range in.known {
+		if strings.HasSuffix(name, ".log") && !slices.Contains(names, name) {
+			return fmt.Errorf("%w: %s is missing", ErrDamaged, name)
+		}
+	}
 	manifest := ""
 	for _, name := range names {
 		// marker.manifest.000002.MANIFEST-000005: the greatest number counts.
@@ -173,10 +179,8 @@ func (in inspection) run(names []string) error {
 	if manifest == "" {
 		return fmt.Errorf("%w: there is no manifest", ErrDamaged)
 	}
-	for _, name := range names {
-		if name == manifest {
-			return in.file(name, 0)
-		}
+	if !slices.Contains(names, manifest) {
+		return fmt.Errorf("%w: %s is missing", ErrDamaged, manifest)
 	}
-	return fmt.Errorf("%w: %s is missing", ErrDamaged, manifest)
+	return in.file(manifest, 0)
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -184,11 +185,21 @@ func (p *Pebble) openDB(dir string, o *pebble.Options) error {
 		if errors.Is(r.err, pebble.ErrDBNotPristine) {
 			return fmt.Errorf("%w: %s is missing: %w", ErrDamaged, formatName, r.err)
 		}
-		return readError(r.err)
+		return openError(r.err)
 	case <-p.failed:
 		p.hung = true
 		return p.failure()
 	}
+}
+
+// openError tells damage, of which pebble says many things, from what the
+// operating system refuses.
+func openError(err error) error {
+	var no syscall.Errno
+	if err == nil || errors.Is(err, ErrDamaged) || errors.As(err, &no) && no != syscall.ENOENT {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrDamaged, err)
 }
 
 func (p *Pebble) options(o Options) *pebble.Options {

@@ -68,16 +68,42 @@ func (w *witness) note() error {
 	return w.write()
 }
 
-// write replaces the witness' file. The directory need not be synced: an older
-// file says less, but nothing wrong.
+// forget is called before a file is removed.
+func (w *witness) forget(name string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.log.name == name {
+		w.log = extent{}
+	}
+	if w.noted.name == name {
+		return w.write()
+	}
+	return nil
+}
+
+// write replaces the witness' file.
 func (w *witness) write() error {
 	text := fmt.Sprintf("%s %d\n%s %d\n", orNone(w.manifest.name), w.manifest.length, orNone(w.log.name), w.log.length)
 	text += fmt.Sprintf("%08x\n", crc32.ChecksumIEEE([]byte(text)))
 	if err := writeFile(w.fs, w.fs.PathJoin(w.dir, witnessTemp), text, true); err != nil {
 		return err
 	}
+	if err := w.fs.Rename(w.fs.PathJoin(w.dir, witnessTemp), w.fs.PathJoin(w.dir, witnessName)); err != nil {
+		return err
+	}
+	if err := syncDir(w.fs, w.dir); err != nil {
+		return err
+	}
 	w.noted = w.log
-	return w.fs.Rename(w.fs.PathJoin(w.dir, witnessTemp), w.fs.PathJoin(w.dir, witnessName))
+	return nil
+}
+
+func syncDir(fs vfs.FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return firstError(d.Sync(), d.Close())
 }
 
 func orNone(name string) string {
