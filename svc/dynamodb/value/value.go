@@ -46,7 +46,7 @@ func check(v *dynamodb.AttributeValue, depth int) error {
 		return Invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
 	}
 	if depth > MaxDepth {
-		return Invalid("Nesting Levels have exceeded supported limits")
+		return Invalid("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit")
 	}
 	switch v.Type() {
 	case dynamodb.NoType:

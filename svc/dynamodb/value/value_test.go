@@ -39,7 +39,7 @@ func TestCheck(t *testing.T) {
 		`{"BS":["Yg==","Yg=="]}`:   some + "Input collection [Yg==, Yg==]of type BS contains duplicates.",
 		`{"NS":["1","x"]}`:         "The parameter cannot be converted to a numeric value: x",
 		`{"L":[{"M":{"a":{}}}]}`:   "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes",
-		nested(33):                 "Nesting Levels have exceeded supported limits",
+		nested(33):                 "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit",
 		nested(32):                 "",
 		`{"S":""}`:                 "",
 		`{"B":""}`:                 "",
