@@ -33,7 +33,7 @@ store              < aws
 sandbox            < aws
 steer              < aws
 runtimes           < aws
-script             < aws store
+script             < aws store wire
 svc/lambda         < aws api store blob sandbox runtimes
 svc/apigateway     < aws api store vtl
 svc/iam            < aws api store policy

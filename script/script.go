@@ -6,7 +6,8 @@
 //	----
 //	{ … the output, members that are absent left out … }
 //
-// An error prints as «Code (status): message». Texts that save has named stand in
+// Inputs are held against the model first, as at the front door; permissions are not
+// asked for. An error prints as «Code (status): message». Texts that save has named stand in
 // later inputs as {{name}}, and in outputs too. Further directives: `as`
 // (account=, region=, arn=, service=) changes the caller, `clock advance=5s` moves
 // the clock, `accesses service Operation` prints what a call would need permission
@@ -28,6 +29,7 @@ import (
 
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/store"
+	"github.com/tule-cloud/tule/wire"
 )
 
 // A House is what a service needs to live, in memory.
@@ -35,9 +37,6 @@ type House struct {
 	Store  *store.Pebble
 	Clock  *aws.ManualClock
 	Random io.Reader
-	// Validate, if set, checks inputs as the front door does.
-	Validate func(op *aws.Operation, in any) error
-
 	routes map[string]aws.Route
 	caller aws.Request
 	saved  [][2]string // text, name
@@ -74,10 +73,8 @@ func (h *House) Call(ctx context.Context, op *aws.Operation, in any) (any, error
 	if !ok {
 		return nil, aws.Unanswered(op)
 	}
-	if h.Validate != nil {
-		if err := h.Validate(op, in); err != nil {
-			return nil, err
-		}
+	if err := wire.Validate(op, in); err != nil {
+		return nil, err
 	}
 	return r.Call(ctx, in)
 }
@@ -121,10 +118,7 @@ func (h *House) step(t *testing.T, d *datadriven.TestData) string {
 	}
 	r, in := h.input(t, d, d.Cmd, d.CmdArgs[0].Key)
 	var out any
-	var err error
-	if h.Validate != nil {
-		err = h.Validate(r.Op, in)
-	}
+	err := wire.Validate(r.Op, in)
 	if err == nil {
 		out, err = r.Call(h.Context(t.Context()), in)
 	}

@@ -191,8 +191,9 @@ func (s *Signature) at(t time.Time) (*Signature, error) {
 	return s, nil
 }
 
-// fresh checks the signature's age at now.
-func (s *Signature) fresh(now time.Time) error {
+// Fresh checks the signature's age at now. Verify does so too; alone it is for
+// signatures whose secret is not known.
+func (s *Signature) Fresh(now time.Time) error {
 	stamp := func(t time.Time) string { return t.Format(timeFormat) }
 	if s.Time.After(now.Add(MaxSkew)) {
 		return refuse(Early, "Signature not yet current: %s is still later than %s (%s + 15 min.)", stamp(s.Time), stamp(now.Add(MaxSkew)), stamp(now))

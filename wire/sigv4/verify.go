@@ -56,7 +56,7 @@ func mac(key []byte, text string) []byte {
 // hex, for requests that do not declare one; it may be empty if Payload is not.
 // On a mismatch the error quotes what should have been signed, as AWS's does.
 func (s *Signature) Verify(r *http.Request, keys *Keys, secret string, now time.Time, bodyHash string) error {
-	if err := s.fresh(now.UTC()); err != nil {
+	if err := s.Fresh(now.UTC()); err != nil {
 		return err
 	}
 	if err := s.covers(r); err != nil {
@@ -125,7 +125,8 @@ func (s *Signature) Declared() bool { return s.Payload != "" || s.Presigned && s
 // Body is the request's body as its application should see it: checked against
 // the declared hash, and taken out of its chunks if it came in some. Call it after
 // Verify. The error of a body that is not as signed comes at its end, or with the
-// chunk that is wrong; what was read before proves nothing.
+// chunk that is wrong; what was read before proves nothing. Without keys, for a
+// secret that is not known, the signatures of chunks are not checked.
 func (s *Signature) Body(r *http.Request, keys *Keys, secret string) (io.ReadCloser, error) {
 	switch s.Payload {
 	case "", Unsigned:

@@ -1,0 +1,83 @@
+package front
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/wire"
+)
+
+// decode reads the input and checks it against the model.
+func (f *Front) decode(c *call) (any, error) {
+	if !c.op.StreamsIn {
+		if err := f.readBody(c); err != nil {
+			return nil, err
+		}
+		c.r.Body = wire.NewBody(c.body)
+	}
+	in := c.route.New()
+	if err := wire.Decode(c.protocol, c.op, c.r, c.params, in); err != nil {
+		return nil, badBody(err)
+	}
+	if err := wire.Validate(c.op, in); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// dispatch asks whether the caller of ctx may, and has the route answer.
+func (f *Front) dispatch(ctx context.Context, r aws.Route, in any) (out any, err error) {
+	if err := f.authorise(ctx, r, in); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = nil, fmt.Errorf("%s.%s panicked: %v\n%s", r.Op.Service.Package, r.Op.Name, p, debug.Stack())
+		}
+	}()
+	return r.Call(ctx, in)
+}
+
+// Call implements aws.Peers: one service calls an operation of another, as the
+// caller of ctx, held to the same model and the same policies as from outside.
+func (f *Front) Call(ctx context.Context, op *aws.Operation, in any) (any, error) {
+	start := f.Clock.Now()
+	route, ok := f.routes[op]
+	if !ok {
+		return nil, aws.Unanswered(op)
+	}
+	if err := wire.Validate(op, in); err != nil {
+		return nil, err
+	}
+	out, err := f.dispatch(ctx, route, in)
+	f.metrics.within(op, err, f.Clock.Now().Sub(start))
+	return out, err
+}
+
+// respond puts the output on the wire.
+func (f *Front) respond(c *call, out any) error {
+	res, err := wire.Marshal(c.protocol, c.op, out, c.req.ID)
+	if err != nil {
+		return err
+	}
+	f.send(c, res)
+	return nil
+}
+
+// refuse puts an error on the wire.
+func (f *Front) refuse(c *call, err error) {
+	c.err = f.toError(c, err)
+	if c.w.status != 0 {
+		return // the answer has begun; all that is left is to end it
+	}
+	protocol, model := c.protocol, (*aws.Service)(nil)
+	if c.service != nil {
+		model = c.service.Model
+	}
+	if protocol == "" {
+		protocol = aws.RestJSON
+	}
+	f.send(c, wire.MarshalError(protocol, model, c.err, c.req.ID))
+}

@@ -1,0 +1,150 @@
+// Package front is the door of Tule: every request from outside, and every call
+// from one service to another, comes through it. It recognises what is called,
+// authenticates who calls, decodes, authorises, dispatches, encodes and records,
+// one file each. It knows routes, and no service.
+//
+// What differs from AWS on purpose: a request may reach any service on any host
+// name and port, since the scope of its signature says which it means; and while
+// Tule listens on loopback alone, an access key that nobody issued is the root of
+// its account (see Options.TrustUnknown).
+package front
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/policy"
+	"github.com/tule-cloud/tule/wire/sigv4"
+)
+
+// A Mode says what policies are for.
+type Mode string
+
+// The modes of the --iam switch. Policies are evaluated in each but Off.
+const (
+	Enforce Mode = "enforce" // what is not allowed is refused
+	Audit   Mode = "audit"   // what would be refused is logged, and happens
+	Off     Mode = "off"
+)
+
+// Identity knows access keys and what their owners may do. IAM and STS are behind
+// it.
+type Identity interface {
+	// Key is the secret and the owner of an access key. An id that was never issued
+	// gives aws.ErrUnknownKey; one that is over, an *aws.Error for its holder.
+	Key(ctx context.Context, id, token string) (secret string, owner aws.Caller, err error)
+	// Policies is every policy that bears on what the caller does, but for those on
+	// the resource.
+	Policies(ctx context.Context, c *aws.Caller) (policy.Set, error)
+}
+
+// A Service is what the door knows of a service: its model, and who answers.
+type Service struct {
+	Model      *aws.Service
+	Operations []*aws.Operation // all, whether answered or not
+	Routes     []aws.Route
+}
+
+// Options furnish a Front. Clock, Random, Logger and Identity are required.
+type Options struct {
+	Clock    aws.Clock
+	Random   io.Reader
+	Logger   *slog.Logger
+	Identity Identity
+	Mode     Mode
+	// TrustUnknown makes an access key that nobody issued the root of its account:
+	// for a Tule that only its own machine can reach.
+	TrustUnknown bool
+	Region       string // where an unsigned request is taken to be; us-east-1
+	Version      string
+	// Reset empties an account and service, or all where empty; nil where this
+	// Tule is not one for tests.
+	Reset func(ctx context.Context, account, service string) error
+	// Metrics, if set, is served at /metrics.
+	Metrics http.Handler
+	// Origins are web origins that may call beside those of localhost.
+	Origins []string
+}
+
+// A Front is the door. It is an http.Handler for requests from outside and
+// aws.Peers for calls from within.
+type Front struct {
+	Options
+	directory
+	planes  []aws.Plane
+	keys    sigv4.Keys
+	cache   *policy.Cache
+	metrics *metrics
+}
+
+var (
+	_ http.Handler = (*Front)(nil)
+	_ aws.Peers    = (*Front)(nil)
+)
+
+// New returns a door that leads nowhere yet. Services need it as their peers
+// before they can be added; nothing may be called until all are.
+func New(o Options) *Front {
+	if o.Region == "" {
+		o.Region = "us-east-1"
+	}
+	return &Front{Options: o, directory: newDirectory(), cache: policy.NewCache(0), metrics: newMetrics()}
+}
+
+// ServeHTTP implements http.Handler.
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := f.open(w, r)
+	defer f.close(c)
+	if f.cors(c) || f.tool(c) {
+		return
+	}
+	for _, p := range f.planes {
+		if p.Match(r) {
+			f.enter(c, p)
+			return
+		}
+	}
+	if err := f.answer(c); err != nil {
+		f.refuse(c, err)
+	}
+}
+
+// answer takes an API call from its bytes to its answer's.
+func (f *Front) answer(c *call) error {
+	if err := f.recognise(c); err != nil {
+		return err
+	}
+	if err := f.authenticate(c); err != nil {
+		return err
+	}
+	if err := f.match(c); err != nil {
+		return err
+	}
+	in, err := f.decode(c)
+	if err != nil {
+		return err
+	}
+	out, err := f.dispatch(c.context(), c.route, in)
+	if err != nil {
+		return err
+	}
+	return f.respond(c, out)
+}
+
+// enter leads a request into a data plane. A signature is checked if there is
+// one; what an anonymous caller may do the plane knows.
+func (f *Front) enter(c *call, p aws.Plane) {
+	c.plane = p.Name
+	if err := f.authenticate(c); err != nil && !isMissing(err) {
+		f.refuse(c, err)
+		return
+	}
+	p.Handler.ServeHTTP(c.w, c.r.WithContext(c.context()))
+}
+
+// slow is how long a caller may take to send a body that does not stream.
+const slow = 60 * time.Second

@@ -1,0 +1,61 @@
+package front
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// tool answers what tools of this ecosystem ask beside the API: is it up, what is
+// it, forget everything. It reports whether the request was one of these.
+func (f *Front) tool(c *call) bool {
+	path := strings.TrimSuffix(c.r.URL.Path, "/")
+	get := c.r.Method == http.MethodGet || c.r.Method == http.MethodHead
+	switch {
+	case get && (path == "/_localstack/health" || path == "/health"):
+		f.health(c)
+	case get && path == "/_localstack/info":
+		f.json(c, http.StatusOK, map[string]any{"version": f.Version, "edition": "tule", "is_license_activated": false})
+	case get && path == "/metrics" && f.Metrics != nil:
+		f.Metrics.ServeHTTP(c.w, c.r)
+	case c.r.Method == http.MethodPost && path == "/_localstack/state/reset":
+		f.reset(c)
+	default:
+		return false
+	}
+	c.tool = true
+	return true
+}
+
+// health says of each service that it runs. Whatever has routes does: services are
+// not started one by one.
+func (f *Front) health(c *call) {
+	services := map[string]string{}
+	for _, s := range f.services {
+		services[s.Model.Package] = "running"
+	}
+	f.json(c, http.StatusOK, map[string]any{"services": services, "edition": "tule", "version": f.Version})
+}
+
+// reset empties what the query's account and service name, or everything.
+func (f *Front) reset(c *call) {
+	if f.Reset == nil {
+		f.json(c, http.StatusForbidden, map[string]any{"message": "This Tule keeps its state. One that can be reset is started with --test."})
+		return
+	}
+	q := c.values()
+	if err := f.Reset(c.r.Context(), q.Get("account"), q.Get("service")); err != nil {
+		f.Logger.Error("reset failed", "error", err)
+		f.json(c, http.StatusInternalServerError, map[string]any{"message": err.Error()})
+		return
+	}
+	f.json(c, http.StatusOK, map[string]any{"status": "reset"})
+}
+
+func (f *Front) json(c *call, status int, body any) {
+	c.w.Header().Set("Content-Type", "application/json")
+	c.w.WriteHeader(status)
+	if c.r.Method != http.MethodHead {
+		_ = json.NewEncoder(c.w).Encode(body) // a caller who is gone needs no answer
+	}
+}
