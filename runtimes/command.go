@@ -177,13 +177,11 @@ func (s *Set) mounts(i *interpreter) []Mount {
 // modules is the host folder of Provision's modules for an interpreter, which may
 // not be there, and its name below RuntimeRoot.
 func (s *Set) modules(i *interpreter) (host, name string) {
-	switch {
-	case i.family == node:
-		return filepath.Join(s.dir, "modules", "node", nodeModules), nodeModules
-	case i.major == 2:
-		return filepath.Join(s.dir, "modules", "python2", sitePackages), sitePackages
+	name = sitePackages
+	if i.family == node {
+		name = nodeModules
 	}
-	return filepath.Join(s.dir, "modules", "python3", sitePackages), sitePackages
+	return filepath.Join(s.dir, "modules", s.group(i), name), name
 }
 
 func within(dir, path string) bool {
