@@ -2,7 +2,6 @@ package steer
 
 import (
 	"crypto"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -23,8 +22,8 @@ type AuthorityOptions struct {
 	Dir string
 	// Clock dates certificates and renews them. Required.
 	Clock aws.Clock
-	// Rand is where keys and serial numbers come from; nil is crypto/rand.
-	// (Go's own key generation reads the system's randomness whatever is given.)
+	// Rand is where serial numbers come from, crypto/rand's Reader in earnest.
+	// (For keys Go reads the system's randomness, whatever is given.) Required.
 	Rand io.Reader
 	// MinTLS is the oldest TLS version spoken; 0 is TLS 1.2. With tls.VersionTLS10
 	// or 11 the cipher suites of that time are offered as well.
@@ -66,11 +65,8 @@ var ErrDamaged = errors.New("certificate authority is damaged")
 // on disk, fsynced, when OpenAuthority returns; of two processes that start at
 // once, both get the one that came first.
 func OpenAuthority(o AuthorityOptions) (*Authority, error) {
-	if o.Dir == "" || o.Clock == nil {
-		return nil, errors.New("steer: an authority needs a folder and a clock")
-	}
-	if o.Rand == nil {
-		o.Rand = rand.Reader
+	if o.Dir == "" || o.Clock == nil || o.Rand == nil {
+		return nil, errors.New("steer: an authority needs a folder, a clock and a source of randomness")
 	}
 	if o.MinTLS == 0 {
 		o.MinTLS = tls.VersionTLS12

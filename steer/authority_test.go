@@ -3,6 +3,7 @@ package steer
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -94,7 +95,7 @@ func TestAuthorityOfTwoStarts(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range roots {
 		wg.Go(func() {
-			a, err := OpenAuthority(AuthorityOptions{Dir: dir, Clock: aws.NewManualClock(testNow)})
+			a, err := OpenAuthority(AuthorityOptions{Dir: dir, Clock: aws.NewManualClock(testNow), Rand: rand.Reader})
 			if err != nil {
 				t.Error(err)
 				return
@@ -147,7 +148,7 @@ func TestAuthorityDamaged(t *testing.T) {
 			if err := os.WriteFile(path, damaged, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := OpenAuthority(AuthorityOptions{Dir: dir, Clock: aws.NewManualClock(testNow)})
+			_, err := OpenAuthority(AuthorityOptions{Dir: dir, Clock: aws.NewManualClock(testNow), Rand: rand.Reader})
 			if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 				t.Errorf("error %v; want %q and the path", err, c.want)
 			}
@@ -162,19 +163,22 @@ func TestAuthorityRefuses(t *testing.T) {
 	dir := t.TempDir()
 	newAuthority(t, AuthorityOptions{Dir: dir})
 	late := aws.NewManualClock(testNow.Add(rootLife + time.Hour))
-	if _, err := OpenAuthority(AuthorityOptions{Dir: dir, Clock: late}); err == nil || !strings.Contains(err.Error(), "expired on 2036-") {
+	if _, err := OpenAuthority(AuthorityOptions{Dir: dir, Clock: late, Rand: rand.Reader}); err == nil || !strings.Contains(err.Error(), "expired on 2036-") {
 		t.Errorf("expired: %v", err)
 	}
 	os.Chmod(filepath.Join(dir, authorityFile), 0o640)
-	if _, err := OpenAuthority(AuthorityOptions{Dir: dir, Clock: aws.NewManualClock(testNow)}); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+	if _, err := OpenAuthority(AuthorityOptions{Dir: dir, Clock: aws.NewManualClock(testNow), Rand: rand.Reader}); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Errorf("readable key: %v", err)
 	}
 	if _, err := OpenAuthority(AuthorityOptions{Dir: dir}); err == nil {
 		t.Error("no clock was accepted")
 	}
+	if _, err := OpenAuthority(AuthorityOptions{Dir: t.TempDir(), Clock: late, Rand: strings.NewReader("dry")}); err == nil {
+		t.Error("an authority without randomness")
+	}
 	blocked := filepath.Join(dir, "ca.pem", "below")
 	os.WriteFile(filepath.Join(dir, "ca.pem"), nil, 0o600)
-	if _, err := OpenAuthority(AuthorityOptions{Dir: blocked, Clock: aws.NewManualClock(testNow)}); err == nil {
+	if _, err := OpenAuthority(AuthorityOptions{Dir: blocked, Clock: aws.NewManualClock(testNow), Rand: rand.Reader}); err == nil {
 		t.Error("a folder below a file was accepted")
 	}
 }

@@ -45,6 +45,9 @@ func run(ctx context.Context, o ExecOptions) (int, error) {
 }
 
 func (x *execution) run(ctx context.Context) (int, error) {
+	if err := alive(ctx, x.opts.Tule); err != nil {
+		return exitFailed, err
+	}
 	var err error
 	if x.ground, err = findGround(ctx, &x.opts); err != nil {
 		return exitFailed, err
@@ -67,6 +70,17 @@ func (x *execution) run(ctx context.Context) (int, error) {
 	}
 	os.RemoveAll(x.temp) // mounted, and so kept for as long as the command needs it
 	return exitCode(x.cmd.Wait(), x.cmd.ProcessState)
+}
+
+// alive makes sure that there is a Tule, since a command without one would only
+// see connections that break.
+func alive(ctx context.Context, addr string) error {
+	d := net.Dialer{Timeout: dialTime}
+	c, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("no Tule answers at %s, `tule start` starts one: %w", addr, err)
+	}
+	return c.Close()
 }
 
 // start starts this program anew, to become the command.

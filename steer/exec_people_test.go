@@ -5,6 +5,7 @@ package steer
 import (
 	"bytes"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,6 +89,37 @@ func unprivileged(t *testing.T) {
 	want := "65534\nCapInh:\t0000000000000000\n{\"Host\":\"sts.amazonaws.com\""
 	if !strings.HasPrefix(out.String(), want) || !strings.Contains(notice, "nothing outside") {
 		t.Errorf("notice %q, output\n%s", notice, out.String())
+	}
+}
+
+// TestExecPortsTaken: where another program holds a port on all addresses, as a web
+// server does, the command gets a network of its own. In a network namespace, so
+// that it is not this machine's ports that are held.
+func TestExecPortsTaken(t *testing.T) {
+	needProgram(t, "/usr/bin/curl")
+	if os.Getenv("STEER_TEST_CHILD") == "" {
+		needRoot(t)
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestExecPortsTaken$")
+		cmd.Env = append(cleanEnv(), "STEER_TEST_CHILD=1")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	if err := loopbackUp(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", ":443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var notice string
+	o := ExecOptions{Notice: func(text string) { notice = text }}
+	e := newHouse(t).echo(t, o, "/usr/bin/curl", "-sS", "https://sts.amazonaws.com/")
+	if e.Host != "sts.amazonaws.com" || !strings.Contains(notice, "Another program") {
+		t.Errorf("Tule saw %+v; notice %q", e, notice)
 	}
 }
 

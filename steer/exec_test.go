@@ -166,6 +166,7 @@ func TestExecThatCannotStart(t *testing.T) {
 		{"no command", 125, "no command", func(o *ExecOptions) { o.Command = nil }},
 		{"no trust", 125, "no authority", func(o *ExecOptions) { o.Trust = nil }},
 		{"no address", 125, "address", func(o *ExecOptions) { o.Tule = "localhost" }},
+		{"no Tule", 125, "tule start", func(o *ExecOptions) { o.Tule = "127.0.0.1:1" }},
 		{"bad zone", 125, "zone", func(o *ExecOptions) { o.Zones = []string{"a..b"} }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -301,4 +302,26 @@ func (h *house) whenUp(t *testing.T, ctx context.Context, signal string, event f
 		t.Error(err)
 	}
 	return code
+}
+
+// BenchmarkExec is what Exec adds to a command, with the start of this binary anew.
+func BenchmarkExec(b *testing.B) {
+	needRoot(b)
+	h := newHouse(b)
+	o := ExecOptions{Command: []string{"/bin/true"}, Env: cleanEnv(), Tule: h.tule, Trust: h.authority.Trust()}
+	for _, private := range []bool{false, true} {
+		o.Private = private
+		b.Run(map[bool]string{false: "host", true: "private"}[private], func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Exec(b.Context(), o); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("bare", func(b *testing.B) {
+		for b.Loop() {
+			exec.Command("/bin/true").Run()
+		}
+	})
 }

@@ -2,6 +2,7 @@ package steer
 
 import (
 	"bufio"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
 	"net"
@@ -27,6 +28,7 @@ func newAuthority(t testing.TB, o AuthorityOptions) *Authority {
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
+	o.Rand = rand.Reader
 	if o.Clock == nil {
 		o.Clock = aws.NewManualClock(testNow)
 	}
