@@ -67,11 +67,11 @@ func plain(e expr) *reference {
 }
 
 func (p *parser) foreach(args []argument, start int) (node, error) {
-	if len(args) != 3 || args[1].word != "in" {
+	if len(args) != 3 { // 1.7 does not look at the word between
 		return nil, p.fail(start, "#foreach wants ($element in $list)")
 	}
 	elem, ok := args[0].expr.(*reference)
-	if !ok {
+	if !ok || args[2].expr == nil {
 		return nil, p.fail(start, "#foreach wants a reference for its element")
 	}
 	n := &foreachNode{name: elem.name, over: args[2].expr, at: p.pos(start)}

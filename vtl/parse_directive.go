@@ -46,7 +46,7 @@ func (p *parser) hash() (node, error) {
 func (p *parser) until(end string, start int) (string, error) {
 	i := strings.Index(p.rest(), end)
 	if i < 0 {
-		return "", p.fail(start, "%s is not closed by %s", p.src[start:start+2], end)
+		return "", p.fail(start, "%s is not closed by %s", p.src[start:p.at], end)
 	}
 	t := p.rest()[:i]
 	p.at += i + len(end)
@@ -114,9 +114,6 @@ func (p *parser) parseSet() (node, error) {
 	}
 	if left == nil {
 		return nil, p.unexpected("a reference to set")
-	}
-	if k := len(left.parts); k > 0 && left.parts[k-1].method {
-		return nil, p.fail(p.at, "#set cannot assign to a method call")
 	}
 	n.left = left
 	p.space()

@@ -170,11 +170,24 @@ func (p *parser) rangeTo(from expr, start int) (expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !rangeEnd(from) || !rangeEnd(to) {
+		return nil, p.fail(start, "a range wants integers or references")
+	}
 	p.space()
 	if !p.take("]") {
 		return nil, p.unexpected("] after a range")
 	}
 	return &rangeExpr{from: from, to: to, src: p.src[start:p.at]}, nil
+}
+
+func rangeEnd(e expr) bool {
+	switch e := e.(type) {
+	case *reference:
+		return true
+	case *literal:
+		return value.IsNumber(e.v) && !strings.Contains(e.src, ".")
+	}
+	return false
 }
 
 // mapping reads {key: value, …}.

@@ -104,16 +104,16 @@ func (r *reference) render(st *state, sc *scope) error {
 		}
 		return st.write(backslashes(n) + r.null(sc, r.src))
 	}
-	if r.escapes > 0 {
-		if err := st.write(backslashes(r.escapes / 2)); err != nil {
-			return err
-		}
-	}
-	if b, ok := v.(*blockRef); ok {
+	if b, ok := v.(*blockRef); ok { // which swallows the backslashes before it
 		if done, err := b.renderIn(st, sc); done || err != nil {
 			return err
 		}
 		v = nil
+	}
+	if r.escapes > 0 {
+		if err := st.write(backslashes(r.escapes / 2)); err != nil {
+			return err
+		}
 	}
 	if v == nil {
 		return st.write(backslashes(r.escapes/2) + r.null(sc, r.nullText()))

@@ -54,7 +54,9 @@ func (l *List) append(m *Meter, dst []byte, depth int) ([]byte, error) {
 		if i > 0 {
 			dst = append(dst, ", "...)
 		}
-		if dst, err = appendDeep(m, dst, v, depth-1); err != nil {
+		if v == any(l) {
+			dst = append(dst, "(this Collection)"...)
+		} else if dst, err = appendDeep(m, dst, v, depth-1); err != nil {
 			return dst, err
 		}
 	}
