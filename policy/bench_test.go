@@ -34,7 +34,7 @@ func tenByTen(tb testing.TB) (texts []string, req *policy.Request) {
 		}
 		texts = append(texts, text)
 	}
-	ctx := policy.Values{}
+	ctx := &policy.Values{}
 	ctx.Set("aws:SourceIp", "192.168.7.9")
 	req = &policy.Request{Action: "dynamodb:GetItem", Resource: "arn:aws:dynamodb:us-east-1:" + one + ":table/red-1", Context: ctx}
 	if err := shortCaller("role/R@1", &req.Principal); err != nil {

@@ -16,6 +16,10 @@ type Document struct {
 	versionStart int
 }
 
+// Position is the line and the column, both from 1 and the latter in bytes, of an
+// offset in the text.
+func (d *Document) Position(offset int) (line, column int) { return position(d.text, offset) }
+
 // Text is the document as it was given to Parse.
 func (d *Document) Text() string { return d.text }
 
@@ -56,8 +60,8 @@ type Statement struct {
 	Conditions   []Condition
 
 	Index  int // in the document, from 0
-	Offset int // of the statement in the text, in bytes
-	Line   int // of the statement in the text, from 1
+	Offset int // of the statement's first byte in the text
+	End    int // of the byte after its last
 }
 
 // Name is the statement's Sid, or its number from 1 for want of one.

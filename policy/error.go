@@ -41,8 +41,11 @@ func syntaxError(offset int, detail string) *Error {
 
 // locate turns the offset into line and column.
 func (e *Error) locate(text string) *Error {
-	before := text[:min(e.offset, len(text))]
-	e.Line = strings.Count(before, "\n") + 1
-	e.Column = len(before) - strings.LastIndexByte(before, '\n')
+	e.Line, e.Column = position(text, e.offset)
 	return e
+}
+
+func position(text string, offset int) (line, column int) {
+	before := text[:min(max(offset, 0), len(text))]
+	return strings.Count(before, "\n") + 1, len(before) - strings.LastIndexByte(before, '\n')
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tule-cloud/tule/policy"
 )
@@ -47,7 +48,7 @@ func FuzzEvaluate(f *testing.F) {
 	f.Add(uint64(2), "arn:aws:s3:::", "${aws:username}?", "*")
 	f.Add(uint64(3), "*", "?*?${*}", "x\x80y")
 	f.Fuzz(func(t *testing.T, seed uint64, resource, pattern, value string) {
-		if len(pattern)+len(resource)+len(value) > 1000 || strings.ToValidUTF8(pattern+resource+value, "") != pattern+resource+value {
+		if len(pattern)+len(resource)+len(value) > 1000 || !utf8.ValidString(pattern) || !utf8.ValidString(resource) || !utf8.ValidString(value) {
 			return // JSON would change it; size is FuzzWildcard's matter
 		}
 		if strings.Contains(pattern, "${") {
@@ -65,7 +66,7 @@ func FuzzEvaluate(f *testing.F) {
 		req, set := g.request(), g.set()
 		set.Identity = append(set.Identity, policy.Source{ID: "fuzz", Policy: p})
 		req.Resource = resource
-		req.Context.(policy.Values).Set("k:v", value)
+		req.Context.(*policy.Values).Set("k:v", value)
 		want := (&reference{req}).decide(set)
 		d := policy.Evaluate(req, set)
 		if got := (outcome{d.Allowed, d.Explicit, d.By}); got != want {
@@ -81,7 +82,7 @@ func FuzzWildcard(f *testing.F) {
 	f.Add("???", "éèê")
 	f.Add("*?", "")
 	f.Fuzz(func(t *testing.T, pattern, text string) {
-		if strings.ToValidUTF8(pattern+text, "") != pattern+text || strings.Contains(pattern, "$") || len(pattern) > 200 {
+		if !utf8.ValidString(pattern) || !utf8.ValidString(text) || strings.Contains(pattern, "$") || len(pattern) > 200 {
 			return
 		}
 		if got, want := matchesResource(t, pattern, text), glob("", pattern).MatchString(text); got != want {
@@ -122,5 +123,41 @@ func TestWildcardBlowUp(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatalf("%.20s… is still at it", pattern)
 		}
+	}
+}
+
+// TestHostileDocuments: texts as long as Parse reads, made to be slow, are read,
+// compiled and matched in the time of any other.
+func TestHostileDocuments(t *testing.T) {
+	wrap := func(resource string) string {
+		return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"` + resource + `"}}`
+	}
+	for name, text := range map[string]string{
+		"dollars":       wrap(strings.Repeat("$", 130900)),
+		"open braces":   wrap(strings.Repeat("${", 65000)),
+		"open defaults": wrap(strings.Repeat("${a,'", 26000)),
+		"variables":     wrap(strings.Repeat("${k:v}", 21000)),
+		"stars":         wrap(strings.Repeat("a*", 65000)),
+		"question":      wrap("*" + strings.Repeat("?", 130000)),
+		"statements":    `{"Statement":[` + strings.Repeat(`{"Effect":"Deny"},`, 7000) + `{"Effect":"Deny"}]}`,
+		"brackets":      strings.Repeat("[", 131000),
+		"one string":    `"` + strings.Repeat(`\u0041`, 21000) + `"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if len(text) > policy.MaxDocument {
+				t.Fatal("longer than is read")
+			}
+			start := time.Now()
+			if p, err := policy.ParseAndCompile(text); err == nil {
+				req := &policy.Request{Action: "a:b", Resource: strings.Repeat("a", 2048), Context: policy.ContextFunc(func(string) []string { return []string{"a"} })}
+				policy.Evaluate(req, &policy.Set{Identity: []policy.Source{{Policy: p}}})
+			}
+			if d := time.Since(start); d > 2*time.Second {
+				t.Errorf("took %v", d)
+			}
+		})
+	}
+	if _, err := policy.Parse(strings.Repeat(" ", policy.MaxDocument+1)); err == nil || !err.(*policy.Error).TooLarge {
+		t.Error("read a text over the limit")
 	}
 }

@@ -26,6 +26,7 @@ const (
 type node struct {
 	kind    nodeKind
 	offset  int
+	end     int    // the byte after the last
 	text    string // of a string, unescaped; of a number or bool, as written
 	items   []node
 	members []member
@@ -111,6 +112,7 @@ func (r *jsonReader) value(depth int) node {
 	default:
 		n.kind, n.text = r.word()
 	}
+	n.end = r.pos
 	return n
 }
 

@@ -22,9 +22,7 @@ func Parse(text string) (*Document, error) {
 		return nil, p.err.locate(text)
 	}
 	for i := range p.doc.Statements {
-		s := &p.doc.Statements[i]
-		s.Index = i
-		s.Line = strings.Count(text[:s.Offset], "\n") + 1
+		p.doc.Statements[i].Index = i
 	}
 	return p.doc, nil
 }
@@ -102,7 +100,7 @@ func (p *parser) statements(n node) {
 }
 
 func (p *parser) statement(n node) Statement {
-	s := Statement{Offset: n.offset}
+	s := Statement{Offset: n.offset, End: n.end}
 	for _, m := range n.members {
 		switch m.name {
 		case "Sid":

@@ -80,44 +80,46 @@ func compilePattern(text string, rules patternRules) pattern {
 // tokenize cuts a text into literals, wildcards and variables. Runs of '*' become
 // one; neighbouring literals become one.
 func tokenize(text string, rules patternRules) []token {
+	if text != "" && !strings.ContainsAny(text, "*?$") {
+		return []token{{kind: tokenLiteral, text: text}}
+	}
 	var tokens []token
-	literal := func(s string) {
-		if n := len(tokens); n > 0 && tokens[n-1].kind == tokenLiteral {
-			tokens[n-1].text += s
-		} else if s != "" {
-			tokens = append(tokens, token{kind: tokenLiteral, text: s})
+	var literal strings.Builder
+	add := func(t token) {
+		if literal.Len() > 0 {
+			tokens = append(tokens, token{kind: tokenLiteral, text: literal.String()})
+			literal.Reset()
+		}
+		if n := len(tokens); t.kind != tokenMany || n == 0 || tokens[n-1].kind != tokenMany {
+			tokens = append(tokens, t)
 		}
 	}
 	for text != "" {
-		special := strings.IndexAny(text, "*?$")
-		if special < 0 {
-			literal(text)
-			break
-		}
-		literal(text[:special])
-		text = text[special:]
+		size := 1
 		switch c := text[0]; {
 		case c == '*' && rules.wildcards:
-			if n := len(tokens); n == 0 || tokens[n-1].kind != tokenMany {
-				tokens = append(tokens, token{kind: tokenMany})
-			}
+			add(token{kind: tokenMany})
 		case c == '?' && rules.wildcards:
-			tokens = append(tokens, token{kind: tokenOne})
+			add(token{kind: tokenOne})
 		case c == '$' && rules.variables:
-			if v, size, ok := readVariable(text); ok {
-				if v.kind == tokenLiteral {
-					literal(v.text)
-				} else {
-					tokens = append(tokens, v)
-				}
-				text = text[size:]
-				continue
+			v, n, ok := readVariable(text)
+			switch {
+			case !ok:
+				literal.WriteByte(c)
+			case v.kind == tokenLiteral:
+				literal.WriteString(v.text)
+				size = n
+			default:
+				add(v)
+				size = n
 			}
-			literal("$")
 		default:
-			literal(text[:1])
+			literal.WriteByte(c)
 		}
-		text = text[1:]
+		text = text[size:]
+	}
+	if literal.Len() > 0 {
+		tokens = append(tokens, token{kind: tokenLiteral, text: literal.String()})
 	}
 	return tokens
 }

@@ -86,7 +86,7 @@ func (g generator) chance(percent int) bool { return g.IntN(100) < percent }
 const one, nine = "111111111111", "999999999999"
 
 func (g generator) request() *policy.Request {
-	ctx := policy.Values{}
+	ctx := &policy.Values{}
 	req := &policy.Request{
 		Action:   g.one("s3:Get", "S3:Put", "sts:AssumeRole"),
 		Resource: g.one("*", "arn:aws:s3:::b/ana", "arn:aws:s3:::b/x", "arn:aws:sqs:r:"+one+":q", "arn:aws:sqs:r:"+nine+":q", "arn:aws:iam::aws:policy/P", "x"),

@@ -29,10 +29,23 @@ func (r *reference) decide(set *policy.Set) outcome {
 	if set.Rule == policy.Trusted {
 		resourceKind = policy.Trust
 	}
-	p := r.req.Principal
-	inAccount := p.AccountID != ""
+	inAccount := r.req.Principal.AccountID != ""
+	if denied := r.explicit(set, resourceKind); denied.explicit {
+		return denied
+	}
 
-	// An explicit deny anywhere ends it.
+	// Every level of the organization must allow.
+	if inAccount && set.SCPs != nil && !r.everyLevel(set.SCPs, policy.ServiceControl) {
+		return outcome{by: policy.ServiceControl}
+	}
+	if set.RCPs != nil && !r.everyLevel(set.RCPs, policy.ResourceControl) {
+		return outcome{by: policy.ResourceControl}
+	}
+	return r.implicit(set, resourceKind)
+}
+
+// explicit: an explicit deny anywhere ends it.
+func (r *reference) explicit(set *policy.Set, resourceKind policy.Kind) outcome {
 	type layer struct {
 		kind    policy.Kind
 		sources []policy.Source
@@ -40,7 +53,7 @@ func (r *reference) decide(set *policy.Set) outcome {
 	}
 	var layers []layer
 	for _, level := range set.SCPs {
-		layers = append(layers, layer{policy.ServiceControl, level, inAccount})
+		layers = append(layers, layer{policy.ServiceControl, level, r.req.Principal.AccountID != ""})
 	}
 	for _, level := range set.RCPs {
 		layers = append(layers, layer{policy.ResourceControl, level, true})
@@ -53,15 +66,12 @@ func (r *reference) decide(set *policy.Set) outcome {
 			return outcome{explicit: true, by: l.kind}
 		}
 	}
+	return outcome{}
+}
 
-	// Every level of the organization must allow.
-	if inAccount && set.SCPs != nil && !r.everyLevel(set.SCPs, policy.ServiceControl) {
-		return outcome{by: policy.ServiceControl}
-	}
-	if set.RCPs != nil && !r.everyLevel(set.RCPs, policy.ResourceControl) {
-		return outcome{by: policy.ResourceControl}
-	}
-
+// implicit: what nothing denies must be allowed by whoever has a say.
+func (r *reference) implicit(set *policy.Set, resourceKind policy.Kind) outcome {
+	p := r.req.Principal
 	allows := func(kind policy.Kind, sources []policy.Source, how string) bool {
 		return r.find(sources, kind, policy.Allow, how)
 	}

@@ -26,18 +26,26 @@ type ContextFunc func(key string) []string
 // Values implements Context.
 func (f ContextFunc) Values(key string) []string { return f(key) }
 
-// Values is a Context in a map. Its keys are in lower case: fill it with Set.
-type Values map[string][]string
+// Values is a Context in a map, filled by Set. The zero Values is empty. The map is
+// hidden since a key in mixed case would be one that no policy finds.
+type Values struct {
+	lower map[string][]string
+}
 
-// Set gives a key its values. The key's case does not matter.
-func (m Values) Set(key string, values ...string) { m[lowerASCII(key)] = values }
+// Set gives a key its values; none take it away. The key's case does not matter.
+func (m *Values) Set(key string, values ...string) {
+	if m.lower == nil {
+		m.lower = make(map[string][]string)
+	}
+	m.lower[lowerASCII(key)] = values
+}
 
 // Values implements Context.
-func (m Values) Values(key string) []string { return m[key] }
+func (m *Values) Values(key string) []string { return m.lower[key] }
 
 var (
 	_ Context = ContextFunc(nil)
-	_ Context = Values(nil)
+	_ Context = (*Values)(nil)
 )
 
 // env is a request under evaluation.

@@ -19,7 +19,7 @@ func (s *script) shortRequest(line string) (*policy.Request, *policy.Set, error)
 	if len(f) < 3 {
 		return nil, nil, fmt.Errorf("short request %q", line)
 	}
-	ctx := policy.Values{}
+	ctx := &policy.Values{}
 	req := &policy.Request{Action: f[1], Resource: f[2], Context: ctx}
 	set := &policy.Set{}
 	if err := shortCaller(f[0], &req.Principal); err != nil {

@@ -3,6 +3,7 @@ package policy_test
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,26 +11,34 @@ import (
 	"github.com/tule-cloud/tule/policy"
 )
 
-// TestScripts runs the scripts in testdata. They know four commands:
+// TestScripts runs the scripts in testdata. They know these commands:
 //
 //	parse                    a document; prints its statements, or the error
 //	validate kind=… …        a document; prints ok, or the error
 //	policy name              statements in short form (see shortPolicy), or a document
 //	decide                   requests, one a line (see shortRequest); prints the decisions
+//	message                  the same; prints AWS's sentences for those denied
 //	explain                  one request; prints the explanation
+//	keys                     the name of a policy; prints the condition keys it asks for
 //
 // "{1}" and "{9}" stand for the accounts 111111111111 and 999999999999.
 func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		s := &script{policies: map[string]*policy.Policy{}}
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			out, err := s.run(t, d)
-			if err != nil {
-				d.Fatalf(t, "%v", err)
-			}
-			return out
+	paths, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			s := &script{policies: map[string]*policy.Policy{}}
+			datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+				out, err := s.run(t, d)
+				if err != nil {
+					d.Fatalf(t, "%v", err)
+				}
+				return out
+			})
 		})
-	})
+	}
 }
 
 type script struct {
@@ -47,16 +56,8 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) (string, error) {
 		return validateScript(t, d, input), nil
 	case "policy":
 		return "", s.definePolicy(d.CmdArgs[0].Key, input)
-	case "decide":
-		var out strings.Builder
-		for _, line := range strings.Split(input, "\n") {
-			req, set, err := s.shortRequest(line)
-			if err != nil {
-				return "", err
-			}
-			fmt.Fprintln(&out, policy.Evaluate(req, set))
-		}
-		return out.String(), nil
+	case "decide", "message":
+		return s.decide(input, d.Cmd == "message")
 	case "explain":
 		req, set, err := s.shortRequest(input)
 		if err != nil {
@@ -67,6 +68,22 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) (string, error) {
 		return strings.Join(s.policies[strings.TrimSpace(input)].ContextKeys(), "\n") + "\n", nil
 	}
 	return "", fmt.Errorf("unknown command %s", d.Cmd)
+}
+
+func (s *script) decide(input string, message bool) (string, error) {
+	var out strings.Builder
+	for _, line := range strings.Split(input, "\n") {
+		req, set, err := s.shortRequest(line)
+		if err != nil {
+			return "", err
+		}
+		if d := policy.Evaluate(req, set); message {
+			fmt.Fprintf(&out, "%q\n", d.Message(req))
+		} else {
+			fmt.Fprintln(&out, d)
+		}
+	}
+	return out.String(), nil
 }
 
 func (s *script) definePolicy(name, input string) error {
@@ -90,7 +107,9 @@ func parseScript(input string) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s %q\n", doc.Version, doc.ID)
 	for _, s := range doc.Statements {
-		fmt.Fprintf(&out, "line %d: %s sid=%q", s.Line, s.Effect, s.Sid)
+		line, column := doc.Position(s.Offset)
+		endLine, endColumn := doc.Position(s.End)
+		fmt.Fprintf(&out, "%d.%d-%d.%d: %s sid=%q", line, column, endLine, endColumn, s.Effect, s.Sid)
 		show := func(name string, not bool, list any, written bool) {
 			if written {
 				fmt.Fprintf(&out, " %s%s=%q", map[bool]string{true: "Not"}[not], name, list)

@@ -35,11 +35,15 @@ func readVariable(text string) (t token, size int, ok bool) {
 	return t, size, true
 }
 
+// maxVariable is the longest variable, in bytes. Looking no further keeps a text of
+// nothing but "${" from being read over and over.
+const maxVariable = 1024
+
 // variableEnd is the index of the brace that closes "${", -1 if there is none. A
 // brace inside a quoted default does not close.
 func variableEnd(text string) int {
 	quoted := false
-	for i := 2; i < len(text); i++ {
+	for i := 2; i < min(len(text), maxVariable); i++ {
 		switch text[i] {
 		case '\'':
 			quoted = !quoted
