@@ -45,6 +45,10 @@ type Services struct {
 	// Streams says who takes the connections to a TCP port. The front door sniffs
 	// TLS, so that 80 and 443 may go to the same Gate.
 	Streams map[uint16]Sink
+	// MaxConns bounds the network's open connections, lest one sandbox take all of
+	// this process's descriptors; more are closed as they come. 0 is 1024, which is
+	// also how many files a function may have open on AWS.
+	MaxConns int
 }
 
 // portDNS is where resolvers listen.
@@ -60,8 +64,11 @@ func Attach(ctx context.Context, n Network, s Services) (detach func(), err erro
 	if s.Resolver == nil {
 		return nil, errors.New("steer: attach without a resolver")
 	}
+	if s.MaxConns <= 0 {
+		s.MaxConns = 1024
+	}
 	ctx, cancel := context.WithCancel(ctx)
-	a := &attachment{ctx: ctx, name: s.Name, conns: map[*conn]struct{}{}}
+	a := &attachment{ctx: ctx, name: s.Name, max: s.MaxConns, conns: map[*conn]struct{}{}}
 	if err := a.open(n, s); err != nil {
 		cancel()
 		a.close()
@@ -80,6 +87,7 @@ func Attach(ctx context.Context, n Network, s Services) (detach func(), err erro
 type attachment struct {
 	ctx  context.Context
 	name string
+	max  int
 	wg   sync.WaitGroup
 
 	mu     sync.Mutex
@@ -143,7 +151,7 @@ func (a *attachment) accept(l net.Listener, port uint16, sink Sink) {
 		tracked := &conn{Conn: c, origin: Origin{a.name, port}, owner: a}
 		if !a.track(tracked) {
 			c.Close()
-			return
+			continue
 		}
 		if err := sink.Deliver(a.ctx, tracked); err != nil {
 			tracked.Close()
@@ -151,13 +159,15 @@ func (a *attachment) accept(l net.Listener, port uint16, sink Sink) {
 	}
 }
 
+// track remembers c, unless there are too many or the end has come.
 func (a *attachment) track(c *conn) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.closed {
-		a.conns[c] = struct{}{}
+	if a.closed || len(a.conns) >= a.max {
+		return false
 	}
-	return !a.closed
+	a.conns[c] = struct{}{}
+	return true
 }
 
 func (a *attachment) close() {
@@ -200,9 +210,12 @@ type HostNetwork struct{}
 
 var _ Network = HostNetwork{}
 
-// Listen implements Network.
+// Listen implements Network. Without multipath TCP, Go's default for listeners: it
+// is slower, and the loopback has one path.
 func (HostNetwork) Listen(network, addr string) (net.Listener, error) {
-	return net.Listen(network, addr)
+	var c net.ListenConfig
+	c.SetMultipathTCP(false)
+	return c.Listen(context.Background(), network, addr)
 }
 
 // ListenPacket implements Network.

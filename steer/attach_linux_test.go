@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -251,6 +252,44 @@ func TestManyStreams(t *testing.T) {
 	askStream(t, served[0])
 }
 
+// TestMaxConns: what one network has open is bounded, over all its ports, and what
+// is closed makes room.
+func TestMaxConns(t *testing.T) {
+	n := newNamespace(t)
+	a := newAuthority(t, AuthorityOptions{})
+	s := newServices(t, a)
+	s.MaxConns = 2
+	detach, err := Attach(t.Context(), n, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer detach()
+	open := func(port string) net.Conn {
+		c, err := n.Dial("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	dnsConn := &dns.Conn{Conn: open("53")}
+	askStream(t, dnsConn)
+	askStream(t, &dns.Conn{Conn: open("53")})
+	if _, err := open("80").Read(make([]byte, 1)); err == nil {
+		t.Error("the third was served")
+	}
+	dnsConn.Close()
+	for range 200 { // until the end of the first is seen
+		c := open("80")
+		io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
+		if b, _ := io.ReadAll(c); len(b) > 0 {
+			return
+		}
+		pause(t.Context())
+	}
+	t.Error("what was closed made no room")
+}
+
 func askStream(t *testing.T, c *dns.Conn) {
 	t.Helper()
 	err := c.WriteMsg(new(dns.Msg).SetQuestion("sts.amazonaws.com.", dns.TypeA))
@@ -337,7 +376,7 @@ func (in insideNetwork) Enter(fn func(Network) error) (err error) {
 }
 
 func (in insideNetwork) Listen(network, addr string) (l net.Listener, err error) {
-	in.do(func() { l, err = net.Listen(network, addr) })
+	in.do(func() { l, err = HostNetwork{}.Listen(network, addr) })
 	return l, err
 }
 

@@ -161,7 +161,7 @@ func openPort(p port) (*os.File, error) {
 		defer pc.Close()
 		return pc.(*net.UDPConn).File()
 	}
-	l, err := net.Listen(p.Network, p.Addr)
+	l, err := HostNetwork{}.Listen(p.Network, p.Addr)
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func (n namespace) enter(fn func() error) error {
 }
 
 func (n namespace) Listen(network, addr string) (l net.Listener, err error) {
-	err = n.enter(func() error { l, err = net.Listen(network, addr); return err })
+	err = n.enter(func() error { l, err = HostNetwork{}.Listen(network, addr); return err })
 	return l, err
 }
 
