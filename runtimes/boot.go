@@ -10,7 +10,7 @@ import (
 	"sort"
 )
 
-//go:embed boot/node/*.cjs
+//go:embed boot/node/*.cjs boot/node/*.mjs
 var nodeSources embed.FS
 
 //go:embed boot/python/bootstrap.py

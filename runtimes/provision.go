@@ -19,22 +19,22 @@ import (
 var (
 	nodePackages = []string{
 		"aws-sdk@2.1693.0", "dynamodb-doc@1.0.0", "imagemagick@0.1.3",
-		"@aws-sdk/client-apigatewaymanagementapi@" + sdk3, "@aws-sdk/client-cloudwatch@" + sdk3,
-		"@aws-sdk/client-cloudwatch-logs@" + sdk3, "@aws-sdk/client-dynamodb@" + sdk3,
-		"@aws-sdk/client-eventbridge@" + sdk3, "@aws-sdk/client-firehose@" + sdk3,
-		"@aws-sdk/client-iam@" + sdk3, "@aws-sdk/client-kinesis@" + sdk3, "@aws-sdk/client-lambda@" + sdk3,
-		"@aws-sdk/client-s3@" + sdk3, "@aws-sdk/client-secrets-manager@" + sdk3, "@aws-sdk/client-sfn@" + sdk3,
-		"@aws-sdk/client-sns@" + sdk3, "@aws-sdk/client-sqs@" + sdk3, "@aws-sdk/client-ssm@" + sdk3,
-		"@aws-sdk/client-sts@" + sdk3, "@aws-sdk/lib-dynamodb@" + sdk3, "@aws-sdk/s3-request-presigner@" + sdk3,
-		"@aws-sdk/util-dynamodb@" + sdk3,
+		"@aws-sdk/client-apigatewaymanagementapi@3.1169.0", "@aws-sdk/client-cloudwatch@3.1164.0",
+		"@aws-sdk/client-cloudwatch-logs@3.1169.0", "@aws-sdk/client-dynamodb@3.1164.0",
+		"@aws-sdk/client-eventbridge@3.1169.0", "@aws-sdk/client-firehose@3.1169.0",
+		"@aws-sdk/client-iam@3.1169.0", "@aws-sdk/client-kinesis@3.1143.0",
+		"@aws-sdk/client-lambda@3.1164.0", "@aws-sdk/client-s3@3.1169.0",
+		"@aws-sdk/client-secrets-manager@3.1163.0", "@aws-sdk/client-sfn@3.1163.0",
+		"@aws-sdk/client-sns@3.1169.0", "@aws-sdk/client-sqs@3.1169.0",
+		"@aws-sdk/client-ssm@3.1169.0", "@aws-sdk/client-sts@3.1169.0",
+		"@aws-sdk/lib-dynamodb@3.1162.0", "@aws-sdk/s3-request-presigner@3.1163.0",
+		"@aws-sdk/util-dynamodb@3.996.9",
 	}
 	boto3 = map[string]string{
 		"python2.7": "1.17.112", "python3.6": "1.23.10", "python3.7": "1.33.13", "python3.8": "1.37.38",
 		"python3.9": "1.42.97", "python3": "1.44.5",
 	}
 )
-
-const sdk3 = "3.1000.0"
 
 // pythonGroup names the folder of modules for an interpreter. The Pythons that
 // today's boto3 supports share one.

@@ -77,6 +77,9 @@ func (s *script) start(t *testing.T, d *datadriven.TestData) string {
 		t.Skip(err)
 	}
 	s.task = function(t, files)
+	for name, value := range user {
+		user[name] = strings.ReplaceAll(value, "$TASK", s.task)
+	}
 	s.p = launch(t, interpreters(t), Config{Runtime: runtime, Handler: handler, TaskRoot: s.task}, user)
 	in, err := s.p.Init(context.Background())
 	if err != nil {

@@ -35,12 +35,44 @@ function isModule(file) {
   }
 }
 
+// importBeside lets ES modules find what require finds by NODE_PATH: the SDK, layers.
+function importBeside() {
+  const { pathToFileURL } = require('url');
+  const parents = (process.env.NODE_PATH || '').split(':')
+    .filter((dir) => path.basename(dir) === 'node_modules' && exists(dir))
+    .map((dir) => pathToFileURL(path.join(path.dirname(dir), 'index.mjs')).href);
+  if (parents.length === 0) return;
+  const { registerHooks, register } = require('module');
+  if (registerHooks) {
+    registerHooks({
+      resolve(name, context, next) {
+        try {
+          return next(name, context);
+        } catch (e) {
+          if (e.code !== 'ERR_MODULE_NOT_FOUND') throw e;
+          for (const parentURL of parents) {
+            try {
+              return next(name, Object.assign({}, context, { parentURL }));
+            } catch (ignored) { /* the next one */ }
+          }
+          throw e;
+        }
+      },
+    });
+  } else if (register) {
+    register('./hooks.mjs', { parentURL: pathToFileURL(__filename).href, data: parents });
+  }
+}
+
 async function load(taskRoot, root, module) {
   const file = path.resolve(taskRoot, root, module);
-  const href = (f) => require('url').pathToFileURL(f).href;
+  const asModule = (f) => {
+    importBeside();
+    return import(require('url').pathToFileURL(f).href);
+  };
   if (exists(file) && fs.statSync(file).isFile()) return require(file); // no extension
-  if (exists(file + '.js')) return isModule(file + '.js') ? import(href(file + '.js')) : require(file + '.js');
-  if (exists(file + '.mjs')) return import(href(file + '.mjs'));
+  if (exists(file + '.js')) return isModule(file + '.js') ? asModule(file + '.js') : require(file + '.js');
+  if (exists(file + '.mjs')) return asModule(file + '.mjs');
   if (exists(file + '.cjs')) return require(file + '.cjs');
   return require(require.resolve(module, { paths: [taskRoot, path.join(taskRoot, root)] }));
 }
