@@ -1,7 +1,8 @@
 package policy
 
 // Source is a compiled policy in its place: ID is what people know it by, an ARN
-// or the name of an inline policy.
+// or the name of an inline policy. A nil Policy is one that could not be read, and
+// denies everything.
 type Source struct {
 	ID     string
 	Policy *Policy
@@ -58,12 +59,17 @@ type verdict struct {
 	grant           grant // the most direct Allow
 }
 
+// unreadable stands for a policy that is attached but could not be compiled: what
+// it may have denied is denied.
+var unreadable = statement{src: &Statement{Sid: "unreadable", Effect: Deny}, effect: Deny}
+
 // ask puts the request to policies of one kind. The first Deny ends it.
 func (e *env) ask(sources []Source, onResource bool) verdict {
 	var v verdict
 	for i := range sources {
 		if sources[i].Policy == nil {
-			continue
+			v.denied = hit{sources[i].ID, &unreadable}
+			return v
 		}
 		statements := sources[i].Policy.statements
 		for k := range statements {

@@ -65,12 +65,13 @@ type explainer struct {
 
 func (x *explainer) policies(k Kind, level int, sources []Source) {
 	for _, src := range sources {
-		if src.Policy == nil {
-			continue
-		}
 		r := PolicyResult{Kind: k, Level: level, ID: src.ID}
-		for i := range src.Policy.statements {
-			r.Statements = append(r.Statements, x.statement(&src.Policy.statements[i], k.onResource()))
+		if src.Policy == nil {
+			r.Statements = []StatementResult{{Statement: unreadable.src, Applies: true, Action: true, Resource: true, Principal: true}}
+		} else {
+			for i := range src.Policy.statements {
+				r.Statements = append(r.Statements, x.statement(&src.Policy.statements[i], k.onResource()))
+			}
 		}
 		x.out.Policies = append(x.out.Policies, r)
 	}

@@ -23,6 +23,7 @@
 //   - NotPrincipal exempts a caller only when all of its names (account, role,
 //     session) are listed, and NotPrincipal with Allow never applies.
 //   - A member named twice in an object is a syntax error.
+//   - A policy that is attached but could not be compiled denies everything.
 package policy
 
 // Versions of the language. Policy variables exist only in Version2012; a

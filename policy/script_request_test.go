@@ -12,7 +12,8 @@ import (
 //	PRINCIPAL ACTION RESOURCE [identity=P,Q] [boundary=P] [session=P] [resource=P]
 //	[scp=P,Q/R] [rcp=P] [owner=ACCOUNT] [rule=required|trust] [KEY=VALUE|VALUE]…
 //
-// "none" is a list that is set and empty; "/" separates an organization's levels.
+// "none" is a list that is set and empty, "unreadable" a policy that did not
+// compile; "/" separates an organization's levels.
 // Words with a colon before the "=" are condition keys.
 func (s *script) shortRequest(line string) (*policy.Request, *policy.Set, error) {
 	f := strings.Fields(line)
@@ -76,7 +77,7 @@ func (s *script) sources(v string) ([]policy.Source, error) {
 	}
 	for _, name := range strings.Split(v, ",") {
 		p := s.policies[name]
-		if p == nil {
+		if p == nil && name != "unreadable" {
 			return nil, fmt.Errorf("no policy %q", name)
 		}
 		list = append(list, policy.Source{ID: name, Policy: p})

@@ -18,6 +18,7 @@ import (
 //	policy name              statements in short form (see shortPolicy), or a document
 //	decide                   requests, one a line (see shortRequest); prints the decisions
 //	message                  the same; prints AWS's sentences for those denied
+//	remedy                   the same; prints the statements that would have helped
 //	explain                  one request; prints the explanation
 //	keys                     the name of a policy; prints the condition keys it asks for
 //
@@ -56,8 +57,17 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) (string, error) {
 		return validateScript(t, d, input), nil
 	case "policy":
 		return "", s.definePolicy(d.CmdArgs[0].Key, input)
-	case "decide", "message":
-		return s.decide(input, d.Cmd == "message")
+	case "decide":
+		return s.each(input, func(d policy.Decision, _ *policy.Request) string { return d.String() })
+	case "message":
+		return s.each(input, func(d policy.Decision, r *policy.Request) string { return fmt.Sprintf("%q", d.Message(r)) })
+	case "remedy":
+		return s.each(input, func(d policy.Decision, r *policy.Request) string {
+			if text := d.Remedy(r); text != "" {
+				return d.By.String() + ": " + text
+			}
+			return "none"
+		})
 	case "explain":
 		req, set, err := s.shortRequest(input)
 		if err != nil {
@@ -70,18 +80,15 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) (string, error) {
 	return "", fmt.Errorf("unknown command %s", d.Cmd)
 }
 
-func (s *script) decide(input string, message bool) (string, error) {
+// each decides the requests of a script, one a line.
+func (s *script) each(input string, show func(policy.Decision, *policy.Request) string) (string, error) {
 	var out strings.Builder
 	for _, line := range strings.Split(input, "\n") {
 		req, set, err := s.shortRequest(line)
 		if err != nil {
 			return "", err
 		}
-		if d := policy.Evaluate(req, set); message {
-			fmt.Fprintf(&out, "%q\n", d.Message(req))
-		} else {
-			fmt.Fprintln(&out, d)
-		}
+		fmt.Fprintln(&out, show(policy.Evaluate(req, set), req))
 	}
 	return out.String(), nil
 }
