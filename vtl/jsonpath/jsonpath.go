@@ -6,7 +6,8 @@
 //
 // A path is definite where it can lead to one place only: then Eval gives what is
 // there, or says that there is nothing. An indefinite one (a wildcard, a scan, a
-// slice, a filter) gives a list, which may be empty.
+// slice, a filter) gives a list, which may be empty, unless already the part before
+// its first such step leads nowhere.
 //
 // What differs on purpose: functions come last in a path and take no arguments;
 // after an indefinite path they apply to the list of what was found.
@@ -89,12 +90,30 @@ func (e *eval) path(p *Path, doc any) (any, bool, error) {
 		return nil, false, err
 	}
 	if !p.Definite() {
+		if len(found) == 0 && !e.prefix(p, doc) {
+			return nil, false, nil
+		}
 		return value.NewList(value.FromJSON, found...), true, nil
 	}
 	if len(found) == 0 {
 		return nil, false, nil
 	}
 	return found[0], true, nil
+}
+
+// prefix reports whether the definite beginning of an indefinite path leads
+// anywhere: $.missing[*] is not there, while $.empty[*] is an empty list.
+func (e *eval) prefix(p *Path, doc any) bool {
+	n := 0
+	for n < len(p.steps) && p.steps[n].definite() {
+		n++
+	}
+	there := false
+	err := e.walk(p.steps[:n], doc, 0, func(any) error {
+		there = true
+		return nil
+	})
+	return there && err == nil
 }
 
 // walk yields all that steps lead to from v.
@@ -121,8 +140,11 @@ func (e *eval) scan(s *step, v any, depth int, next func(any) error) error {
 	if err := e.m.Step(1); err != nil {
 		return err
 	}
-	if err := e.one(s, v, next); err != nil {
-		return err
+	// A scan with a filter tests each object itself, not also as a list's element.
+	if _, list := v.(*value.List); !list || s.kind != filter {
+		if err := e.one(s, v, next); err != nil {
+			return err
+		}
 	}
 	return children(v, func(c any) error { return e.scan(s, c, depth+1, next) })
 }
