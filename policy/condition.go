@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/base64"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -149,7 +150,7 @@ func (c *condition) matchesAny(value string, e *env) (matched, certain bool) {
 		if err != nil {
 			return false, false
 		}
-		return contains(c.texts, string(raw)), true
+		return slices.Contains(c.texts, string(raw)), true
 	case opIPAddress:
 		return c.matchesIP(value)
 	case opDateEquals, opDateLess, opDateLessEquals, opDateGreater, opDateGreaterEquals:

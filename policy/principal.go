@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // PrincipalType says what kind of caller a principal is.
 type PrincipalType uint8
@@ -195,7 +198,7 @@ func (n *principalName) names(p *Principal) grant {
 	case nameUniqueID:
 		return n.namesID(p)
 	case nameService:
-		return directIf(p.Type == Service && (n.value == "*" || contains(p.Service, n.value)))
+		return directIf(p.Type == Service && (n.value == "*" || slices.Contains(p.Service, n.value)))
 	case nameFederated:
 		return directIf(p.Type == Federated && p.Provider != "" && n.value == p.Provider)
 	case nameCanonical:
@@ -234,15 +237,6 @@ func directIf(ok bool) grant {
 		return grantDirect
 	}
 	return grantNone
-}
-
-func contains(list []string, s string) bool {
-	for i := range list {
-		if list[i] == s {
-			return true
-		}
-	}
-	return false
 }
 
 // namedBy is the most direct of the names that a Principal element holds.

@@ -41,9 +41,10 @@ func validPrincipal(p PrincipalEntry) bool {
 		return true
 	}
 	if a, ok := splitARN(p.Value); ok {
-		return (a[2] == "iam" || a[2] == "sts") && isAccountID(a[4]) && a[5] != "" &&
-			(!strings.ContainsAny(a[5], "*?"))
+		account := isAccountID(a[4]) || a[4] == "cloudfront" // an origin access identity
+		return (a[2] == "iam" || a[2] == "sts") && account && a[5] != "" && !strings.ContainsAny(a[5], "*?")
 	}
+	// A unique id: AIDA…, AROA….
 	return p.Value != "" && strings.Trim(p.Value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == "" && len(p.Value) >= 16
 }
 
