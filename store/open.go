@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -21,6 +22,11 @@ const (
 	lockName = "LOCK"
 	pidName  = "PID"
 )
+
+// syncEvery is the least time between two syncs of the log. A disk that syncs
+// faster gains nothing by it: the writers that one sync wakes are then spread
+// over many small ones.
+const syncEvery = 200 * time.Microsecond
 
 // Open opens the store in the folder dir, which it creates if need be. It refuses
 // a folder that is in use (ErrLocked), damaged (ErrDamaged) or newer than this
@@ -209,6 +215,7 @@ func (p *Pebble) options(o Options) *pebble.Options {
 		MemTableSize:       o.MemTableBytes,
 		FormatMajorVersion: pebble.FormatNewest,
 		Logger:             pebbleLogger{p},
+		WALMinSyncInterval: func() time.Duration { return syncEvery },
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) { p.log.Error("store: in the background", "error", err) },
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
