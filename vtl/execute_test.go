@@ -42,7 +42,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		limit     bool
 	}{
 		{"a\nb #if($x", 2, 9, false},
-		{"#set($x = \"a\n $list.get(7)\")", 2, 8, false},
+		{"#set($x = \"a\n $list.get(7)\")", 2, 7, false},
 		{"\n\n  $list[7]", 3, 8, false},
 		{"#foreach($i in [1..3000000])x#end", 1, 1, true},
 		{"line\n#foreach($i in [1..2000000])#foreach($j in [1..2000000])#end#end", 2, 29, true},

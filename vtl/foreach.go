@@ -1,6 +1,8 @@
 package vtl
 
 import (
+	"strings"
+
 	"github.com/tule-cloud/tule/vtl/value"
 )
 
@@ -109,27 +111,14 @@ func (l *loop) store() *value.Map {
 func (l *loop) Call(m *value.Meter, name string, args []any) (any, error) {
 	if len(args) == 0 {
 		switch name {
-		case "getIndex":
-			return int32(l.index - 1), nil
-		case "getCount":
-			return int32(l.index), nil
-		case "hasNext", "getHasNext":
+		case "getIndex", "getCount", "getHasNext", "getFirst", "getLast", "getParent", "getTopmost":
+			return l.Get(strings.ToLower(name[3:4]) + name[4:])
+		case "hasNext":
 			return l.hasNext, nil
-		case "isFirst", "getFirst":
+		case "isFirst":
 			return l.index <= 1, nil
-		case "isLast", "getLast":
+		case "isLast":
 			return !l.hasNext, nil
-		case "getParent":
-			if l.parent == nil {
-				return nil, nil
-			}
-			return l.parent, nil
-		case "getTopmost":
-			top := l
-			for top.parent != nil {
-				top = top.parent
-			}
-			return top, nil
 		case "stop":
 			return nil, &leave{what: l}
 		}
@@ -143,6 +132,34 @@ func (l *loop) Call(m *value.Meter, name string, args []any) (any, error) {
 		return nil, nil
 	}
 	return value.Call(m, l.store(), name, args)
+}
+
+// Get implements value.Getter.
+func (l *loop) Get(name string) (any, error) {
+	switch name {
+	case "index":
+		return int32(l.index - 1), nil
+	case "count":
+		return int32(l.index), nil
+	case "hasNext":
+		return l.hasNext, nil
+	case "first":
+		return l.index <= 1, nil
+	case "last":
+		return !l.hasNext, nil
+	case "parent":
+		if l.parent == nil {
+			return nil, nil
+		}
+		return l.parent, nil
+	case "topmost":
+		top := l
+		for top.parent != nil {
+			top = top.parent
+		}
+		return top, nil
+	}
+	return nil, value.ErrNoMethod
 }
 
 // Set implements value.Setter.

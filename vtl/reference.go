@@ -71,14 +71,15 @@ func (r *reference) follow(st *state, sc *scope, v any, n int) (any, error) {
 }
 
 func (p *part) call(st *state, sc *scope, v any) (any, error) {
-	var room [3]any
-	args := room[:0]
-	for _, a := range p.args {
-		x, err := a.eval(st, sc)
-		if err != nil {
+	var args []any
+	if len(p.args) > 0 {
+		args = make([]any, len(p.args))
+	}
+	for i, a := range p.args {
+		var err error
+		if args[i], err = a.eval(st, sc); err != nil {
 			return nil, err
 		}
-		args = append(args, x)
 	}
 	return value.Call(&st.meter, v, p.name, args)
 }

@@ -64,6 +64,7 @@ func (t *Template) Execute(ctx context.Context, w io.Writer, vars Vars, lim Limi
 		meter:  value.Meter{Ctx: ctx, Steps: lim.Steps, Bytes: lim.Memory, MaxDepth: value.MaxJSONDepth + lim.Depth},
 		macros: t.macros,
 		name:   t.name,
+		out:    make([]byte, 0, 1024),
 	}
 	if err := ctx.Err(); err != nil {
 		return err

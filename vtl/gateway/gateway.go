@@ -84,7 +84,7 @@ const (
 
 func contextMap(in map[string]any) *value.Map {
 	m, _ := value.Of(in).(*value.Map)
-	req, resp := value.NewMap(3), value.NewMap(2)
+	req, resp := value.NewMap(3), value.NewMap(1)
 	for _, k := range [...]string{"header", "querystring", "path"} {
 		req.Put(k, value.NewMap(0))
 	}

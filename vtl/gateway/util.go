@@ -62,13 +62,14 @@ func escapeJavaScript(_ *value.Meter, s string) (any, error) {
 		return s, nil
 	}
 	var b strings.Builder
+	b.Grow(len(s) + len(s)/4 + 8)
 	for _, r := range s {
 		switch {
 		case r == '\'' || r == '"' || r == '\\' || r == '/':
 			b.WriteByte('\\')
-			b.WriteRune(r)
+			b.WriteByte(byte(r))
 		case r >= 32 && r <= 0x7f:
-			b.WriteRune(r)
+			b.WriteByte(byte(r))
 		case r >= 8 && r <= 13 && r != 11:
 			b.WriteByte('\\')
 			b.WriteByte("btn.fr"[r-8])

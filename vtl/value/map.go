@@ -11,6 +11,7 @@ import (
 // Map is a LinkedHashMap: it remembers the order in which keys came.
 type Map struct {
 	entries []*Entry // nil where one was removed
+	room    []Entry  // allocated at once, for entries to come
 	live    int
 	index   map[any]int // from key to entry; nil while the map is small
 	lenient bool        // a property that is not there is Absent, not null
@@ -22,10 +23,15 @@ type Entry struct {
 }
 
 // smallMap is how many entries are searched one by one before an index pays.
-const smallMap = 8
+const smallMap = 16
 
 // NewMap makes an empty map with room for n entries.
-func NewMap(n int) *Map { return &Map{entries: make([]*Entry, 0, n)} }
+func NewMap(n int) *Map {
+	if n == 0 {
+		return &Map{}
+	}
+	return &Map{entries: make([]*Entry, 0, n), room: make([]Entry, 0, n)}
+}
 
 func mapOf[V any](in map[string]V) *Map {
 	m := NewMap(len(in))
@@ -99,7 +105,7 @@ func (m *Map) Put(key, v any) any {
 		m.entries[i].Value = v
 		return old
 	}
-	m.entries = append(m.entries, &Entry{key, v})
+	m.entries = append(m.entries, m.entry(key, v))
 	m.live++
 	if m.index != nil {
 		m.index[hashable(key)] = len(m.entries) - 1
@@ -107,6 +113,14 @@ func (m *Map) Put(key, v any) any {
 		m.reindex()
 	}
 	return nil
+}
+
+func (m *Map) entry(key, v any) *Entry {
+	if len(m.room) < cap(m.room) {
+		m.room = append(m.room, Entry{key, v})
+		return &m.room[len(m.room)-1]
+	}
+	return &Entry{key, v}
 }
 
 // Delete removes key and returns its value.

@@ -41,6 +41,11 @@ func bean(name, want string, v any) (any, error) {
 }
 
 func objectProperty(m *Meter, o Object, name string) (any, error) {
+	if g, ok := o.(Getter); ok {
+		if v, err := g.Get(name); err != ErrNoMethod {
+			return v, err
+		}
+	}
 	for _, try := range [...]string{"get" + upper(name), "get" + lower(name)} {
 		if v, err := Call(m, o, try, nil); err != ErrNoMethod {
 			return v, err

@@ -51,6 +51,12 @@ type Object interface {
 	Call(m *Meter, name string, args []any) (any, error)
 }
 
+// Getter is an Object with properties that need no call: Get is asked first, and
+// answers ErrNoMethod for those that it does not have.
+type Getter interface {
+	Get(name string) (any, error)
+}
+
 // Setter is an Object with properties that a template may assign.
 type Setter interface {
 	Set(m *Meter, name string, v any) (bool, error)
