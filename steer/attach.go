@@ -17,11 +17,11 @@ type Network interface {
 	ListenPacket(network, addr string) (net.PacketConn, error)
 }
 
-// An Enterer is a Network that can open several ports in one go: Enter calls fn,
-// once, with a Network that is valid until fn returns. Changing threads for each
-// port is most of what attaching costs.
+// An Enterer is a Network that can be entered: Enter runs fn on a thread that is in
+// it, where listeners are opened like any others. Attach opens all its ports in one
+// such go, since entering anew for each is most of what attaching costs.
 type Enterer interface {
-	Enter(fn func(Network) error) error
+	Enter(fn func() error) error
 }
 
 // A Sink takes a connection over. Deliver may wait until ctx is done; when it
@@ -123,7 +123,7 @@ func (a *attachment) open(n Network, s Services) error {
 	}
 	var err error
 	if e, ok := n.(Enterer); ok {
-		err = e.Enter(listen)
+		err = e.Enter(func() error { return listen(HostNetwork{}) })
 	} else {
 		err = listen(n)
 	}

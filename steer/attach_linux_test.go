@@ -352,6 +352,11 @@ func BenchmarkAttach(b *testing.B) {
 // insideNetwork has one thread that stays in the namespace, as a sandbox may have.
 type insideNetwork chan func()
 
+var _ interface {
+	Network
+	Enterer
+} = (insideNetwork)(nil)
+
 func newInside(b *testing.B, n namespace) insideNetwork {
 	in := make(insideNetwork)
 	go n.enter(func() error {
@@ -370,8 +375,8 @@ func (in insideNetwork) do(fn func()) {
 	<-done
 }
 
-func (in insideNetwork) Enter(fn func(Network) error) (err error) {
-	in.do(func() { err = fn(HostNetwork{}) })
+func (in insideNetwork) Enter(fn func() error) (err error) {
+	in.do(func() { err = fn() })
 	return err
 }
 
