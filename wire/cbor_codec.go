@@ -222,7 +222,7 @@ func (c *cborDecoder) any() (any, error) {
 	return nil, c.fail("an item that a document cannot have")
 }
 
-// appendCBORObject appends the structure v, its body members only, as a map of
+// appendCBORObject appends the structure v as a map of
 // indefinite length.
 func appendCBORObject(b []byte, p *plan, v reflect.Value, protocol aws.Protocol) ([]byte, error) {
 	b, err := appendCBORMembers(append(b, 0xbf), p, v, protocol)
@@ -233,7 +233,7 @@ func appendCBORMembers(b []byte, p *plan, v reflect.Value, protocol aws.Protocol
 	var err error
 	for i := range p.fields {
 		f := &p.fields[i]
-		if f.loc != inBody || f.eventHeader || f.eventPayload || f.kind >= kReader {
+		if !f.written(false) {
 			continue
 		}
 		if m, ok := f.value(v.Field(f.index)); ok {

@@ -64,7 +64,7 @@ type failure struct {
 func (m *failure) append(b []byte, p aws.Protocol) []byte {
 	switch p {
 	case aws.Query, aws.RestXML:
-		x := &xmlEncoder{b, p}
+		x := &xmlEncoder{b}
 		if p == aws.RestXML {
 			x.b = append(x.b, xmlPreamble...)
 		}
@@ -77,7 +77,7 @@ func (m *failure) append(b []byte, p aws.Protocol) []byte {
 		x.close("ErrorResponse")
 		return x.b
 	case aws.EC2:
-		x := &xmlEncoder{append(b, xmlPreamble...), p}
+		x := &xmlEncoder{append(b, xmlPreamble...)}
 		x.open("Response", "", "")
 		x.open("Errors", "", "")
 		x.open("Error", "", "")
@@ -102,7 +102,7 @@ func (m *failure) xml(x *xmlEncoder, p aws.Protocol) {
 	x.leaf("Code", code)
 	x.leaf("Message", m.Message)
 	if m.plan != nil {
-		x.members(m.plan, m.detail)
+		x.members(m.plan, m.detail, p == aws.RestXML)
 	}
 }
 
@@ -117,7 +117,7 @@ func (m *failure) json(b []byte, p aws.Protocol) []byte {
 	if m.plan != nil {
 		whole := len(b)
 		var err error
-		if b, err = appendJSONMembers(b, m.plan, m.detail); err != nil {
+		if b, err = appendJSONMembers(b, m.plan, m.detail, p == aws.RestJSON); err != nil {
 			b = b[:whole] // the code and the message matter more
 		}
 	}

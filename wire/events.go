@@ -166,11 +166,11 @@ func (w *eventWriter) document(p *plan, v reflect.Value) ([]byte, error) {
 	case aws.CBOR, aws.AmzCBOR:
 		return appendCBORObject(nil, p, v, w.protocol)
 	case aws.RestXML, aws.Query, aws.EC2:
-		x := &xmlEncoder{nil, w.protocol}
-		x.structure(p.name, p.ns, p.nsPrefix, p, v)
+		x := &xmlEncoder{}
+		x.structure(p.name, p.ns, p.nsPrefix, p, v, false)
 		return x.b, nil
 	}
-	return appendJSONObject(nil, p, v)
+	return appendJSONObject(nil, p, v, false)
 }
 
 func eventHeaderValue(v reflect.Value) any {
@@ -215,7 +215,7 @@ func (m *failure) event(p aws.Protocol) []byte {
 	case aws.CBOR, aws.AmzCBOR:
 		return m.cbor(nil, p)
 	case aws.RestXML, aws.Query, aws.EC2:
-		x := &xmlEncoder{nil, p}
+		x := &xmlEncoder{}
 		x.open(m.code, "", "")
 		m.xml(x, p)
 		x.close(m.code)
@@ -309,22 +309,30 @@ func (e *eventReader) decode(m *EventMessage, v reflect.Value) error {
 		if f.name != name || f.kind != kStruct {
 			continue
 		}
-		s := f.pointer(v.Field(f.index))
-		for j := range f.plan.fields {
-			g := &f.plan.fields[j]
-			slot := s.Field(g.index)
-			switch {
-			case g.eventPayload && len(m.Payload) > 0:
-				return e.d.payload(g, m.Payload, slot)
-			case g.eventHeader:
-				for _, h := range m.Headers {
-					if hv := reflect.ValueOf(h.Value); h.Name == g.name && hv.Type() == g.typ {
-						g.pointer(slot).Set(hv)
-					}
-				}
+		return e.member(f.plan, m, f.pointer(v.Field(f.index)))
+	}
+	return nil
+}
+
+// member reads the event structure v.
+func (e *eventReader) member(p *plan, m *EventMessage, v reflect.Value) error {
+	var payload *field
+	for i := range p.fields {
+		f := &p.fields[i]
+		if f.eventPayload {
+			payload = f
+		}
+		for _, h := range m.Headers {
+			if value := reflect.ValueOf(h.Value); f.eventHeader && h.Name == f.name && value.Type() == f.typ {
+				f.pointer(v.Field(f.index)).Set(value)
 			}
 		}
-		return e.d.document(m.Payload, s)
+	}
+	switch {
+	case payload == nil:
+		return e.d.document(m.Payload, v)
+	case len(m.Payload) > 0:
+		return e.d.payload(payload, m.Payload, v.Field(payload.index))
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (j *jsonDecoder) object(p *plan, v reflect.Value, element bool) error {
 	}
 	err := j.Object(func(key []byte) error {
 		f := p.byName[string(key)]
-		if f == nil {
+		if f == nil || !j.reads(p, f) {
 			return nil
 		}
 		slot := v.Field(f.index)

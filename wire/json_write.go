@@ -13,18 +13,18 @@ import (
 	"github.com/tule-cloud/tule/aws/awsjson"
 )
 
-// appendJSONObject appends the structure v, its body members only.
-func appendJSONObject(b []byte, p *plan, v reflect.Value) ([]byte, error) {
+// appendJSONObject appends the structure v; bound as written has it.
+func appendJSONObject(b []byte, p *plan, v reflect.Value, bound bool) ([]byte, error) {
 	b = append(b, '{')
-	b, err := appendJSONMembers(b, p, v)
+	b, err := appendJSONMembers(b, p, v, bound)
 	return append(b, '}'), err
 }
 
-func appendJSONMembers(b []byte, p *plan, v reflect.Value) ([]byte, error) {
+func appendJSONMembers(b []byte, p *plan, v reflect.Value, bound bool) ([]byte, error) {
 	var err error
 	for i := range p.fields {
 		f := &p.fields[i]
-		if f.loc != inBody || f.eventHeader || f.eventPayload || f.kind >= kReader {
+		if !f.written(bound) {
 			continue
 		}
 		if m, ok := f.value(v.Field(f.index)); ok {
@@ -57,7 +57,7 @@ func appendJSON(b []byte, n *node, v reflect.Value) ([]byte, error) {
 	case kBlob:
 		return awsjson.AppendBase64(b, v.Bytes()), nil
 	case kStruct:
-		return appendJSONObject(b, n.plan, v)
+		return appendJSONObject(b, n.plan, v, false)
 	case kList:
 		return appendJSONList(b, n, v)
 	case kMap:

@@ -88,16 +88,18 @@ type tagged struct {
 
 // A plan is what there is to know of a structure.
 type plan struct {
-	typ      reflect.Type
-	name     string // the shape's
-	fields   []field
-	byName   map[string]*field // members in the body, by wire name
-	byQuery  map[string]*field // by the names that query forms use
-	byEC2    map[string]*field
-	byLocal  map[string]*field // by XML name without prefix
-	payload  *field
-	events   *field
-	bodyless bool // no member lies in the body
+	typ     reflect.Type
+	name    string // the shape's
+	fields  []field
+	byName  map[string]*field // members in the body, by wire name
+	byQuery map[string]*field // by the names that query forms use
+	byEC2   map[string]*field
+	byLocal map[string]*field // by XML name without prefix
+	payload *field
+	events  *field
+	// bodyless says that no member lies in the body of a request, and mute that
+	// none lies in that of an answer.
+	bodyless, mute bool
 
 	union, isError bool
 	ns, nsPrefix   string
@@ -152,30 +154,44 @@ func (p *plan) index() {
 	p.byQuery = make(map[string]*field, len(p.fields))
 	p.byEC2 = make(map[string]*field, len(p.fields))
 	p.byLocal = make(map[string]*field, len(p.fields))
-	p.bodyless = true
+	p.bodyless, p.mute = true, true
 	for i := range p.fields {
 		f := &p.fields[i]
+		p.mute = p.mute && !f.written(true)
+		p.bodyless = p.bodyless && (f.loc != inBody || !f.written(true))
 		p.byQuery[f.name] = f
 		p.byEC2[cmp.Or(f.ec2Name, upperFirst(f.name))] = f
 		if f.flat && f.named && p.byQuery[f.elemName] == nil {
 			p.byQuery[f.elemName] = f // what some clients take a flattened list for
 		}
-		switch {
-		case f.loc == inPayload:
+		if f.loc == inPayload {
 			p.payload = f
-		case f.kind == kEvents:
+		}
+		if f.kind == kEvents {
 			p.events = f
-		case f.loc == inBody && !f.eventHeader && !f.eventPayload:
-			p.byName[f.name] = f
-			if !f.attr {
-				p.byLocal[local(f.name)] = f
-				if f.flat && f.named && p.byLocal[f.elemName] == nil {
-					p.byLocal[f.elemName] = f
-				}
+		}
+		if !f.written(false) {
+			continue
+		}
+		p.byName[f.name] = f
+		if !f.attr {
+			p.byLocal[local(f.name)] = f
+			if f.flat && f.named && p.byLocal[f.elemName] == nil {
+				p.byLocal[f.elemName] = f
 			}
-			p.bodyless = false
 		}
 	}
+}
+
+// written reports whether f is among the members of the document that its structure
+// is written as. If the structure is bound to HTTP, as the REST protocols bind inputs
+// and outputs and nothing else, members may lie elsewhere; but paths and query
+// strings have no place in answers, so what would be there is in the body.
+func (f *field) written(bound bool) bool {
+	if f.eventHeader || f.eventPayload || f.kind >= kReader {
+		return false
+	}
+	return !bound || f.loc == inBody || f.loc == inQuery || f.loc == inURI
 }
 
 func (p *plan) facts(t tag) {
@@ -191,13 +207,13 @@ func (p *plan) facts(t tag) {
 func (b *builder) field(sf reflect.StructField, i int) field {
 	t := parseTag(sf.Tag.Get("aws"))
 	f := field{index: i, member: sf.Name, name: t.name}
-	if f.name == "" {
-		f.name = sf.Name
-	}
 	for opt, loc := range locations {
 		if _, ok := t.first(opt); ok {
 			f.loc = loc
 		}
+	}
+	if f.name == "" && f.loc != inHeaders { // a prefix of headers may be empty
+		f.name = sf.Name
 	}
 	f.ec2Name, _ = t.first("ec2")
 	f.ns, _ = t.first("ns")

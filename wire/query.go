@@ -30,7 +30,7 @@ type run struct {
 
 // query reads the form in the body of a request, or in its URL.
 func (d *decoder) query(r *http.Request, v reflect.Value) error {
-	body, err := d.body(r)
+	body, err := d.inflated(r)
 	if err != nil {
 		return err
 	}

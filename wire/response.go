@@ -137,7 +137,9 @@ func Marshal(p aws.Protocol, op *aws.Operation, out any, requestID string) (*Res
 	var err error
 	switch {
 	case v.Type() == emptyType && p != aws.Query && p != aws.EC2:
-		// no body at all
+		if p == aws.JSON { // no body at all, and yet a type
+			r.Header["Content-Type"] = []string{contentType(p, op.Service)}
+		}
 	case p == aws.RestJSON || p == aws.RestXML:
 		err = r.rest(p, op, planOf(v.Type()), v)
 	case planOf(v.Type()).events != nil:
@@ -158,12 +160,12 @@ func (r *Response) rpc(p aws.Protocol, op *aws.Operation, plan *plan, v reflect.
 	case aws.CBOR, aws.AmzCBOR:
 		r.Body, err = appendCBORObject(r.Body, plan, v, p)
 	case aws.Query:
-		x := &xmlEncoder{r.Body, p}
+		x := &xmlEncoder{r.Body}
 		x.open(op.Name+"Response", op.Service.XMLNamespace, "")
 		if op.ResultWrapper != "" {
-			x.structure(op.ResultWrapper, "", "", plan, v)
+			x.structure(op.ResultWrapper, "", "", plan, v, false)
 		} else {
-			x.members(plan, v)
+			x.members(plan, v, false)
 		}
 		x.open("ResponseMetadata", "", "")
 		x.leaf("RequestId", requestID)
@@ -171,14 +173,14 @@ func (r *Response) rpc(p aws.Protocol, op *aws.Operation, plan *plan, v reflect.
 		x.close(op.Name + "Response")
 		r.Body = x.b
 	case aws.EC2:
-		x := &xmlEncoder{append(r.Body, xmlPreamble...), p}
+		x := &xmlEncoder{append(r.Body, xmlPreamble...)}
 		x.open(op.Name+"Response", op.Service.XMLNamespace, "")
 		x.leaf("requestId", requestID)
-		x.members(plan, v)
+		x.members(plan, v, false)
 		x.close(op.Name + "Response")
 		r.Body = x.b
 	default:
-		r.Body, err = appendJSONObject(r.Body, plan, v)
+		r.Body, err = appendJSONObject(r.Body, plan, v, false)
 	}
 	return err
 }

@@ -16,6 +16,7 @@ func (d *decoder) rest(r *http.Request, params Params, v reflect.Value) error {
 		return nil
 	}
 	p := planOf(v.Type())
+	d.bound = p
 	var query url.Values
 	for i := range p.fields {
 		f := &p.fields[i]
@@ -56,15 +57,16 @@ func (d *decoder) restBody(p *plan, r *http.Request, v reflect.Value) error {
 	case f == nil && p.bodyless:
 		return nil
 	}
-	body, err := d.body(r)
-	if err != nil {
-		return err
-	}
 	if f == nil {
+		body, err := d.inflated(r)
+		if err != nil {
+			return err
+		}
 		return d.document(body, v)
 	}
-	if len(body) == 0 {
-		return nil
+	body, err := d.body(r)
+	if err != nil || len(body) == 0 {
+		return err
 	}
 	return d.payload(f, body, v.Field(f.index))
 }

@@ -19,18 +19,18 @@ func (r *Response) rest(p aws.Protocol, op *aws.Operation, plan *plan, v reflect
 	if plan.payload != nil {
 		return r.payload(p, op, plan.payload, v.Field(plan.payload.index))
 	}
-	if plan.bodyless {
+	if plan.mute && (p == aws.RestXML || !bodyAllowed(r.Status)) {
 		return nil
 	}
 	r.contentType(contentType(p, op.Service))
 	if p == aws.RestXML {
-		x := &xmlEncoder{append(r.Body, xmlPreamble...), p}
-		x.structure(cmp.Or(op.Root, plan.name), cmp.Or(plan.ns, op.Service.XMLNamespace), plan.nsPrefix, plan, v)
+		x := &xmlEncoder{append(r.Body, xmlPreamble...)}
+		x.structure(cmp.Or(op.Root, plan.name), cmp.Or(plan.ns, op.Service.XMLNamespace), plan.nsPrefix, plan, v, true)
 		r.Body = x.b
 		return nil
 	}
 	var err error
-	r.Body, err = appendJSONObject(r.Body, plan, v)
+	r.Body, err = appendJSONObject(r.Body, plan, v, true)
 	return err
 }
 
@@ -118,7 +118,7 @@ func (r *Response) payload(p aws.Protocol, op *aws.Operation, f *field, slot ref
 			r.Body, err = appendJSON(r.Body, &f.node, v)
 			return err
 		}
-		x := &xmlEncoder{append(r.Body, xmlPreamble...), p}
+		x := &xmlEncoder{append(r.Body, xmlPreamble...)}
 		name, ns, prefix := f.name, f.ns, f.nsPrefix
 		if f.kind == kStruct {
 			if upperFirst(name) == f.member {

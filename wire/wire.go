@@ -10,9 +10,6 @@
 package wire
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"net/http"
 	"reflect"
 
@@ -38,7 +35,7 @@ func Decode(p aws.Protocol, op *aws.Operation, r *http.Request, params Params, i
 	if s := planOf(v.Type()).events; s != nil {
 		return d.requestEvents(r, s, v)
 	}
-	body, err := d.body(r)
+	body, err := d.inflated(r)
 	if err != nil {
 		return err
 	}
@@ -49,7 +46,13 @@ func Decode(p aws.Protocol, op *aws.Operation, r *http.Request, params Params, i
 type decoder struct {
 	op       *aws.Operation
 	protocol aws.Protocol
+	// bound is the plan of the input, if the protocol binds it to HTTP: of its
+	// members, only those bound to the body are looked for in the document.
+	bound *plan
 }
+
+// reads reports whether f, a member of p, may be in a document.
+func (d *decoder) reads(p *plan, f *field) bool { return p != d.bound || f.loc == inBody }
 
 // document reads a whole body, in the body format of the protocol, into the
 // structure v. An empty body is an empty structure.
@@ -67,39 +70,6 @@ func (d *decoder) document(body []byte, v reflect.Value) error {
 }
 
 var emptyType = reflect.TypeFor[aws.Empty]()
-
-// NewBody is a request body that Decode uses as it is, without a copy.
-func NewBody(b []byte) io.ReadCloser { return &body{Reader: bytes.NewReader(b), all: b} }
-
-type body struct {
-	*bytes.Reader
-	all []byte
-}
-
-func (*body) Close() error { return nil }
-
-// body is the request's whole body.
-func (d *decoder) body(r *http.Request) ([]byte, error) {
-	if b, ok := r.Body.(*body); ok && b.Len() == len(b.all) {
-		return b.all, nil
-	}
-	if r.Body == nil || r.Body == http.NoBody {
-		return nil, nil
-	}
-	var buf bytes.Buffer
-	if n := r.ContentLength; n > 0 && n <= 64<<10 {
-		buf.Grow(int(n) + bytes.MinRead)
-	}
-	if _, err := buf.ReadFrom(r.Body); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return nil, aws.Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException",
-				"Request must be smaller than %d bytes for the %s operation", tooLarge.Limit, d.op.Name).Because(err)
-		}
-		return nil, d.malformed("The request body could not be read to its end").Because(err)
-	}
-	return buf.Bytes(), nil
-}
 
 // malformed is the service's error for a request that is not of the model's form.
 func (d *decoder) malformed(format string, args ...any) *aws.Error {

@@ -27,8 +27,7 @@ func parseXML(body []byte) (*element, error) {
 	dec := xml.NewDecoder(bytes.NewReader(body))
 	root := &element{}
 	stack := []*element{root}
-	var text []strings.Builder
-	text = append(text, strings.Builder{})
+	text := [][]byte{nil} // of each open element
 	for {
 		tok, err := dec.Token()
 		if err == io.EOF {
@@ -45,13 +44,13 @@ func parseXML(body []byte) (*element, error) {
 			e := &element{name: tok.Name.Local, attrs: tok.Attr}
 			top := stack[len(stack)-1]
 			top.kids = append(top.kids, e)
-			stack, text = append(stack, e), append(text, strings.Builder{})
+			stack, text = append(stack, e), append(text, nil)
 		case xml.EndElement:
 			last := len(stack) - 1
-			stack[last].text = text[last].String()
+			stack[last].text = string(text[last])
 			stack, text = stack[:last], text[:last]
 		case xml.CharData:
-			text[len(text)-1].Write(tok)
+			text[len(text)-1] = append(text[len(text)-1], tok...)
 		}
 	}
 	if len(root.kids) != 1 {
@@ -84,7 +83,7 @@ func (d *decoder) xmlStruct(p *plan, e *element, v reflect.Value) error {
 	}
 	for i, kid := range e.kids {
 		f := p.byLocal[kid.name]
-		if f == nil || f.attr {
+		if f == nil || !d.reads(p, f) {
 			continue
 		}
 		slot := v.Field(f.index)

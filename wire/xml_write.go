@@ -3,16 +3,11 @@ package wire
 import (
 	"reflect"
 	"unicode/utf8"
-
-	"github.com/tule-cloud/tule/aws"
 )
 
 // An xmlEncoder appends XML. Errors of its own it has none: what is in a Go value
 // has a form in XML, or is left out.
-type xmlEncoder struct {
-	b        []byte
-	protocol aws.Protocol
-}
+type xmlEncoder struct{ b []byte }
 
 // open begins an element with an optional namespace.
 func (x *xmlEncoder) open(name, ns, prefix string) {
@@ -40,11 +35,12 @@ func (x *xmlEncoder) leaf(name, text string) {
 	x.close(name)
 }
 
-// structure appends an element for the structure v, with its attributes.
-func (x *xmlEncoder) structure(name, ns, prefix string, p *plan, v reflect.Value) {
+// structure appends an element for the structure v, with its attributes; bound as
+// written has it.
+func (x *xmlEncoder) structure(name, ns, prefix string, p *plan, v reflect.Value, bound bool) {
 	x.open(name, ns, prefix)
 	x.attributes(p, v)
-	x.members(p, v)
+	x.members(p, v, bound)
 	x.close(name)
 }
 
@@ -63,11 +59,11 @@ func (x *xmlEncoder) attributes(p *plan, v reflect.Value) {
 	}
 }
 
-// members appends the body members of v.
-func (x *xmlEncoder) members(p *plan, v reflect.Value) {
+// members appends the members of v; bound as written has it.
+func (x *xmlEncoder) members(p *plan, v reflect.Value, bound bool) {
 	for i := range p.fields {
 		f := &p.fields[i]
-		if f.loc != inBody || f.attr || f.eventHeader || f.eventPayload || f.kind >= kReader {
+		if f.attr || !f.written(bound) {
 			continue
 		}
 		if m, ok := f.value(v.Field(f.index)); ok {
@@ -104,10 +100,7 @@ func (x *xmlEncoder) element(n *node, name, ns, prefix string, v reflect.Value) 
 func (x *xmlEncoder) value(n *node, name, ns, prefix string, v reflect.Value) {
 	switch n.kind {
 	case kStruct:
-		if ns == "" {
-			ns, prefix = n.plan.ns, n.plan.nsPrefix
-		}
-		x.structure(name, ns, prefix, n.plan, v)
+		x.structure(name, ns, prefix, n.plan, v, false)
 		return
 	case kList:
 		x.open(name, ns, prefix)

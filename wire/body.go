@@ -1,0 +1,74 @@
+package wire
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/tule-cloud/tule/aws"
+)
+
+// maxInflated bounds what a compressed request body may grow to.
+const maxInflated = 32 << 20
+
+// NewBody is a request body that Decode uses as it is, without a copy.
+func NewBody(b []byte) io.ReadCloser { return &wholeBody{Reader: bytes.NewReader(b), all: b} }
+
+type wholeBody struct {
+	*bytes.Reader
+	all []byte
+}
+
+func (*wholeBody) Close() error { return nil }
+
+// body is the request's whole body.
+func (d *decoder) body(r *http.Request) ([]byte, error) {
+	if b, ok := r.Body.(*wholeBody); ok && b.Len() == len(b.all) {
+		return b.all, nil
+	}
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	var buf bytes.Buffer
+	if n := r.ContentLength; n > 0 && n <= 64<<10 {
+		buf.Grow(int(n) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(r.Body); err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, d.tooLarge(tooLarge.Limit).Because(err)
+		}
+		return nil, d.malformed("The request body could not be read to its end").Because(err)
+	}
+	return buf.Bytes(), nil
+}
+
+// inflated is the body, uncompressed if the client compressed it, which SDKs do for
+// operations whose model says that they may.
+func (d *decoder) inflated(r *http.Request) ([]byte, error) {
+	body, err := d.body(r)
+	encoding := r.Header.Get("Content-Encoding")
+	if err != nil || len(body) == 0 || !strings.HasSuffix(strings.ToLower(encoding), "gzip") {
+		return body, err
+	}
+	zip, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, d.malformed("The request body is not gzip").Because(err)
+	}
+	var buf bytes.Buffer
+	if _, err := buf.ReadFrom(io.LimitReader(zip, maxInflated+1)); err != nil {
+		return nil, d.malformed("The request body is not gzip").Because(err)
+	}
+	if buf.Len() > maxInflated {
+		return nil, d.tooLarge(maxInflated)
+	}
+	return buf.Bytes(), nil
+}
+
+func (d *decoder) tooLarge(limit int64) *aws.Error {
+	return aws.Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException",
+		"Request must be smaller than %d bytes for the %s operation", limit, d.op.Name)
+}
