@@ -29,6 +29,7 @@ type Service struct {
 	XMLNamespace   string     // of responses, for the XML protocols
 	Global         bool       // one endpoint for all regions: IAM
 	QueryErrors    bool       // sends x-amzn-query-error: its clients once spoke query
+	BareErrors     bool       // rest-xml errors are <Error> alone, as in S3
 	// Invalid is the code of the error for an input that breaks the model's
 	// constraints, and Malformed that for a body that is not of the model's form.
 	Invalid, Malformed string
