@@ -290,17 +290,6 @@ func TestMaxConns(t *testing.T) {
 	t.Error("what was closed made no room")
 }
 
-func askStream(t *testing.T, c *dns.Conn) {
-	t.Helper()
-	err := c.WriteMsg(new(dns.Msg).SetQuestion("sts.amazonaws.com.", dns.TypeA))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m, err := c.ReadMsg(); err != nil || len(m.Answer) != 1 {
-		t.Fatalf("%v, %v", m, err)
-	}
-}
-
 // BenchmarkAttach is the cost of one sandbox's five ports, opened and closed: on the
 // host, from a thread that is in the sandbox's namespace, and by a new thread that
 // enters it for each. And its memory.

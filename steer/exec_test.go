@@ -304,6 +304,25 @@ func (h *house) whenUp(t *testing.T, ctx context.Context, signal string, event f
 	return code
 }
 
+// TestExecLeavesNothing: neither descriptor nor goroutine, mount nor file.
+func TestExecLeavesNothing(t *testing.T) {
+	needRoot(t)
+	h := newHouse(t)
+	once := func(private bool) { h.exec(t, ExecOptions{Private: private}, "/bin/true") }
+	once(false)
+	fds, goroutines := settled(t, 1<<30, 1<<30)
+	before := hostFiles(t)
+	for i := range 20 {
+		once(i%2 == 0)
+	}
+	if f, g := settled(t, fds, goroutines); f > fds || g > goroutines {
+		t.Errorf("%d descriptors and %d goroutines before, %d and %d after", fds, goroutines, f, g)
+	}
+	if hostFiles(t) != before {
+		t.Error("the host's files or mounts changed")
+	}
+}
+
 // BenchmarkExec is what Exec adds to a command, with the start of this binary anew.
 func BenchmarkExec(b *testing.B) {
 	needRoot(b)

@@ -226,6 +226,18 @@ func TestStream(t *testing.T) {
 	<-done // it hangs up
 }
 
+// askStream asks one question over TCP.
+func askStream(t *testing.T, c *dns.Conn) {
+	t.Helper()
+	err := c.WriteMsg(new(dns.Msg).SetQuestion("sts.amazonaws.com.", dns.TypeA))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := c.ReadMsg(); err != nil || len(m.Answer) != 1 {
+		t.Fatalf("%v, %v", m, err)
+	}
+}
+
 // FuzzResolver: whatever comes, there is no panic, no answer to an answer, and
 // every answer can be read, fits, and belongs to its question.
 func FuzzResolver(f *testing.F) {

@@ -37,14 +37,10 @@ func (r *Resolver) forward(ctx context.Context, query []byte, limit int) []byte 
 
 // exchange is one question to one server; nil is no usable answer.
 func exchange(ctx context.Context, q *dns.Msg, server string) *dns.Msg {
-	ctx, cancel := context.WithTimeout(ctx, 2*upstreamTime)
-	defer cancel()
 	q.Id = dns.Id()
-	c := dns.Client{Net: "udp", Timeout: upstreamTime, UDPSize: dns.MaxMsgSize - 1}
-	answer, _, err := c.ExchangeContext(ctx, q, server)
+	answer, err := converse(ctx, "udp", q, server)
 	if err != nil || answer.Truncated {
-		c.Net = "tcp"
-		if full, _, err := c.ExchangeContext(ctx, q, server); err == nil {
+		if full, err := converse(ctx, "tcp", q, server); err == nil {
 			answer = full
 		} else if answer == nil {
 			return nil
@@ -54,6 +50,25 @@ func exchange(ctx context.Context, q *dns.Msg, server string) *dns.Msg {
 		return nil
 	}
 	return answer
+}
+
+// converse asks by one protocol. It ends with ctx, which the library alone would
+// look at only before it begins.
+func converse(ctx context.Context, network string, q *dns.Msg, server string) (*dns.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, upstreamTime)
+	defer cancel()
+	c := dns.Client{Net: network, Timeout: upstreamTime, UDPSize: dns.DefaultMsgSize}
+	conn, err := c.DialContext(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	answer, _, err := c.ExchangeWithConnContext(ctx, q, conn)
+	if err != nil {
+		return nil, err
+	}
+	return answer, nil
 }
 
 func failure(q *dns.Msg) []byte {
