@@ -6,6 +6,8 @@
 //   - $input.json('$') of an empty body is {}, and of any other path "".
 //   - A path that is not in the body, a missing $context or $stageVariables
 //     name prints as nothing, is false, and equals both "" and null.
+//   - Lists from JSON print as JSON with escaped slashes, and maps as {a=b}: so
+//     does the JSONPath library that AWS uses.
 //   - A body that is not JSON is a string: $input.path('$') gives it back.
 //   - $util.escapeJavaScript takes any value, by its text.
 //

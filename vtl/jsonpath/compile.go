@@ -12,6 +12,9 @@ func Compile(path string) (*Path, error) {
 	if len(path) > MaxLength {
 		return nil, fmt.Errorf("path is longer than %d bytes", MaxLength)
 	}
+	if path == "$" {
+		return &Path{}, nil
+	}
 	path = strings.TrimSpace(path)
 	if path == "" {
 		return nil, fmt.Errorf("path is empty")

@@ -1,8 +1,6 @@
 package value
 
 import (
-	"cmp"
-	"maps"
 	"math/big"
 	"reflect"
 	"slices"
@@ -35,7 +33,12 @@ func NewMap(n int) *Map {
 
 func mapOf[V any](in map[string]V) *Map {
 	m := NewMap(len(in))
-	for _, k := range slices.SortedFunc(maps.Keys(in), cmp.Compare[string]) {
+	keys := make([]string, 0, len(in))
+	for k := range in {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for _, k := range keys {
 		m.Put(k, Of(in[k]))
 	}
 	return m
