@@ -7,22 +7,22 @@ var ErrLimit = value.ErrLimit
 
 // Limits bound one execution. A field that is zero takes its default.
 type Limits struct {
-	Steps      int64 // nodes rendered and evaluated, elements walked. Default 2,000,000
+	Steps      int64 // nodes rendered and evaluated, elements walked. Default 10,000,000
 	Output     int   // bytes of output. Default 10 MiB: API Gateway's payload limit
-	Memory     int64 // bytes asked for by values, over the whole run. Default 64 MiB
+	Memory     int64 // bytes asked for by values, over the whole run. Default 256 MiB
 	Depth      int   // nesting of blocks, macros, evaluated text and values. Default 200
 	Iterations int   // of one #foreach, which then ends without an error, as Velocity's maxloops. Default none
 }
 
 func (l Limits) orDefault() Limits {
 	if l.Steps == 0 {
-		l.Steps = 2_000_000
+		l.Steps = 10_000_000
 	}
 	if l.Output == 0 {
 		l.Output = 10 << 20
 	}
 	if l.Memory == 0 {
-		l.Memory = 64 << 20
+		l.Memory = 256 << 20
 	}
 	if l.Depth == 0 {
 		l.Depth = 200

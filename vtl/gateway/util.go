@@ -28,11 +28,17 @@ func (util) Call(m *value.Meter, name string, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Six bytes are the longest escape of one.
-	if err := m.Grow(6 * len(s)); err != nil {
+	if err := m.Grow(2 * len(s)); err != nil {
 		return nil, err
 	}
-	return f(m, s)
+	if err := m.Step(1 + len(s)/64); err != nil {
+		return nil, err
+	}
+	v, err := f(m, s)
+	if out, ok := v.(string); ok && err == nil && len(out) > 2*len(s) {
+		err = m.Grow(len(out) - 2*len(s))
+	}
+	return v, err
 }
 
 func function(name string) func(*value.Meter, string) (any, error) {

@@ -1,6 +1,11 @@
 package value
 
 func (m *Map) call(mt *Meter, name string, args []any) (any, error) {
+	if k, ok := first(args).(string); ok && len(k) >= bytesPerStep { // hashing it takes time
+		if err := mt.Step(len(k) / bytesPerStep); err != nil {
+			return nil, err
+		}
+	}
 	switch len(args) {
 	case 0:
 		return m.call0(mt, name)

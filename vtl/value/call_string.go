@@ -7,7 +7,7 @@ import (
 )
 
 func callString(m *Meter, s, name string, args []any) (any, error) {
-	if err := m.Step(1 + len(s)/256); err != nil {
+	if err := m.Step(1 + len(s)/bytesPerStep); err != nil {
 		return nil, err
 	}
 	switch len(args) {

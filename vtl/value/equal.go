@@ -15,7 +15,7 @@ func Equal(m *Meter, a, b any) (bool, error) {
 		return b == nil || absent, nil
 	case string:
 		if y, ok := b.(string); ok {
-			return x == y, nil
+			return x == y, m.Step(len(x) / bytesPerStep)
 		}
 	case bool:
 		if y, ok := b.(bool); ok {
@@ -98,7 +98,9 @@ func equalDeep(m *Meter, a, b any, depth int) (bool, error) {
 			return toDouble(a) == toDouble(b), nil
 		}
 		return false, nil
-	case nil, bool, int32, int64, string, Char, *Iterator:
+	case string:
+		return a == b, m.Step(len(x) / bytesPerStep)
+	case nil, bool, int32, int64, Char, *Iterator:
 		return a == b, nil
 	}
 	return false, nil

@@ -38,6 +38,9 @@ func (m *Meter) Step(n int) error {
 	return nil
 }
 
+// bytesPerStep is how much text may be looked at for one step.
+const bytesPerStep = 256
+
 // Grow pays for n bytes, before they are allocated.
 func (m *Meter) Grow(n int) error {
 	m.Bytes -= int64(n)

@@ -24,7 +24,7 @@ func replace(m *Meter, s, old, by string) (any, error) {
 
 // scan pays for a run of a pattern over s.
 func scan(m *Meter, s, expr string) (*regexp.Regexp, error) {
-	if err := m.Step(1 + len(s)*(1+len(expr)/16)/64); err != nil {
+	if err := m.Step(1 + len(s)*(1+len(expr)/64)/8); err != nil {
 		return nil, err
 	}
 	return m.pattern(expr)
