@@ -13,8 +13,10 @@
 //   - ${x|'other'} gives a value for null, as in Velocity 2.1.
 //   - #set(${x} = 1) and #define(${x}) mean $x; 1.7 assigns a variable named "{".
 //   - $foreach.stop() leaves the loop; 1.7 prints it.
-//   - A dollar sign that ends the template is text; 1.7 refuses it. Before a
-//     directive it is text as well; 1.7 swallows it.
+//   - A dollar sign or hash that stands alone is text wherever it stands; 1.7
+//     refuses it at the end of a template and swallows it before a directive.
+//   - ## begins a comment after $x.y as well; 1.7 prints it there.
+//   - A loop over a map may change the map.
 //   - $\!{x} prints $!{x}; 1.7 prints $!{ alone.
 //   - Macros are the template's own; 1.7 shares them within the engine.
 //
