@@ -63,18 +63,17 @@ type failure struct {
 
 func (m *failure) append(b []byte, p aws.Protocol) []byte {
 	switch p {
-	case aws.Query, aws.RestXML:
-		x := &xmlEncoder{b}
-		if p == aws.RestXML {
-			x.b = append(x.b, xmlPreamble...)
+	case aws.Query:
+		return m.wrapped(&xmlEncoder{b}, p)
+	case aws.RestXML:
+		x := &xmlEncoder{append(b, xmlPreamble...)}
+		if !m.service.BareErrors {
+			return m.wrapped(x, p)
 		}
-		x.open("ErrorResponse", m.service.XMLNamespace, "")
 		x.open("Error", "", "")
-		x.leaf("Type", m.fault)
 		m.xml(x, p)
-		x.close("Error")
 		x.leaf("RequestId", m.requestID)
-		x.close("ErrorResponse")
+		x.close("Error")
 		return x.b
 	case aws.EC2:
 		x := &xmlEncoder{append(b, xmlPreamble...)}
@@ -91,6 +90,18 @@ func (m *failure) append(b []byte, p aws.Protocol) []byte {
 		return m.cbor(b, p)
 	}
 	return m.json(b, p)
+}
+
+// wrapped is the error within an ErrorResponse.
+func (m *failure) wrapped(x *xmlEncoder, p aws.Protocol) []byte {
+	x.open("ErrorResponse", m.service.XMLNamespace, "")
+	x.open("Error", "", "")
+	x.leaf("Type", m.fault)
+	m.xml(x, p)
+	x.close("Error")
+	x.leaf("RequestId", m.requestID)
+	x.close("ErrorResponse")
+	return x.b
 }
 
 // xml appends the code, the message and the detail's members.

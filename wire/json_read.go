@@ -97,8 +97,9 @@ func (j *jsonDecoder) value(n *node, v reflect.Value, element bool) error {
 	case kMap:
 		return j.mapping(n, v, element)
 	case kHand:
+		start := j.Offset()
 		if err = v.Addr().Interface().(awsjson.Parser).ParseJSON(j.Reader); err != nil {
-			return j.fail(err, nil, true)
+			return j.fail(err, n.within(err, start), element || offset(err) != start)
 		}
 	case kDocument:
 		var doc any
@@ -240,11 +241,15 @@ func (j *jsonDecoder) mapping(n *node, v reflect.Value, element bool) error {
 	if j.Kind() != awsjson.Object {
 		return j.fail(j.Object(nil), n, element)
 	}
+	if slot, ok := v.Addr().Interface().(*map[string]string); ok {
+		return j.strings(slot)
+	}
 	m := reflect.MakeMap(n.typ)
 	v.Set(m)
+	name := reflect.New(n.typ.Key()).Elem()
 	slot := reflect.New(n.typ.Elem()).Elem()
 	return j.Object(func(key []byte) error {
-		k := string(key)
+		k := string(key) // before the next read overwrites it
 		slot.SetZero()
 		if j.Null() {
 			if err := j.nullElement(n); err != nil {
@@ -253,8 +258,25 @@ func (j *jsonDecoder) mapping(n *node, v reflect.Value, element bool) error {
 		} else if err := j.value(n.elem, n.elem.pointer(slot), true); err != nil {
 			return err
 		}
-		m.SetMapIndex(reflect.ValueOf(k).Convert(n.typ.Key()), slot)
+		name.SetString(k)
+		m.SetMapIndex(name, slot)
 		return nil
+	})
+}
+
+// strings is mapping for the most common of maps.
+func (j *jsonDecoder) strings(slot *map[string]string) error {
+	m := map[string]string{}
+	*slot = m
+	text := &node{kind: kString}
+	return j.Object(func(key []byte) error {
+		k := string(key)
+		if j.Null() {
+			return j.nullElement(&node{elem: text})
+		}
+		s, err := j.String()
+		m[k] = s
+		return j.fail(err, text, true)
 	})
 }
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 
 	"github.com/tule-cloud/tule/aws"
@@ -9,7 +10,7 @@ import (
 )
 
 // fail turns an error of awsjson into the one that AWS gives for it, if it is not
-// yet an *aws.Error. n is what was to be read, if known; element says that it is
+// yet an *aws.Error. n is what was to be read, nil if nothing in particular; element says that it is
 // the element of a list or map, and not a member.
 func (j *jsonDecoder) fail(err error, n *node, element bool) error {
 	if err == nil {
@@ -23,7 +24,7 @@ func (j *jsonDecoder) fail(err error, n *node, element bool) error {
 	if !errors.As(err, &e) {
 		return j.malformed("%s", err.Error()).Because(err)
 	}
-	if e.Want != awsjson.Invalid {
+	if e.Want != awsjson.Invalid && n != nil {
 		return j.malformed("%s", j.mismatch(e, n, element)).Because(err)
 	}
 	if j.protocol == aws.RestJSON {
@@ -39,19 +40,18 @@ const castText = "class sun.reflect.generics.reflectiveObjects.ParameterizedType
 
 // mismatch is AWS's text for a value of the wrong kind.
 func (j *jsonDecoder) mismatch(e *awsjson.Error, n *node, element bool) string {
-	if n == nil {
-		n = wanted(e.Want)
-	}
+	structure := n.kind == kStruct || n.kind == kHand
+	collection := n.kind == kList || n.kind == kMap
 	switch {
 	case e.Got == awsjson.Object:
 		return "Start of structure or map found where not expected"
 	case e.Got == awsjson.Array:
 		return "Unrecognized collection type " + j.class(n)
-	case n.kind == kStruct && element:
+	case structure && element:
 		return "Unexpected value type in payload"
-	case (n.kind == kList || n.kind == kMap) && element:
+	case collection && element && !n.flat:
 		return castText
-	case n.kind == kStruct || n.kind == kList || n.kind == kMap:
+	case structure || collection:
 		return "Unexpected field type"
 	case n.kind == kBlob:
 		return "only base-64-encoded strings are convertible to bytes"
@@ -61,19 +61,37 @@ func (j *jsonDecoder) mismatch(e *awsjson.Error, n *node, element bool) string {
 	return jacksonKind(e.Got) + " cannot be converted to " + n.javaName()
 }
 
-// wanted is the node of a hand-coded type that found a value of the wrong kind.
-func wanted(k awsjson.Kind) *node {
-	switch k {
+// within is the node to speak of when a hand-coded type, which began at start, found
+// a value of the wrong kind in it: what the model has there is not known, but the
+// kind that the type looked for is.
+func (n *node) within(err error, start int) *node {
+	var e *awsjson.Error
+	if !errors.As(err, &e) {
+		return n
+	}
+	switch e.Want {
 	case awsjson.True:
 		return &node{kind: kBool}
 	case awsjson.Number:
 		return &node{kind: kInt64}
 	case awsjson.Array:
-		return &node{kind: kList}
+		return &node{kind: kList, flat: true}
 	case awsjson.Object:
-		return &node{kind: kMap}
+		if e.Offset == start && n.typ.Kind() == reflect.Map {
+			return &node{kind: kMap, elem: &node{kind: kHand, typ: n.typ.Elem()}}
+		}
+		return n
 	}
 	return &node{kind: kString}
+}
+
+// offset is where in the text err was found.
+func offset(err error) int {
+	var e *awsjson.Error
+	if errors.As(err, &e) {
+		return e.Offset
+	}
+	return -1
 }
 
 // jacksonKind is what AWS calls the kind of a value.

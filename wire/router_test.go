@@ -1,0 +1,89 @@
+package wire
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/tule-cloud/tule/aws"
+)
+
+func routes(patterns ...string) *Router {
+	var ops []*aws.Operation
+	for _, p := range patterns {
+		method, uri, _ := strings.Cut(p, " ")
+		ops = append(ops, &aws.Operation{Name: p, Method: method, URI: uri})
+	}
+	return NewRouter(ops)
+}
+
+func TestRouter(t *testing.T) {
+	r := routes(
+		"GET /", "GET /functions", "GET /functions/{Name}", "GET /functions/{Name}/code", "GET /functions/latest",
+		"POST /functions/{Name}/invocations", "GET /tags/{ARN+}", "GET /restapis/{id}/resources/{rid}/methods/{m}",
+		"GET /{Bucket}", "GET /{Bucket}?acl", "GET /{Bucket}/{Key+}", "GET /{Bucket}/{Key+}?uploadId", "GET /{Bucket}?list-type=2",
+		"PUT /a/{rest+}/tail", "PUT /a/{rest+}",
+	)
+	for request, want := range map[string]string{
+		"GET /":                                   "GET /",
+		"GET /functions":                          "GET /functions",
+		"GET /functions/":                         "GET /functions",
+		"GET /functions/f":                        "GET /functions/{Name} Name=f",
+		"GET /functions/latest":                   "GET /functions/latest",
+		"GET /functions/f%2Fg/code":               "GET /functions/{Name}/code Name=f%2Fg",
+		"POST /functions/f/invocations":           "POST /functions/{Name}/invocations Name=f",
+		"POST /functions/f":                       "",
+		"DELETE /functions/f":                     "",
+		"GET /%66unctions":                        "GET /functions",
+		"GET /tags/arn:aws:x%2Fy/z":               "GET /tags/{ARN+} ARN=arn:aws:x%2Fy/z",
+		"GET /bucket":                             "GET /{Bucket} Bucket=bucket",
+		"GET /bucket/":                            "GET /{Bucket} Bucket=bucket",
+		"GET /bucket?acl":                         "GET /{Bucket}?acl Bucket=bucket",
+		"GET /bucket?list-type=2&prefix=a":        "GET /{Bucket}?list-type=2 Bucket=bucket",
+		"GET /bucket?list-type=1":                 "GET /{Bucket} Bucket=bucket",
+		"GET /bucket/a//b/../c":                   "GET /{Bucket}/{Key+} Bucket=bucket Key=a//b/../c",
+		"GET /bucket//a":                          "GET /{Bucket}/{Key+} Bucket=bucket Key=/a",
+		"GET /bucket/a/":                          "GET /{Bucket}/{Key+} Bucket=bucket Key=a/",
+		"GET /bucket/a?uploadId=1":                "GET /{Bucket}/{Key+}?uploadId Bucket=bucket Key=a",
+		"PUT /a/b/c/tail":                         "PUT /a/{rest+}/tail rest=b/c",
+		"PUT /a/b/c":                              "PUT /a/{rest+} rest=b/c",
+		"PUT /a/tail":                             "PUT /a/{rest+} rest=tail",
+		"PUT /a/":                                 "",
+		"GET /restapis/1/resources/2/methods/GET": "GET /restapis/{id}/resources/{rid}/methods/{m} id=1 rid=2 m=GET",
+	} {
+		method, target, _ := strings.Cut(request, " ")
+		path, raw, _ := strings.Cut(target, "?")
+		query, err := url.ParseQuery(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if op, params, ok := r.Match(method, path, query); ok {
+			got = op.Name
+			for _, p := range params {
+				got += " " + p.Name + "=" + p.Value
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", request, got, want)
+		}
+	}
+}
+
+// FuzzRouter holds that no path makes the router panic, and that what it captures is
+// in the path.
+func FuzzRouter(f *testing.F) {
+	r := routes("GET /", "GET /a/{x}", "GET /a/{x}/b/{y+}", "GET /{z+}/end", "GET /{z}?q=1")
+	for _, s := range []string{"/", "/a/b", "//", "/a/%zz/b/c", "", "/x/y/end", "/%2e%2e/"} {
+		f.Add(s, "q=1")
+	}
+	f.Fuzz(func(t *testing.T, path, raw string) {
+		query, _ := url.ParseQuery(raw)
+		_, params, _ := r.Match("GET", path, query)
+		for _, p := range params {
+			if p.Value == "" || !strings.Contains(path, p.Value) {
+				t.Fatalf("%q: captured %q", path, p.Value)
+			}
+		}
+	})
+}
