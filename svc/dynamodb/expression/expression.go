@@ -168,16 +168,19 @@ func overlap(paths []Path) (overlaps, conflicts string) {
 	for i, p := range paths {
 		for _, q := range paths[:i] {
 			problem := meet(q, p)
-			text := "; must remove or rewrite one of these paths; path one: " + q.String() + ", path two: " + p.String()
-			if problem == "overlap" && overlaps == "" {
-				overlaps = "Two document paths overlap with each other" + text
+			if problem == "" {
+				continue
 			}
-			if problem == "conflict" && conflicts == "" {
+			text := "; must remove or rewrite one of these paths; path one: " + q.String() + ", path two: " + p.String()
+			if problem == "overlap" {
+				return "Two document paths overlap with each other" + text, ""
+			}
+			if conflicts == "" {
 				conflicts = "Two document paths conflict with each other" + text
 			}
 		}
 	}
-	return overlaps, conflicts
+	return "", conflicts
 }
 
 func meet(p, q Path) string {

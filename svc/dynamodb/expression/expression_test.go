@@ -104,7 +104,7 @@ func TestReservedWords(t *testing.T) {
 func TestLimits(t *testing.T) {
 	s, _ := NewScope(nil, dynamodb.Item{{Name: ":v", Value: dynamodb.Number("1")}})
 	for text, want := range map[string]string{
-		strings.Repeat("a", 4097): "Invalid ConditionExpression: Expression size has exceeded the maximum allowed size; expression size: 4097",
+		strings.Repeat("a", 4097):                          "Invalid ConditionExpression: Expression size has exceeded the maximum allowed size; expression size: 4097",
 		"a=:v" + strings.Repeat(" or a=:v", 150):           "Invalid ConditionExpression: The expression contains too many operators; operator count: 301",
 		"a in (" + strings.Repeat(":v,", 100) + ":v)":      "Invalid ConditionExpression: The IN operator is provided with too many operands; number of operands: 101",
 		strings.Repeat("(", 4000):                          `Invalid ConditionExpression: Syntax error; token: "<EOF>", near: "("`,

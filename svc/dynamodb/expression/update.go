@@ -31,6 +31,8 @@ type action struct {
 	verb verb
 	path Path
 	arg  *node // nil for REMOVE
+	// legacy says that it is one of AttributeUpdates, which complain differently.
+	legacy bool
 }
 
 // Update parses an update expression.
@@ -192,6 +194,17 @@ func (u *Update) Nested() []string { return nested(u.read) }
 // Paths are what the update changes, as a projection: UPDATED_OLD and UPDATED_NEW.
 func (u *Update) Paths() *Projection { return &Projection{paths: u.paths} }
 
+// Takes reports whether the update does nothing but remove, so that it makes no
+// item where there is none.
+func (u *Update) Takes() bool {
+	for _, a := range u.actions {
+		if a.verb != verbRemove && a.verb != verbDelete {
+			return false
+		}
+	}
+	return len(u.actions) > 0
+}
+
 // Put makes the update that gives a top-level attribute a value.
 func (u *Update) Put(attribute string, v dynamodb.AttributeValue) {
 	u.legacy(verbSet, attribute, &node{op: opValue, value: v})
@@ -212,7 +225,7 @@ func (u *Update) Delete(attribute string, v dynamodb.AttributeValue) {
 
 func (u *Update) legacy(v verb, attribute string, arg *node) {
 	path := Name(attribute)
-	u.actions = append(u.actions, action{v, path, arg})
+	u.actions = append(u.actions, action{v, path, arg, true})
 	u.paths = append(u.paths, path)
 	u.read = append(u.read, path)
 }
@@ -244,6 +257,9 @@ func (a action) outcome(old dynamodb.Item) (v dynamodb.AttributeValue, remove bo
 	have, ok := a.path.Find(old)
 	give := a.arg.value
 	if ok && have.Type() != give.Type() {
+		if a.legacy {
+			return v, false, value.Invalid("Type mismatch for attribute to update")
+		}
 		return v, false, value.Invalid("An operand in the update expression has an incorrect data type")
 	}
 	if a.verb == verbDelete {

@@ -1,0 +1,91 @@
+// Package dynamodb is DynamoDB: tables of items under a partition key and a sort
+// key, conditions, updates, queries, scans, batches and transactions.
+//
+// What differs from AWS on purpose:
+//
+//   - A table is ready at once: CreateTable answers CREATING, as waiters expect, and
+//     whoever asks next sees ACTIVE. A deleted table is gone when DeleteTable answers.
+//   - Every read is consistent. ConsistentRead changes only the capacity counted.
+//   - ItemCount and TableSizeBytes are counted when asked for, not every six hours; of
+//     a large table, again only once that has cost a hundredth of the time gone by.
+//   - Throughput is kept and described, and never throttled.
+//   - Attributes come back in the order of their names.
+//   - Secondary indexes and streams are refused (501) until they are built.
+//
+// An item lies in the store under its table's space, a hash of its partition key,
+// the partition key and the sort key, so that a scan runs in hash order as on AWS,
+// a segment of a scan is a range, and a query is one too. All that a write changes
+// is one transaction of the store; a write that needs nothing of the old item does
+// not read it, and no two writers of different items meet.
+package dynamodb
+
+import (
+	"io"
+	"sync"
+	"time"
+
+	api "github.com/tule-cloud/tule/api/dynamodb"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
+)
+
+// Service answers DynamoDB's operations.
+type Service struct {
+	store  store.Store
+	clock  aws.Clock
+	random io.Reader
+
+	mu     sync.RWMutex
+	tables map[string]*table // decoded records, by their bytes
+	counts map[uint64]count  // by table space
+}
+
+// count is how much was in a table.
+type count struct {
+	items, bytes int64
+	at           time.Time
+	took         time.Duration
+}
+
+// New returns a Service that keeps its state in st. Table ids are made of random.
+func New(st store.Store, clock aws.Clock, random io.Reader) *Service {
+	return &Service{store: st, clock: clock, random: random, tables: map[string]*table{}, counts: map[uint64]count{}}
+}
+
+// What the service keeps. Items are in the form of package value.
+var (
+	tableRecords = store.NewTable[[]byte]("dynamodb", "table")
+	itemRecords  = store.NewTable[[]byte]("dynamodb", "item")
+	tokenRecords = store.NewTable[[]byte]("dynamodb", "token")
+)
+
+// Routes are the operations that the service answers.
+func (s *Service) Routes() []aws.Route {
+	return []aws.Route{
+		api.CreateTable.To(s.createTable, on(func(in *api.CreateTableInput) *string { return in.TableName })),
+		api.DescribeTable.To(s.describeTable, on(func(in *api.DescribeTableInput) *string { return in.TableName })),
+		api.UpdateTable.To(s.updateTable, on(func(in *api.UpdateTableInput) *string { return in.TableName })),
+		api.DeleteTable.To(s.deleteTable, on(func(in *api.DeleteTableInput) *string { return in.TableName })),
+		api.ListTables.To(s.listTables, aws.Anywhere),
+
+		api.PutItem.To(s.putItem, of(s.putTargets)),
+		api.GetItem.To(s.getItem, of(s.getTargets)),
+		api.UpdateItem.To(s.updateItem, of(s.updateTargets)),
+		api.DeleteItem.To(s.deleteItem, of(s.deleteTargets)),
+		api.Query.To(s.query, of(s.queryTargets)),
+		api.Scan.To(s.scan, of(scanTargets)),
+		api.BatchGetItem.To(s.batchGetItem, of(s.batchGetTargets)),
+		api.BatchWriteItem.To(s.batchWriteItem, of(s.batchWriteTargets)),
+		api.TransactGetItems.To(s.transactGetItems, of(s.transactGetTargets)),
+		api.TransactWriteItems.To(s.transactWriteItems, of(s.transactWriteTargets)),
+
+		api.TagResource.To(s.tagResource, on(func(in *api.TagResourceInput) *string { return in.ResourceArn })),
+		api.UntagResource.To(s.untagResource, on(func(in *api.UntagResourceInput) *string { return in.ResourceArn })),
+		api.ListTagsOfResource.To(s.listTagsOfResource, on(func(in *api.ListTagsOfResourceInput) *string { return in.ResourceArn })),
+		api.UpdateTimeToLive.To(s.updateTimeToLive, on(func(in *api.UpdateTimeToLiveInput) *string { return in.TableName })),
+		api.DescribeTimeToLive.To(s.describeTimeToLive, on(func(in *api.DescribeTimeToLiveInput) *string { return in.TableName })),
+		api.DescribeContinuousBackups.To(s.describeContinuousBackups, on(func(in *api.DescribeContinuousBackupsInput) *string { return in.TableName })),
+		api.DescribeLimits.To(s.describeLimits, aws.Anywhere),
+		api.DescribeEndpoints.To(s.describeEndpoints, aws.Nothing),
+	}
+}

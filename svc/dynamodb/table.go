@@ -1,0 +1,327 @@
+package dynamodb
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"time"
+
+	api "github.com/tule-cloud/tule/api/dynamodb"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
+	"github.com/tule-cloud/tule/svc/dynamodb/value"
+)
+
+// table is a table's record, under its name. Once decoded it never changes.
+type table struct {
+	Name    string
+	ID      string
+	Space   uint64 // of its items' keys
+	Created time.Time
+	Hash    keyAttribute
+	Range   *keyAttribute `json:",omitempty"`
+	// OnDemand is the billing mode PAY_PER_REQUEST, since OnDemandAt.
+	OnDemand   bool       `json:",omitempty"`
+	OnDemandAt *time.Time `json:",omitempty"`
+	Throughput throughput
+	Class      string            `json:",omitempty"`
+	Protected  bool              `json:",omitempty"`
+	TimeToLive string            `json:",omitempty"` // attribute
+	Tags       map[string]string `json:",omitempty"`
+}
+
+// keyAttribute is an attribute of the key, of type S, N or B.
+type keyAttribute struct{ Name, Type string }
+
+type throughput struct {
+	Read, Write          int64
+	Increased, Decreased *time.Time `json:",omitempty"`
+	Decreases            int64      `json:",omitempty"`
+}
+
+// keys are the attributes of the table's key, the partition key first.
+func (t *table) keys() []keyAttribute {
+	if t.Range == nil {
+		return []keyAttribute{t.Hash}
+	}
+	return []keyAttribute{t.Hash, *t.Range}
+}
+
+// maxCached is how many tables stay decoded.
+const maxCached = 4096
+
+// lookup reads a table's record, or store.ErrNotFound. The transaction reads the
+// record's bytes, so that it sees the table as it is; only decoding is saved.
+func (s *Service) lookup(ctx context.Context, r store.Reader, at ref) (*table, error) {
+	raw, err := tableRecords.Get(ctx, r, at.scope, at.name)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	t := s.tables[string(raw)]
+	s.mu.RUnlock()
+	if t != nil {
+		return t, nil
+	}
+	t = new(table)
+	if err := json.Unmarshal(raw, t); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.tables) >= maxCached {
+		clear(s.tables)
+	}
+	s.tables[string(raw)] = t
+	return t, nil
+}
+
+// open is lookup for operations on items.
+func (s *Service) open(ctx context.Context, r store.Reader, at ref) (*table, error) {
+	t, err := s.lookup(ctx, r, at)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, notFound()
+	}
+	return t, err
+}
+
+// describe is lookup for operations on tables.
+func (s *Service) describe(ctx context.Context, r store.Reader, at ref) (*table, error) {
+	t, err := s.lookup(ctx, r, at)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, at.tableNotFound()
+	}
+	return t, err
+}
+
+// peek is a table's record in a transaction of its own.
+func (s *Service) peek(ctx context.Context, name *string) (t *table, err error) {
+	at, err := parseRef(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	err = s.store.View(ctx, func(r store.Reader) error {
+		t, err = s.describe(ctx, r, at)
+		return err
+	})
+	return t, err
+}
+
+func (t *table) save(tx store.Tx, at ref) error {
+	raw, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	return tableRecords.Put(tx, at.scope, raw, at.name)
+}
+
+func (s *Service) createTable(ctx context.Context, in *api.CreateTableInput) (*api.CreateTableOutput, error) {
+	at, err := own(ctx, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkCreate(in); err != nil {
+		return nil, err
+	}
+	t, err := s.newTable(at, in)
+	if err != nil {
+		return nil, err
+	}
+	err = s.store.Update(ctx, func(tx store.Tx) error {
+		switch has, err := tableRecords.Has(ctx, tx, at.scope, at.name); {
+		case err != nil:
+			return err
+		case has:
+			return api.ResourceInUseException("Table already exists: %s", at.name)
+		}
+		return t.save(tx, at)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.CreateTableOutput{TableDescription: t.description(at, api.TableStatusCreating, count{})}, nil
+}
+
+// newTable is the record of a table that was asked for and checked.
+func (s *Service) newTable(at ref, in *api.CreateTableInput) (*table, error) {
+	var space [8]byte
+	if _, err := io.ReadFull(s.random, space[:]); err != nil {
+		return nil, err
+	}
+	t := &table{Name: at.name, ID: aws.RandomUUID(s.random), Space: binary.BigEndian.Uint64(space[:]), Created: s.clock.Now().Truncate(time.Millisecond),
+		OnDemand: aws.Value(in.BillingMode) == api.BillingModePayPerRequest,
+		Class:    aws.Value(in.TableClass), Protected: aws.Value(in.DeletionProtectionEnabled)}
+	types := map[string]string{}
+	for _, d := range in.AttributeDefinitions {
+		types[aws.Value(d.AttributeName)] = aws.Value(d.AttributeType)
+	}
+	for i, k := range in.KeySchema {
+		name := aws.Value(k.AttributeName)
+		if i == 0 {
+			t.Hash = keyAttribute{name, types[name]}
+		} else {
+			t.Range = &keyAttribute{name, types[name]}
+		}
+	}
+	if t.OnDemand {
+		t.OnDemandAt = &t.Created
+	} else {
+		t.Throughput = throughput{Read: *in.ProvisionedThroughput.ReadCapacityUnits, Write: *in.ProvisionedThroughput.WriteCapacityUnits}
+	}
+	for _, tag := range in.Tags {
+		if t.Tags == nil {
+			t.Tags = map[string]string{}
+		}
+		t.Tags[aws.Value(tag.Key)] = aws.Value(tag.Value)
+	}
+	return t, nil
+}
+
+func (s *Service) describeTable(ctx context.Context, in *api.DescribeTableInput) (*api.DescribeTableOutput, error) {
+	at, err := own(ctx, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	var t *table
+	var n count
+	err = s.store.View(ctx, func(r store.Reader) (err error) {
+		if t, err = s.describe(ctx, r, at); err != nil {
+			return err
+		}
+		n, err = s.count(ctx, r, at, t)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &api.DescribeTableOutput{Table: t.description(at, api.TableStatusActive, n)}, nil
+}
+
+// A table is counted anew whenever somebody asks, unless that took long not long
+// ago: then no more than a hundredth of the time goes into counting.
+const (
+	cheapCount = 5 * time.Millisecond
+	countShare = 100
+)
+
+// count counts a table's items and their bytes.
+func (s *Service) count(ctx context.Context, r store.Reader, at ref, t *table) (count, error) {
+	start := s.clock.Now()
+	s.mu.RLock()
+	n, known := s.counts[t.Space]
+	s.mu.RUnlock()
+	if known && n.took > cheapCount && start.Sub(n.at) < countShare*n.took {
+		return n, nil
+	}
+	n = count{at: start}
+	for e, err := range itemRecords.List(ctx, r, at.scope, store.ListOptions{Prefix: []any{t.Space}}) {
+		if err != nil {
+			return n, err
+		}
+		size, err := value.DecodeSize(e.Record)
+		if err != nil {
+			return n, err
+		}
+		n.items++
+		n.bytes += int64(size)
+	}
+	n.took = s.clock.Now().Sub(start)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.counts) >= maxCached {
+		clear(s.counts)
+	}
+	s.counts[t.Space] = n
+	return n, nil
+}
+
+// description is the table as AWS describes it.
+func (t *table) description(at ref, status string, n count) *api.TableDescription {
+	arn := at.arn()
+	d := &api.TableDescription{
+		TableName: &t.Name, TableArn: &arn, TableId: &t.ID, TableStatus: &status, CreationDateTime: &t.Created,
+		ItemCount: &n.items, TableSizeBytes: &n.bytes, DeletionProtectionEnabled: &t.Protected,
+		ProvisionedThroughput: &api.ProvisionedThroughputDescription{
+			ReadCapacityUnits: &t.Throughput.Read, WriteCapacityUnits: &t.Throughput.Write, NumberOfDecreasesToday: &t.Throughput.Decreases,
+			LastIncreaseDateTime: t.Throughput.Increased, LastDecreaseDateTime: t.Throughput.Decreased,
+		},
+	}
+	kinds := []string{api.KeyTypeHash, api.KeyTypeRange}
+	for i, k := range t.keys() {
+		d.KeySchema = append(d.KeySchema, api.KeySchemaElement{AttributeName: &k.Name, KeyType: &kinds[i]})
+		d.AttributeDefinitions = append(d.AttributeDefinitions, api.AttributeDefinition{AttributeName: &k.Name, AttributeType: &k.Type})
+	}
+	if t.OnDemandAt != nil {
+		mode := api.BillingModeProvisioned
+		if t.OnDemand {
+			mode = api.BillingModePayPerRequest
+		}
+		d.BillingModeSummary = &api.BillingModeSummary{BillingMode: &mode, LastUpdateToPayPerRequestDateTime: t.OnDemandAt}
+	}
+	if t.Class != "" {
+		d.TableClassSummary = &api.TableClassSummary{TableClass: &t.Class}
+	}
+	return d
+}
+
+func (s *Service) deleteTable(ctx context.Context, in *api.DeleteTableInput) (*api.DeleteTableOutput, error) {
+	at, err := own(ctx, in.TableName)
+	if err != nil {
+		return nil, err
+	}
+	var t *table
+	err = s.store.Update(ctx, func(tx store.Tx) (err error) {
+		if t, err = s.describe(ctx, tx, at); err != nil {
+			return err
+		}
+		if t.Protected {
+			return value.Invalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+		}
+		if err := itemRecords.DeleteAll(tx, at.scope, t.Space); err != nil {
+			return err
+		}
+		return tableRecords.Delete(tx, at.scope, at.name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	delete(s.counts, t.Space)
+	s.mu.Unlock()
+	d := t.description(at, api.TableStatusDeleting, count{})
+	d.AttributeDefinitions, d.KeySchema, d.CreationDateTime = nil, nil, nil
+	return &api.DeleteTableOutput{TableDescription: d}, nil
+}
+
+// maxTables is the most names that one answer lists.
+const maxTables = 100
+
+func (s *Service) listTables(ctx context.Context, in *api.ListTablesInput) (*api.ListTablesOutput, error) {
+	req := aws.RequestOf(ctx)
+	limit := maxTables
+	if in.Limit != nil {
+		limit = int(*in.Limit)
+	}
+	o := store.ListOptions{Limit: limit + 1}
+	if in.ExclusiveStartTableName != nil {
+		o.After = []any{*in.ExclusiveStartTableName}
+	}
+	var out *api.ListTablesOutput
+	err := s.store.View(ctx, func(r store.Reader) error {
+		out = &api.ListTablesOutput{TableNames: []string{}}
+		for e, err := range tableRecords.List(ctx, r, store.Scope{Account: req.Account(), Region: req.Region}, o) {
+			if err != nil {
+				return err
+			}
+			if len(out.TableNames) == limit {
+				out.LastEvaluatedTableName = &out.TableNames[limit-1]
+				break
+			}
+			out.TableNames = append(out.TableNames, e.Key.String(0))
+		}
+		return nil
+	})
+	return out, err
+}

@@ -1,0 +1,170 @@
+package dynamodb
+
+import (
+	"context"
+	"errors"
+
+	api "github.com/tule-cloud/tule/api/dynamodb"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
+	"github.com/tule-cloud/tule/svc/dynamodb/expression"
+	"github.com/tule-cloud/tule/svc/dynamodb/value"
+)
+
+// maxItem is the most bytes of an item, as DynamoDB counts them.
+const maxItem = 400 << 10
+
+// A verb is what a write does.
+type verb byte
+
+const (
+	put verb = iota
+	update
+	remove
+	check // a condition alone
+)
+
+// A write is one change of one item, from a request of any kind. Everything that a
+// change entails belongs into its run, which is part of one transaction: later the
+// entries of indexes and the record of a stream.
+type write struct {
+	verb      verb
+	at        ref
+	item      api.Item // put: the whole item; others: the key
+	size      int      // of item, if put
+	condition *expression.Condition
+	update    *expression.Update
+	needOld   bool    // for the answer
+	onFailure *string // ReturnValuesOnConditionCheckFailure
+
+	// What run found and did; it sets them anew each time.
+	table            *table
+	old, new         api.Item // nil for none
+	oldSize, newSize int
+}
+
+// prepare makes the checks that need no table.
+func (w *write) prepare() error {
+	if w.verb != put {
+		return value.CheckItem(w.item)
+	}
+	if err := value.CheckItem(w.item); err != nil {
+		return err
+	}
+	if w.size = value.ItemSize(w.item); w.size > maxItem {
+		return value.Invalid("Item size has exceeded the maximum allowed size")
+	}
+	return nil
+}
+
+// open finds the table and checks the write against its schema.
+func (w *write) open(ctx context.Context, s *Service, r store.Reader) (err error) {
+	if w.table, err = s.open(ctx, r, w.at); err != nil {
+		return err
+	}
+	if w.verb == put {
+		err = w.table.checkItem(w.item)
+	} else {
+		err = w.table.checkKey(w.item)
+	}
+	if err != nil {
+		return err
+	}
+	if w.condition != nil {
+		if err := w.table.checkNested(w.condition.Nested()); err != nil {
+			return err
+		}
+	}
+	if w.update == nil {
+		return nil
+	}
+	for _, k := range w.table.keys() {
+		for _, name := range w.update.Changed() {
+			if name == k.Name {
+				return value.Invalidf("Cannot update attribute %s. This attribute is part of the key", k.Name)
+			}
+		}
+	}
+	return w.table.checkNested(w.update.Nested())
+}
+
+// run makes the change.
+func (w *write) run(ctx context.Context, s *Service, tx store.Tx) error {
+	if err := w.open(ctx, s, tx); err != nil {
+		return err
+	}
+	place := w.table.place(w.item)
+	w.old, w.new, w.oldSize, w.newSize = nil, nil, 0, 0
+	if w.needOld || w.condition != nil || w.verb == update {
+		raw, err := itemRecords.Get(ctx, tx, w.at.scope, place...)
+		if err == nil {
+			w.old, w.oldSize, err = value.Decode(raw)
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	if !w.condition.Matches(w.old) {
+		return w.failed()
+	}
+	switch w.verb {
+	case put:
+		w.new, w.newSize = w.item, w.size
+	case update:
+		if err := w.apply(); err != nil {
+			return err
+		}
+	case check:
+		return nil
+	}
+	if w.new == nil {
+		return itemRecords.Delete(tx, w.at.scope, place...)
+	}
+	return itemRecords.Put(tx, w.at.scope, value.Encode(w.new, w.newSize), place...)
+}
+
+// apply makes the new item of an update.
+func (w *write) apply() (err error) {
+	if w.old == nil && w.update != nil && w.update.Takes() {
+		return nil // nothing to take from
+	}
+	base := w.old
+	if base == nil {
+		base = w.item
+	}
+	w.new = base
+	if w.update != nil {
+		if w.new, err = w.update.Apply(base); err != nil {
+			return err
+		}
+		// What an update builds may be deeper than what came in.
+		if err := value.CheckItem(w.new); err != nil {
+			return err
+		}
+	}
+	if w.newSize = value.ItemSize(w.new); w.newSize > maxItem {
+		return value.Invalid("Item size to update has exceeded the maximum allowed size")
+	}
+	return nil
+}
+
+// failed is the error of a condition that was not met.
+func (w *write) failed() error {
+	err := api.ConditionalCheckFailedException("The conditional request failed")
+	if aws.Value(w.onFailure) == api.ReturnValuesOnConditionCheckFailureAllOld && w.old != nil {
+		return err.With(&api.ConditionalCheckFailedExceptionDetail{Item: w.old})
+	}
+	return err
+}
+
+// commit runs writes, each of another item, in one transaction.
+func (s *Service) commit(ctx context.Context, writes ...*write) error {
+	return s.store.Update(ctx, func(tx store.Tx) error {
+		for _, w := range writes {
+			if err := w.run(ctx, s, tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
