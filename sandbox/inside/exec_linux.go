@@ -33,8 +33,8 @@ func (b *builder) exec(files int) error {
 		unix.Close(int(f))
 	}
 	sendFrame(plan.Frame{Type: plan.FrameStarted, A: uint32(pid)})
-	go obey(pid)
-	reap(pid)
+	go reap(pid)
+	obey(pid) // on this thread: it has the program's user, and so may signal it
 	return nil
 }
 

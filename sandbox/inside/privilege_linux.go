@@ -31,15 +31,9 @@ func drop(uid, gid int) error {
 			return err
 		}
 	}
-	// These three change every thread. In a user namespace the ids are right from the start.
+	// In a user namespace the ids are right from the start.
 	if unix.Getuid() != uid || unix.Getgid() != gid {
-		if err := syscall.Setgroups(nil); err != nil {
-			return err
-		}
-		if err := syscall.Setresgid(gid, gid, gid); err != nil {
-			return err
-		}
-		if err := syscall.Setresuid(uid, uid, uid); err != nil {
+		if err := become(uid, gid); err != nil {
 			return err
 		}
 	}
@@ -48,8 +42,48 @@ func drop(uid, gid int) error {
 	if err := unix.Capset(&hdr, &none[0]); err != nil {
 		return err
 	}
+	if err := dropOthers(&hdr, &none, uid, gid); err != nil {
+		return err
+	}
+	// This process' memory and /proc files are none of the program's business, though they share a user.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return err
+	}
 	dieWithParent()
 	return nil
+}
+
+// become changes this thread's ids, and no other's: all of them would be three rounds of stopping
+// the world, which a start can be spared.
+func become(uid, gid int) error {
+	if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); e != 0 {
+		return e
+	}
+	if _, _, e := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(gid), uintptr(gid), uintptr(gid)); e != 0 {
+		return e
+	}
+	if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid)); e != 0 {
+		return e
+	}
+	return nil
+}
+
+// dropOthers takes the capabilities from the other threads of this process. They run nothing of the
+// program; this is so that nothing in here could do what the program cannot.
+func dropOthers(hdr *unix.CapUserHeader, none *[2]unix.CapUserData, uid, gid int) error {
+	_, _, e := syscall.AllThreadsSyscall(unix.SYS_CAPSET, uintptr(unsafe.Pointer(hdr)), uintptr(unsafe.Pointer(none)), 0)
+	if e != unix.ENOTSUP {
+		if e != 0 {
+			return e
+		}
+		return nil
+	}
+	// In a program that C is linked into (never the init program), only the C library can do that,
+	// and only this way: without its ids, root's capabilities go.
+	if err := syscall.Setresgid(gid, gid, gid); err != nil {
+		return err
+	}
+	return syscall.Setresuid(uid, uid, uid)
 }
 
 // seccomp installs the filter on every thread. Each system call's fate is then decided by it, for
