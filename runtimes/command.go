@@ -145,9 +145,11 @@ func pythonArgv(found *interpreter, root, modules string) []string {
 }
 
 // system is what any interpreter needs of the host: the loader, shared libraries,
-// certificates, programs that functions start.
-var system = []string{"/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl",
-	"/etc/pki", "/etc/ca-certificates", "/etc/ImageMagick-6", "/etc/ImageMagick-7", "/etc/mime.types"}
+// certificates (never the folders that hold private keys), programs that functions
+// start.
+var system = []string{"/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives",
+	"/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted",
+	"/etc/ImageMagick-6", "/etc/ImageMagick-7", "/etc/mime.types"}
 
 func systemMounts() []Mount {
 	var list []Mount
