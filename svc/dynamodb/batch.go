@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -123,7 +124,11 @@ func (s *Service) batchWriteItem(ctx context.Context, in *api.BatchWriteItemInpu
 		return nil, value.Invalid("Too many items requested for the BatchWriteItem call")
 	}
 	err := s.store.Update(ctx, func(tx store.Tx) error {
-		if err := s.openAll(ctx, tx, writes); err != nil {
+		err := s.openAll(ctx, tx, writes)
+		if errors.Is(err, errKey) {
+			return value.Invalid("The provided key element does not match the schema")
+		}
+		if err != nil {
 			return err
 		}
 		if double(writes) {

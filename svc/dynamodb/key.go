@@ -3,6 +3,7 @@ package dynamodb
 import (
 	"crypto/md5"
 	"encoding/binary"
+	"errors"
 
 	api "github.com/tule-cloud/tule/api/dynamodb"
 	"github.com/tule-cloud/tule/svc/dynamodb/value"
@@ -51,15 +52,19 @@ func (t *table) key(it api.Item) api.Item {
 	return out
 }
 
+// errKey is behind the errors for items whose key does not fit the schema, which
+// batches put into other words.
+var errKey = errors.New("dynamodb: the key does not fit the schema")
+
 // checkItem refuses an item without a legal key.
 func (t *table) checkItem(it api.Item) error {
 	for i, k := range t.keys() {
 		v, ok := it.Get(k.Name)
 		switch {
 		case !ok:
-			return value.Invalidf("Missing the key %s in the item", k.Name)
+			return value.Invalidf("Missing the key %s in the item", k.Name).Because(errKey)
 		case v.Type().String() != k.Type:
-			return value.Invalidf("Type mismatch for key %s expected: %s actual: %s", k.Name, k.Type, v.Type())
+			return value.Invalidf("Type mismatch for key %s expected: %s actual: %s", k.Name, k.Type, v.Type()).Because(errKey)
 		case v.Text() == "":
 			return value.Invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty %s value. Key: %s", long(v), k.Name)
 		}
