@@ -14,6 +14,7 @@ type input struct {
 	doc    any
 	parsed bool
 	all    *value.Map
+	paths  map[string]*jsonpath.Path // compiled in this execution
 }
 
 func newInput(ev *Event) *input { return &input{ev: ev} }
@@ -65,9 +66,9 @@ func (in *input) document(m *value.Meter) (any, error) {
 }
 
 func (in *input) path(m *value.Meter, path string) (any, error) {
-	p, err := jsonpath.Compile(path)
+	p, err := in.compile(m, path)
 	if err != nil {
-		return nil, &value.Exception{Class: "com.jayway.jsonpath.InvalidPathException", Msg: err.Error()}
+		return nil, err
 	}
 	doc, err := in.document(m)
 	if err != nil {
@@ -81,6 +82,28 @@ func (in *input) path(m *value.Meter, path string) (any, error) {
 		return value.Absent{}, nil
 	}
 	return v, err
+}
+
+func (in *input) compile(m *value.Meter, path string) (*jsonpath.Path, error) {
+	if p, ok := in.paths[path]; ok {
+		return p, nil
+	}
+	// A pattern in a filter may compile to much more than its text.
+	if err := m.Grow(256 + 64*len(path)); err != nil {
+		return nil, err
+	}
+	if err := m.Step(1 + len(path)); err != nil {
+		return nil, err
+	}
+	p, err := jsonpath.Compile(path)
+	if err != nil {
+		return nil, &value.Exception{Class: "com.jayway.jsonpath.InvalidPathException", Msg: err.Error()}
+	}
+	if in.paths == nil {
+		in.paths = map[string]*jsonpath.Path{}
+	}
+	in.paths[path] = p
+	return p, nil
 }
 
 func (in *input) json(m *value.Meter, path string) (any, error) {

@@ -173,7 +173,7 @@ func (c *compiler) match(left operand) (test, error) {
 		if !ok || !isText || err != nil {
 			return false, err
 		}
-		return re.MatchString(s), e.m.Step(1 + len(s)/16)
+		return re.MatchString(s), e.m.Step(1 + len(s)/4)
 	}, nil
 }
 

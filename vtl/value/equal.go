@@ -127,8 +127,12 @@ func hashCode(v any) (int32, bool) {
 	switch v := v.(type) {
 	case string:
 		var h int32
-		for _, u := range utf16.Encode([]rune(v)) {
-			h = 31*h + int32(u)
+		for _, r := range v {
+			if r > 0xffff {
+				hi, lo := utf16.EncodeRune(r)
+				h, r = 31*h+hi, lo
+			}
+			h = 31*h + r
 		}
 		return h, true
 	case bool:

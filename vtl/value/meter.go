@@ -39,7 +39,7 @@ func (m *Meter) Step(n int) error {
 }
 
 // bytesPerStep is how much text may be looked at for one step.
-const bytesPerStep = 256
+const bytesPerStep = 64
 
 // Grow pays for n bytes, before they are allocated.
 func (m *Meter) Grow(n int) error {
@@ -52,7 +52,10 @@ func (m *Meter) Grow(n int) error {
 
 // most is how many matches of a pattern the memory that is left can hold, and
 // one more: paying for so many fails.
-func (m *Meter) most() int { return int(m.Bytes/slot) + 1 }
+func (m *Meter) most() int { return int(m.Bytes/matchSize) + 1 }
+
+// matchSize is what one match of a pattern is charged.
+const matchSize = 4 * slot
 
 // slot is what one element of a list or one entry of a map is charged.
 const slot = 16

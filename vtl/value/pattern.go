@@ -24,7 +24,7 @@ func replace(m *Meter, s, old, by string) (any, error) {
 
 // scan pays for a run of a pattern over s.
 func scan(m *Meter, s, expr string) (*regexp.Regexp, error) {
-	if err := m.Step(1 + len(s)*(1+len(expr)/64)/8); err != nil {
+	if err := m.Step(1 + len(s)*(1+len(expr)/64)/4); err != nil {
 		return nil, err
 	}
 	return m.pattern(expr)
@@ -55,7 +55,7 @@ func split(m *Meter, s, expr string, limit int) (any, error) {
 		}
 		cuts = re.FindAllStringIndex(s, m.most())
 	}
-	if err := m.Grow((len(cuts) + 1) * 3 * slot); err != nil {
+	if err := m.Grow((len(cuts) + 1) * matchSize); err != nil {
 		return nil, err
 	}
 	if err := m.Step(1 + len(cuts)/16); err != nil {
@@ -121,7 +121,7 @@ func replacePattern(m *Meter, s, expr, by string, n int) (any, error) {
 		if out, err = expand(re, out, by, s, loc); err != nil {
 			return nil, err
 		}
-		if err := m.Grow(len(out) - was + slot); err != nil {
+		if err := m.Grow(len(out) - was + matchSize); err != nil {
 			return nil, err
 		}
 		if err := m.Step(1); err != nil {
