@@ -79,6 +79,9 @@ func (op *Op[In, Out]) Do(ctx context.Context, peers Peers, in *In) (*Out, error
 type Access struct {
 	Action   string // "dynamodb:GetItem"; empty means the operation's own
 	Resource string // an ARN, or "*" for an action that has no resource
+	// Account owns the resource, for ARNs that name no account: API Gateway's and
+	// S3's. Where neither says whose it is, it counts as somebody else's.
+	Account string
 	// Keys are the service's own condition keys and their values:
 	// "dynamodb:LeadingKeys", "iam:PassedToService", "aws:ResourceTag/team".
 	Keys map[string][]string

@@ -80,10 +80,9 @@ func (f *Front) withResource(ctx context.Context, set policy.Set, need aws.Acces
 
 // question is the request in the policy language's words.
 func question(req *aws.Request, need aws.Access) policy.Request {
-	q := policy.Request{Principal: principal(&req.Caller), Action: need.Action, Resource: need.Resource, Context: facts{req, need}}
+	q := policy.Request{Principal: principal(&req.Caller), Action: need.Action, Resource: need.Resource,
+		ResourceAccount: need.Account, Context: facts{req, need}}
 	if need.Resource == "*" {
-		q.ResourceAccount = req.Caller.Account
-	} else if a, ok := aws.ParseARN(need.Resource); ok && a.Account == "" {
 		q.ResourceAccount = req.Caller.Account
 	}
 	return q

@@ -29,7 +29,8 @@ type Server struct {
 	log  *slog.Logger
 }
 
-// NewServer makes a server. connContext, which may be nil, marks connections.
+// NewServer makes a server. cfg says how to speak TLS and must have a certificate;
+// connContext, which may be nil, marks connections.
 func NewServer(h http.Handler, cfg *tls.Config, logger *slog.Logger, connContext func(context.Context, net.Conn) context.Context) *Server {
 	s := &Server{tls: cfg, log: logger}
 	s.http = &http.Server{

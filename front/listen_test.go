@@ -14,20 +14,21 @@ import (
 	"testing"
 )
 
-// serve runs a server that answers with the protocol and scheme it was asked in.
-func serve(t *testing.T) (addr string, s *Server, served <-chan error) {
+// echo answers with the scheme and protocol it was asked in.
+func echo(w http.ResponseWriter, r *http.Request) {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	io.WriteString(w, scheme+" "+r.Proto)
+}
+
+func serve(t *testing.T, h http.HandlerFunc) (addr string, s *Server, served <-chan error) {
 	t.Helper()
 	borrowed := httptest.NewUnstartedServer(nil)
 	borrowed.StartTLS()
 	cert := borrowed.TLS.Certificates[0]
 	borrowed.Close()
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		scheme := "http"
-		if r.TLS != nil {
-			scheme = "https"
-		}
-		io.WriteString(w, scheme+" "+r.Proto)
-	})
 	s = NewServer(h, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}}, slog.New(slog.DiscardHandler), nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -39,7 +40,7 @@ func serve(t *testing.T) (addr string, s *Server, served <-chan error) {
 }
 
 func TestOnePort(t *testing.T) {
-	addr, s, served := serve(t)
+	addr, s, served := serve(t, echo)
 	protocols := func(set func(*http.Protocols)) *http.Client {
 		p := new(http.Protocols)
 		set(p)
@@ -80,19 +81,14 @@ func TestOnePort(t *testing.T) {
 // TestStopWaits shows that a request under way is answered before the end.
 func TestStopWaits(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
-	s := NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	addr, s, served := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		close(entered)
 		<-leave
 		io.WriteString(w, "whole")
-	}), &tls.Config{}, slog.New(slog.DiscardHandler), nil)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served, got := make(chan error, 1), make(chan string, 1)
-	go func() { served <- s.Serve(l) }()
+	})
+	got := make(chan string, 1)
 	go func() {
-		res, err := http.Get("http://" + l.Addr().String())
+		res, err := http.Get("http://" + addr)
 		if err != nil {
 			got <- err.Error()
 			return
@@ -113,7 +109,7 @@ func TestStopWaits(t *testing.T) {
 }
 
 func TestLongHeader(t *testing.T) {
-	addr, s, _ := serve(t)
+	addr, s, _ := serve(t, echo)
 	defer s.Stop(t.Context())
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
