@@ -110,8 +110,12 @@ func (r run) parts(yield func(run) bool) {
 	}
 }
 
-// rest is what follows r's prefix, and its dot, in the i-th key.
+// rest is what follows r's prefix, and its dot, in the i-th key. Before the first
+// segment there is no dot; a key that begins with one has an empty first segment.
 func (r run) rest(i int) string {
+	if r.at == 0 {
+		return r.pairs[i].key
+	}
 	return strings.TrimPrefix(r.pairs[i].key[r.at:], ".")
 }
 
