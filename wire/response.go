@@ -37,10 +37,10 @@ func (r *Response) Send(w http.ResponseWriter) error {
 			h.Set("Content-Length", strconv.Itoa(len(r.Body)))
 		}
 		w.WriteHeader(r.Status)
-		_, err := w.Write(r.Body)
 		if len(r.Body) == 0 || !bodyAllowed(r.Status) {
-			err = nil
+			return nil
 		}
+		_, err := w.Write(r.Body)
 		return err
 	}
 	w.WriteHeader(r.Status)
