@@ -2,6 +2,8 @@ package runtimes
 
 import (
 	"context"
+	"io"
+	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -9,10 +11,7 @@ import (
 
 // benchmarkRoundTrips measures one environment that answers with its event.
 func benchmarkRoundTrips(b *testing.B, runtime string, files map[string]string) {
-	p := start(b, runtime, "index.handler", function(b, files), nil)
-	if in, err := p.Init(context.Background()); err != nil || in.Failure != nil {
-		b.Fatalf("init: %v %+v", err, in.Failure)
-	}
+	p := begin(b, runtime, files)
 	in := Invocation{RequestID: "8b1f9d1c-7d7c-4a43-9d0e-6a3f0a4e1f11", Payload: []byte(`{"key":"value","n":1}`),
 		Deadline: time.Now().Add(time.Hour), FunctionARN: "arn:aws:lambda:eu-west-1:000000000000:function:fn"}
 	for range 2000 {
@@ -35,7 +34,44 @@ var (
 	pythonEcho = map[string]string{"index.py": "def handler(event, context):\n    return event\n"}
 )
 
+// benchmarkFloor measures what the machine can do at all: the same bytes to and fro
+// with a Python that only reads and writes.
+func benchmarkFloor(b *testing.B) {
+	command, err := interpreters(b).Command("python3.6", CommandOptions{Unmounted: true})
+	if err != nil {
+		b.Skip(err)
+	}
+	host, child, err := Socketpair()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer host.Close()
+	cmd := exec.Command(command.Argv[0], "-I", "-S", "-c",
+		"import posix\nb=posix.read(3,65536)\nwhile b:\n posix.write(3,b)\n b=posix.read(3,65536)")
+	cmd.ExtraFiles = []*os.File{child}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	child.Close()
+	buf := make([]byte, 200)
+	b.ResetTimer()
+	for range b.N {
+		if _, err := host.Write(buf); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(host, buf); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "roundtrips/s")
+	host.Close()
+	if err := cmd.Wait(); err != nil {
+		b.Fatal(err)
+	}
+}
+
 func BenchmarkRoundTrips(b *testing.B) {
+	b.Run("floor", benchmarkFloor)
 	b.Run("nodejs20.x", func(b *testing.B) { benchmarkRoundTrips(b, "nodejs20.x", nodeEcho) })
 	b.Run("nodejs4.3", func(b *testing.B) { benchmarkRoundTrips(b, "nodejs4.3", oldEcho) })
 	b.Run("python3.11", func(b *testing.B) { benchmarkRoundTrips(b, "python3.11", pythonEcho) })

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -143,26 +145,74 @@ func function(t testing.TB, files map[string]string) string {
 	return dir
 }
 
-func TestNodeAnswers(t *testing.T) {
-	for _, runtime := range []string{"nodejs20.x", "nodejs4.3"} {
-		t.Run(runtime, func(t *testing.T) {
-			task := function(t, map[string]string{"index.js": `
-				let n = 0;
-				exports.handler = (event, context, callback) => { console.log('seen', event.a); callback(null, {n: ++n, a: event.a}); };`})
-			p := start(t, runtime, "index.handler", task, nil)
-			in, err := p.Init(context.Background())
-			if err != nil || in.Failure != nil {
-				t.Fatalf("init: %v %+v", err, in.Failure)
-			}
-			for _, want := range []string{`{"n":1,"a":"x"}`, `{"n":2,"a":"x"}`} {
-				r := p.invoke(t, "id-1", `{"a":"x"}`)
-				if string(r.Payload) != want || r.FunctionError != "" {
-					t.Errorf("got %s %q, want %s", r.Payload, r.FunctionError, want)
+// echoes is a handler that returns its event, for each runtime.
+var echoes = []struct {
+	runtime string
+	files   map[string]string
+}{
+	{"nodejs20.x", nodeEcho}, {"nodejs4.3", oldEcho}, {"python3.6", pythonEcho}, {"python3.7", pythonEcho},
+	{"python3.8", pythonEcho}, {"python3.9", pythonEcho}, {"python3.10", pythonEcho}, {"python3.11", pythonEcho},
+	{"python3.12", pythonEcho}, {"python3.13", pythonEcho}, {"python2.7", pythonEcho},
+}
+
+// The events come back whole, whatever their size, in every runtime that is here.
+func TestSizes(t *testing.T) {
+	for _, c := range echoes {
+		t.Run(c.runtime, func(t *testing.T) {
+			p := begin(t, c.runtime, c.files)
+			for _, n := range []int{0, 1, 65520, 65536, 70000, 6_000_000, 10, 300_000} {
+				event := `"` + strings.Repeat("x", n) + `"`
+				if r := p.invoke(t, "id", event); string(r.Payload) != event || r.FunctionError != "" {
+					t.Fatalf("%d bytes: got %d bytes %.100q %q", n, len(r.Payload), r.Payload, r.FunctionError)
 				}
-			}
-			if l := p.drain(); len(l) != 2 || l[0].RequestID != "id-1" {
-				t.Errorf("lines: %q", l)
 			}
 		})
 	}
+}
+
+// A child that outlives the runtime's process does not keep the conversation open.
+func TestChildrenDoNotInheritTheSocket(t *testing.T) {
+	for _, c := range []struct {
+		runtime string
+		files   map[string]string
+	}{
+		{"nodejs20.x", map[string]string{"index.js": `exports.handler = async () => {
+			const c = require('child_process').spawn('/bin/sleep', ['30'], { detached: true, stdio: 'ignore' });
+			console.log(c.pid); process.exit(5); };`}},
+		{"python3.9", map[string]string{"index.py": pythonChild}},
+		{"python2.7", map[string]string{"index.py": pythonChild}},
+	} {
+		t.Run(c.runtime, func(t *testing.T) {
+			p := begin(t, c.runtime, c.files)
+			r := p.invoke(t, "id", "{}")
+			for _, l := range p.drain() {
+				fields := strings.Fields(l.Text)
+				if pid, err := strconv.Atoi(fields[len(fields)-1]); err == nil {
+					syscall.Kill(pid, syscall.SIGKILL)
+				}
+			}
+			if r.ErrorType != ExitErrorType {
+				t.Errorf("got %s %s", r.Payload, r.ErrorType)
+			}
+		})
+	}
+}
+
+const pythonChild = `
+import os, subprocess
+def handler(event, context):
+    with open(os.devnull, 'r+') as null:
+        c = subprocess.Popen(['/bin/sleep', '30'], stdin=null, stdout=null, stderr=null, close_fds=False)
+    print(c.pid)
+    os._exit(5)
+`
+
+// begin starts an environment and takes it through its init.
+func begin(t testing.TB, runtime string, files map[string]string) *process {
+	t.Helper()
+	p := start(t, runtime, "index.handler", function(t, files), nil)
+	if in, err := p.Init(context.Background()); err != nil || in.Failure != nil {
+		t.Fatalf("init: %v %+v %v", err, in.Failure, p.drain())
+	}
+	return p
 }
