@@ -5,8 +5,26 @@ import (
 	"strings"
 )
 
-// A tag is a taken-apart `aws:"NAME,opt,opt:value"`. An option that may be given
-// once per level of nesting, such as elem, counts from the outside in.
+// A tag is a taken-apart `aws:"NAME,opt,opt:value"`. NAME is the member's name on the
+// wire, the field's if it is empty. The options:
+//
+//	header, headers, uri, query, status   where the member lies in HTTP; headers are
+//	                                      all that begin with NAME. Default: the body
+//	payload, stream, events               the member is the whole body
+//	flat                                  a list or map without an element around it
+//	elem:N, key:N, val:N                  names of elements and entries in XML and forms;
+//	                                      default member, key and value. Given again,
+//	                                      they name those of the lists within the list
+//	attr                                  an XML attribute
+//	ns:URI, nsprefix:P                    XML namespace
+//	ec2:N                                 name in ec2 forms, if not NAME with a capital
+//	iso, unix, http                       format of times, if not the place's own
+//	json                                  JSON text, which headers have in base64
+//	required, sensitive, token            for validation; the token is not filled in here
+//	eventpayload, eventheader             where an event's member lies
+//
+// The blank field _ speaks of the structure: its NAME is the shape's, and union,
+// error, ns and nsprefix its options. Others are passed over.
 type tag struct {
 	name string
 	opts []option

@@ -2,7 +2,7 @@
 // responses, in every protocol that AWS speaks: json 1.0 and 1.1, query, ec2 query,
 // rest-json, rest-xml, rpc-v2-cbor, the older CBOR of Kinesis, and event streams
 // within them. Each protocol is written once, over a plan that is made once per Go
-// type from the type's tags (see plan.go). Package wire knows no service.
+// type from the type's tags (see tag.go). Package wire knows no service.
 //
 // On purpose it differs from AWS here: a number that does not fit the member's type
 // is refused, where AWS cuts it; and bodies that are empty where an object belongs
