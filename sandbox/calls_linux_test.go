@@ -1,15 +1,11 @@
 package sandbox
 
 import (
-	"iter"
-	"maps"
 	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-func mapsKeys[K comparable, V any](m map[K]V) iter.Seq[K] { return maps.Keys(m) }
 
 // dangerous are the calls that the walls must refuse.
 var dangerous = map[string]func() error{

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tule-cloud/tule/sandbox/inside"
 	"github.com/tule-cloud/tule/sandbox/plan"
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +30,7 @@ type jail struct {
 	sandbox *Sandbox // once it has one
 	end     *Exit    // as the first process reported it
 	peak    int64    // memory, once dead
+	status  syscall.WaitStatus
 
 	first int           // pid of the first process
 	dead  chan struct{} // closed when it is gone and reaped, and with it all others
@@ -76,13 +78,27 @@ func (j *jail) spawn() error {
 	if err != nil {
 		j.control.Close()
 		_ = syscall.Kill(j.first, syscall.SIGKILL)
-		_, _ = syscall.Wait4(j.first, nil, 0, nil)
+		var ws syscall.WaitStatus
+		_, _ = syscall.Wait4(j.first, &ws, 0, nil)
+		err = ended(ws, err)
 		if j.netns != nil {
 			j.netns.Close()
 		}
 		return err
 	}
 	return nil
+}
+
+// ended says what the end of a first process before its time means, or err.
+func ended(ws syscall.WaitStatus, err error) error {
+	if !ws.Exited() {
+		return err
+	}
+	hint := ""
+	if ws.ExitStatus() == inside.ExitControl {
+		hint = "; it does not understand this program"
+	}
+	return fmt.Errorf("its first process ended with status %d%s: build it again (go run ./sandbox/build)", ws.ExitStatus(), hint)
 }
 
 // explain says what a refused clone means.
@@ -223,7 +239,9 @@ func (j *jail) lost(err error) error {
 	if j.group.oomKills() > 0 {
 		return errors.New("its memory limit is too small to start in")
 	}
-	return fmt.Errorf("talking to its first process: %w", err)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return ended(j.status, fmt.Errorf("talking to its first process: %w", err))
 }
 
 // attend listens to the first process until it is gone, then reaps it and knows the end.
@@ -271,7 +289,7 @@ func (j *jail) reap() {
 	peak, _ := j.group.memoryPeak()
 	oom := j.group.oomKills() > 0
 	j.mu.Lock()
-	j.peak = peak
+	j.peak, j.status = peak, ws
 	s, end := j.sandbox, j.end
 	if end == nil { // killed from outside, or with the whole group for want of memory
 		end = &Exit{Code: ws.ExitStatus()}

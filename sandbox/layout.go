@@ -225,7 +225,9 @@ const (
 )
 
 func (l *layout) limits(s Spec) [][2]uint64 {
-	out := [][2]uint64{{rlimitCore, 0}, {rlimitNofile, 1024}, {rlimitMemlock, 64 << 10}}
+	// One byte, not none: with none the kernel still hands the memory of what crashes to the host's
+	// core dump program, should it have one; one is how the kernel is told not to.
+	out := [][2]uint64{{rlimitCore, 1}, {rlimitNofile, 1024}, {rlimitMemlock, 64 << 10}}
 	if l.nproc {
 		out = append(out, [2]uint64{rlimitNproc, uint64(s.Pids + slack)})
 	}

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/tule-cloud/tule/sandbox/plan"
 )
@@ -119,6 +121,10 @@ var errNoController = errors.New("the controller is missing or not delegated")
 func (e *namespaces) prove() error {
 	j, err := e.make(context.Background())
 	if err != nil {
+		if e.found.User && errors.Is(err, syscall.EPERM) {
+			err = fmt.Errorf("%w (some systems let user namespaces be made and forbid all use of them: "+
+				"see kernel.apparmor_restrict_unprivileged_userns)", err)
+		}
 		return fmt.Errorf("%w: %w; start with --isolation=process to run functions as plain processes",
 			ErrUnavailable, err)
 	}
@@ -175,13 +181,22 @@ func (e *namespaces) take(ctx context.Context) (*jail, error) {
 	}
 }
 
+// refillRest is how long making spare ones waits while there still is one: the program that has
+// just been started needs the processor more.
+const refillRest = 20 * time.Millisecond
+
 // refill brings the spare ones up to their number, in the background.
 func (e *namespaces) refill() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	rest := time.Duration(0)
+	if len(e.spare) > 0 {
+		rest = refillRest
+	}
 	for !e.closed && len(e.spare)+e.making < e.opts.Spare {
 		e.making++
 		e.wg.Go(func() {
+			time.Sleep(rest)
 			j, err := e.make(context.Background())
 			e.mu.Lock()
 			defer e.mu.Unlock()

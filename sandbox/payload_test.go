@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -263,7 +264,7 @@ func payloadInherit() {
 
 // payloadCalls tries what could open a wall.
 func payloadCalls() {
-	for _, name := range slices.Sorted(mapsKeys(dangerous)) {
+	for _, name := range slices.Sorted(maps.Keys(dangerous)) {
 		runtime.LockOSThread() // what succeeds must not spread
 		fmt.Printf("%s: %s\n", name, reason(dangerous[name]()))
 	}

@@ -62,27 +62,30 @@ func (p *processes) start(_ context.Context, s *Sandbox) error {
 			return errors.Join(fmt.Errorf("preparing: %w", err), os.RemoveAll(c.tmp))
 		}
 	}
-	c.cmd = &exec.Cmd{
+	cmd := &exec.Cmd{
 		Path: s.spec.Argv[0], Args: s.spec.Argv, Dir: s.spec.Dir, Stdout: s.spec.Stdout, Stderr: s.spec.Stderr,
 		ExtraFiles: s.spec.Inherit, SysProcAttr: processAttr(),
 	}
 	if s.spec.Stdout == nil {
-		c.cmd.Stdout = nil // not an interface that holds a nil file
+		cmd.Stdout = nil // not an interface that holds a nil file
 	}
 	if s.spec.Stderr == nil {
-		c.cmd.Stderr = nil
+		cmd.Stderr = nil
 	}
-	if c.cmd.Dir == "" {
-		c.cmd.Dir = s.spec.Code
+	if cmd.Dir == "" {
+		cmd.Dir = s.spec.Code
 	}
-	c.cmd.Env = slices.DeleteFunc(slices.Clone(s.spec.Env), func(e string) bool { return strings.HasPrefix(e, "TMPDIR=") })
-	c.cmd.Env = append(c.cmd.Env, "TMPDIR="+c.tmp)
+	cmd.Env = slices.DeleteFunc(slices.Clone(s.spec.Env), func(e string) bool { return strings.HasPrefix(e, "TMPDIR=") })
+	cmd.Env = append(cmd.Env, "TMPDIR="+c.tmp)
 	errc := make(chan error, 1)
-	p.jobs <- func() { errc <- c.cmd.Start() }
+	p.jobs <- func() { errc <- cmd.Start() }
 	if err := <-errc; err != nil {
 		return errors.Join(fmt.Errorf("starting the program: %w", err), os.RemoveAll(c.tmp))
 	}
-	limitProcess(c.cmd.Process.Pid)
+	c.mu.Lock()
+	c.cmd = cmd
+	c.mu.Unlock()
+	limitProcess(cmd.Process.Pid)
 	go c.wait(s)
 	return nil
 }
@@ -111,7 +114,7 @@ func (c *plain) wait(s *Sandbox) {
 func (c *plain) toGroup(sig syscall.Signal) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	if c.ended || c.cmd == nil {
 		return nil
 	}
 	return syscall.Kill(-c.cmd.Process.Pid, sig)
@@ -120,7 +123,7 @@ func (c *plain) toGroup(sig syscall.Signal) error {
 func (c *plain) signal(sig syscall.Signal) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	if c.ended || c.cmd == nil {
 		return syscall.ESRCH
 	}
 	return syscall.Kill(c.cmd.Process.Pid, sig)
@@ -135,7 +138,14 @@ func (c *plain) freeze(frozen bool) error {
 
 func (c *plain) kill() { _ = c.toGroup(syscall.SIGKILL) }
 
-func (c *plain) pid() int { return c.cmd.Process.Pid }
+func (c *plain) pid() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cmd == nil {
+		return 0
+	}
+	return c.cmd.Process.Pid
+}
 
 func (c *plain) memoryPeak() (int64, error) { return 0, errors.ErrUnsupported }
 

@@ -387,3 +387,24 @@ func TestClosed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An init program that is none is found out when the host is opened.
+func TestWrongInit(t *testing.T) {
+	openHost(t) // skips where there would be none anyway
+	_, err := Open(Options{Dir: t.TempDir(), Init: "/usr/bin/false"})
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "status 1: build it again") {
+		t.Error(err)
+	}
+}
+
+// The program itself as its own first process makes the same sandbox as the embedded one.
+func TestSelf(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := openHost(t, func(o *Options) { o.Init = exe })
+	if r := run(t, h, payload(t, "f", "identity")); !strings.Contains(r.out, "user 993 990 []") || !strings.Contains(r.out, "CapBnd: 0000000000000000") {
+		t.Error(r)
+	}
+}

@@ -48,7 +48,7 @@ func reap(program int) {
 			continue
 		}
 		if err != nil {
-			syscall.Exit(exitControl)
+			syscall.Exit(ExitControl)
 		}
 		if pid != program {
 			continue
@@ -60,7 +60,7 @@ func reap(program int) {
 			f.A = uint32(ws.ExitStatus())
 		}
 		sendFrame(f)
-		syscall.Exit(exitOK)
+		syscall.Exit(ExitOK)
 	}
 }
 
@@ -69,7 +69,7 @@ func obey(program int) {
 	for {
 		f, files, ok := readFrame()
 		if !ok {
-			syscall.Exit(exitControl)
+			syscall.Exit(ExitControl)
 		}
 		for _, fd := range files {
 			unix.Close(fd)
@@ -86,10 +86,10 @@ func obey(program int) {
 			_ = unix.Kill(-1, sig)
 		case plan.FrameListen:
 			if !answerListen(f) {
-				syscall.Exit(exitControl)
+				syscall.Exit(ExitControl)
 			}
 		default:
-			syscall.Exit(exitControl)
+			syscall.Exit(ExitControl)
 		}
 	}
 }

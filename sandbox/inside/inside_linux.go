@@ -16,11 +16,11 @@ import (
 // ControlFD is the descriptor of the socket to Tule.
 const ControlFD = 3
 
-// The exit codes of the first process itself. Tule reads frames; these are for whoever debugs.
+// The exit codes of the first process itself. Tule reads frames; these say the rest.
 const (
-	exitOK      = 0
-	exitPlan    = 101 // an operation failed; reported by frame
-	exitControl = 102 // Tule is gone, or speaks another language
+	ExitOK      = 0
+	ExitPlan    = 101 // an operation failed; reported by frame
+	ExitControl = 102 // Tule is gone, or speaks another version
 )
 
 // builder is the state of one interpretation. It has exactly one life: that of the process.
@@ -42,7 +42,7 @@ func Run() {
 	b := &builder{}
 	for {
 		if !b.readPlan() {
-			syscall.Exit(exitControl)
+			syscall.Exit(ExitControl)
 		}
 	}
 }
@@ -69,7 +69,7 @@ func (b *builder) readPlan() bool {
 	for i, op := range ops {
 		if err := b.do(op); err != nil {
 			sendFrame(plan.Frame{Type: plan.FrameError, A: uint32(i), B: errnoOf(err)})
-			syscall.Exit(exitPlan)
+			syscall.Exit(ExitPlan)
 		}
 	}
 	return true
