@@ -15,9 +15,10 @@ type deadline struct {
 }
 
 // arm sets the deadline of the invoke that begins.
-func (e *Environment) arm(at time.Time) {
+func (e *Environment) arm(request string, at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.request = request
 	d := &e.deadline
 	d.at, d.expired = at, false
 	if at.IsZero() || !d.armed.IsZero() && !d.armed.After(at) {

@@ -44,6 +44,7 @@ func (e Environ) List() []string {
 		"PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
 	}
 	task, runtime := or(e.TaskRoot, TaskRoot), or(e.RuntimeRoot, RuntimeRoot)
+	vars["LD_LIBRARY_PATH"] = "/lib64:/usr/lib64:" + runtime + ":" + runtime + "/lib:" + task + ":" + task + "/lib:/opt/lib"
 	g := generationOf(e.Runtime)
 	switch g.family {
 	case node:

@@ -124,6 +124,7 @@ type Environment struct {
 
 	mu       sync.Mutex
 	state    State
+	request  string // id of the invoke under way, or of the last one
 	deadline deadline
 
 	outMu sync.Mutex // guards Sink
@@ -196,8 +197,9 @@ type initBody struct {
 }
 
 // Init tells the bootstrap to load the handler and waits until it has. The time
-// limit is ctx's: AWS gives 10 seconds, and the caller's text for its end is
-// InitTimeout. An error means that the conversation failed, not the function.
+// limit is ctx's: AWS gives 10 seconds, and InitTimeoutFailure is what the caller
+// answers when it ends. An error means that the conversation failed, not the
+// function.
 func (e *Environment) Init(ctx context.Context) (InitResult, error) {
 	if err := e.enter(Created, Initializing); err != nil {
 		return InitResult{}, err

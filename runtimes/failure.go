@@ -56,9 +56,11 @@ func TimeoutFailure(request string, now time.Time, limit time.Duration) (payload
 	return errorPayload{Message: text}.json(), text
 }
 
-// InitTimeoutFailure is the payload of an init that took longer than it may.
-func InitTimeoutFailure(request string) []byte {
-	return errorPayload{TimeoutErrorType, "RequestId: " + request + " Error: Task timed out during initialization"}.json()
+// InitTimeoutFailure is the payload for request when the init that it caused took
+// longer than limit.
+func InitTimeoutFailure(request string, limit time.Duration) []byte {
+	return errorPayload{TimeoutErrorType, fmt.Sprintf(
+		"RequestId: %s Error: Task timed out after %.2f seconds", request, limit.Seconds())}.json()
 }
 
 // TooLargeFailure is the payload for a response of size bytes, over MaxResponse.

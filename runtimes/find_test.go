@@ -158,6 +158,7 @@ func TestEnviron(t *testing.T) {
 	list := Environ{Runtime: "nodejs20.x", Handler: "h.f", FunctionName: "fn", Version: "7", Region: "eu-west-1", MemoryMB: 256,
 		User: map[string]string{"MINE": "1", "AWS_REGION": "mars", "LANG": "C"}, Further: map[string]string{"MINE": "0", "X": "2"}}.List()
 	for _, want := range []string{"MINE=1", "AWS_REGION=eu-west-1", "LANG=C", "X=2", "TZ=:UTC", "_HANDLER=h.f", "LAMBDA_TASK_ROOT=/var/task",
+		"LD_LIBRARY_PATH=/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256", "AWS_EXECUTION_ENV=AWS_Lambda_nodejs20.x",
 		"NODE_PATH=/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/var/runtime:/var/task"} {
 		if !slices.Contains(list, want) {

@@ -27,7 +27,7 @@ func (e *Environment) Invoke(ctx context.Context, in Invocation) (Result, error)
 		return Result{}, err
 	}
 	begun := e.cfg.Clock.Now()
-	e.arm(in.Deadline)
+	e.arm(in.RequestID, in.Deadline)
 	stop := func() bool { return true }
 	if ctx.Done() != nil {
 		stop = context.AfterFunc(ctx, e.link.interrupt)

@@ -69,6 +69,17 @@ func TestBilled(t *testing.T) {
 	}
 }
 
+func TestTimeoutFailures(t *testing.T) {
+	payload, log := TimeoutFailure("L", noon, 3*time.Second)
+	if want := "2026-03-04T12:00:00.000Z L Task timed out after 3.00 seconds"; log != want || string(payload) != `{"errorMessage":"`+want+`"}` {
+		t.Errorf("got %s %q", payload, log)
+	}
+	if got, want := string(InitTimeoutFailure("L", 10*time.Second)),
+		`{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: L Error: Task timed out after 10.00 seconds"}`; got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestExitFailure(t *testing.T) {
 	for _, c := range []struct {
 		runtime   string
