@@ -191,16 +191,6 @@ func TestKilledTule(t *testing.T) {
 	if !frozenDie {
 		pids = pids[:1]
 	}
-	gone := func(pid string) bool {
-		for range 500 {
-			b, err := os.ReadFile("/proc/" + pid + "/stat")
-			if err != nil || strings.Contains(string(b), ") Z ") {
-				return true
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		return false
-	}
 	for _, pid := range pids {
 		if !gone(pid) {
 			t.Error("still alive: ", pid)
@@ -223,6 +213,18 @@ func TestKilledTule(t *testing.T) {
 	if err := next.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// gone waits for a process to end, and says whether it did.
+func gone(pid string) bool {
+	for range 500 {
+		b, err := os.ReadFile("/proc/" + pid + "/stat")
+		if err != nil || strings.Contains(string(b), ") Z ") {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
 }
 
 // shortLivedTule is the process that is killed.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // lockDir makes sure that one Host at a time uses dir: what is found there then is a dead one's.
@@ -16,9 +17,13 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("sandbox: %s is in use by another Tule: %w", dir, err)
+	// A predecessor killed in the middle of a fork leaves a child that has the lock until its exec.
+	for range 50 {
+		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
+			return f, nil
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	return f, nil
+	f.Close()
+	return nil, fmt.Errorf("sandbox: %s is in use by another Tule: %w", dir, err)
 }
