@@ -186,6 +186,7 @@ type initBody struct {
 	Handler      string `json:"handler"`
 	Legacy       bool   `json:"legacy"`
 	Tuples       bool   `json:"tuples"` // Python: stack traces as 4-tuples
+	ASCII        bool   `json:"ascii"`  // Python: escape other characters in results
 	NoCallbacks  bool   `json:"noCallbacks"`
 	FunctionName string `json:"functionName"`
 	Version      string `json:"functionVersion"`
@@ -226,7 +227,7 @@ func (e *Environment) initialise(ctx context.Context) (*Result, error) {
 	}
 	body, err := json.Marshal(initBody{
 		Protocol: Protocol, Handler: e.cfg.Handler,
-		Legacy: e.gen.legacyNode, Tuples: e.gen.tuples, NoCallbacks: e.gen.noCallbacks,
+		Legacy: e.gen.legacyNode, Tuples: e.gen.tuples, ASCII: e.gen.ascii, NoCallbacks: e.gen.noCallbacks,
 		FunctionName: e.cfg.FunctionName, Version: e.cfg.Version, Memory: fmt.Sprint(e.cfg.MemoryMB),
 		LogGroup: e.cfg.LogGroup, LogStream: e.cfg.LogStream, InitID: e.cfg.InitID, TaskRoot: root,
 	})

@@ -22,6 +22,7 @@ type generation struct {
 	legacyNode   bool   // nodejs, nodejs4.3, nodejs6.10
 	legacyExit   bool   // "Process exited before completing request", billing by 100 ms
 	tuples       bool   // Python stack traces are lists of 4-tuples
+	ascii        bool   // Python results escape what is not ASCII, before 3.12
 	noCallbacks  bool   // Node 24 took callbacks away
 	initError    string // X-Amz-Function-Error of a handler that cannot be loaded
 }
@@ -52,6 +53,7 @@ func generationOf(name string) generation {
 		}
 		g.tuples = g.major == 2 || g.minor < 7
 		g.legacyExit = g.tuples
+		g.ascii = g.major == 2 || g.minor < 12
 	case name == "provided" || name == "provided.al2" || name == "provided.al2023" || name == "go1.x":
 		g.family = provided
 	}

@@ -249,9 +249,7 @@ class Decimals(object):
         return text
 
 
-def make_dumps():
-    ascii_only = sys.version_info < (3, 12)
-
+def make_dumps(ascii_only):
     def slow(value):
         import json
         d = Decimals()
@@ -279,7 +277,8 @@ def make_dumps():
     return fast
 
 
-loads, dumps = make_loads(), make_dumps()
+loads = make_loads()
+dumps = None  # main makes it, when it knows how
 
 
 # The context.
@@ -589,6 +588,7 @@ def leave(code=None):
 
 
 def main():
+    global dumps
     if PY2:
         import fcntl
         fcntl.fcntl(FD, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
@@ -602,6 +602,7 @@ def main():
         config = {str(k): v.encode('utf-8') if isinstance(v, unicode) else v for k, v in config.items()}  # noqa: F821
     if config['protocol'] != PROTOCOL:
         posix._exit(70)
+    dumps = make_dumps(config['ascii'])
     binary, modules = sys.argv[1:3]
     runtime = binary.rpartition('/')[0]
     sys.argv[:] = [runtime + '/' + OWN_FILE]
