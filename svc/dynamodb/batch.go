@@ -52,7 +52,7 @@ func (s *Service) batchGetItem(ctx context.Context, in *api.BatchGetItemInput) (
 			gets[name] = append(gets[name], &get{at: at, key: key, projection: projection})
 		}
 	}
-	err := s.store.View(ctx, func(r store.Reader) error {
+	err := s.view(ctx, func(r store.Reader) error {
 		for _, name := range names {
 			for _, g := range gets[name] {
 				if err := g.run(ctx, s, r); err != nil {
@@ -123,7 +123,7 @@ func (s *Service) batchWriteItem(ctx context.Context, in *api.BatchWriteItemInpu
 	if len(writes) > maxBatchWrite {
 		return nil, value.Invalid("Too many items requested for the BatchWriteItem call")
 	}
-	err := s.store.Update(ctx, func(tx store.Tx) error {
+	err := s.update(ctx, func(tx store.Tx) error {
 		err := s.openAll(ctx, tx, writes)
 		if errors.Is(err, errKey) {
 			return value.Invalid("The provided key element does not match the schema")

@@ -15,8 +15,8 @@
 // An item lies in the store under its table's space, a hash of its partition key,
 // the partition key and the sort key, so that a scan runs in hash order as on AWS,
 // a segment of a scan is a range, and a query is one too. All that a write changes
-// is one transaction of the store; a write that needs nothing of the old item does
-// not read it, and no two writers of different items meet.
+// is one transaction of the store; a write that needs nothing of the old item reads
+// nothing at all, and no two writers of different items meet.
 package dynamodb
 
 import (
@@ -35,6 +35,8 @@ type Service struct {
 	clock  aws.Clock
 	random io.Reader
 
+	schemas schemas
+
 	mu     sync.RWMutex
 	tables map[string]*table // decoded records, by their bytes
 	counts map[uint64]count  // by table space
@@ -49,7 +51,7 @@ type count struct {
 
 // New returns a Service that keeps its state in st. Table ids are made of random.
 func New(st store.Store, clock aws.Clock, random io.Reader) *Service {
-	return &Service{store: st, clock: clock, random: random, tables: map[string]*table{}, counts: map[uint64]count{}}
+	return &Service{store: st, clock: clock, random: random, schemas: newSchemas(st), tables: map[string]*table{}, counts: map[uint64]count{}}
 }
 
 // What the service keeps. Items are in the form of package value.

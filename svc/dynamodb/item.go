@@ -175,7 +175,7 @@ func (s *Service) getItem(ctx context.Context, in *api.GetItemInput) (*api.GetIt
 	if g.projection, err = p.parse(); err != nil {
 		return nil, err
 	}
-	if err := s.store.View(ctx, func(r store.Reader) error { return g.run(ctx, s, r) }); err != nil {
+	if err := s.view(ctx, func(r store.Reader) error { return g.run(ctx, s, r) }); err != nil {
 		return nil, err
 	}
 	return &api.GetItemOutput{Item: g.item,

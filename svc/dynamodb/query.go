@@ -19,7 +19,7 @@ func (s *Service) query(ctx context.Context, in *api.QueryInput) (*api.QueryOutp
 	if err != nil {
 		return nil, err
 	}
-	err = s.store.View(ctx, func(r store.Reader) error {
+	err = s.view(ctx, func(r store.Reader) error {
 		t, err := s.open(ctx, r, at)
 		if err != nil {
 			return err

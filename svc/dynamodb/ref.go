@@ -2,7 +2,6 @@ package dynamodb
 
 import (
 	"context"
-	"regexp"
 	"strings"
 
 	api "github.com/tule-cloud/tule/api/dynamodb"
@@ -17,7 +16,17 @@ type ref struct {
 	name  string
 }
 
-var tableName = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
+// legalName reports whether a name is made of the characters that AWS takes,
+// [a-zA-Z0-9_.-]+.
+func legalName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '_' && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return name != ""
+}
 
 // parseRef reads a TableName, which is a name or a table's ARN.
 func parseRef(ctx context.Context, name *string) (ref, error) {
@@ -33,7 +42,7 @@ func parseRef(ctx context.Context, name *string) (ref, error) {
 	if len(r.name) < 3 || len(r.name) > 255 {
 		return r, value.Invalid("TableName must be at least 3 characters long and at most 255 characters long")
 	}
-	if !tableName.MatchString(r.name) {
+	if !legalName(r.name) {
 		return r, value.Invalid("1 validation error detected: Value '%s' at 'tableName' failed to satisfy constraint: "+
 			"Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+", r.name)
 	}

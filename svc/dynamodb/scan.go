@@ -20,7 +20,7 @@ func (s *Service) scan(ctx context.Context, in *api.ScanInput) (*api.ScanOutput,
 	if err != nil {
 		return nil, err
 	}
-	err = s.store.View(ctx, func(r store.Reader) error {
+	err = s.view(ctx, func(r store.Reader) error {
 		t, err := s.open(ctx, r, at)
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ func (s *Service) updateTimeToLive(ctx context.Context, in *api.UpdateTimeToLive
 		return nil, err
 	}
 	attribute, enable := aws.Value(in.TimeToLiveSpecification.AttributeName), aws.Value(in.TimeToLiveSpecification.Enabled)
-	err = s.store.Update(ctx, func(tx store.Tx) error {
+	err = s.alter(ctx, func(tx store.Tx) error {
 		old, err := s.describe(ctx, tx, at)
 		if err != nil {
 			return err

@@ -78,15 +78,6 @@ func (s *Service) lookup(ctx context.Context, r store.Reader, at ref) (*table, e
 	return t, nil
 }
 
-// open is lookup for operations on items.
-func (s *Service) open(ctx context.Context, r store.Reader, at ref) (*table, error) {
-	t, err := s.lookup(ctx, r, at)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, notFound()
-	}
-	return t, err
-}
-
 // describe is lookup for operations on tables.
 func (s *Service) describe(ctx context.Context, r store.Reader, at ref) (*table, error) {
 	t, err := s.lookup(ctx, r, at)
@@ -129,7 +120,7 @@ func (s *Service) createTable(ctx context.Context, in *api.CreateTableInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	err = s.store.Update(ctx, func(tx store.Tx) error {
+	err = s.alter(ctx, func(tx store.Tx) error {
 		switch has, err := tableRecords.Has(ctx, tx, at.scope, at.name); {
 		case err != nil:
 			return err
@@ -272,7 +263,7 @@ func (s *Service) deleteTable(ctx context.Context, in *api.DeleteTableInput) (*a
 		return nil, err
 	}
 	var t *table
-	err = s.store.Update(ctx, func(tx store.Tx) (err error) {
+	err = s.alter(ctx, func(tx store.Tx) (err error) {
 		if t, err = s.describe(ctx, tx, at); err != nil {
 			return err
 		}

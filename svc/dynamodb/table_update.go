@@ -19,7 +19,7 @@ func (s *Service) updateTable(ctx context.Context, in *api.UpdateTableInput) (*a
 	}
 	var t *table
 	var n count
-	err = s.store.Update(ctx, func(tx store.Tx) error {
+	err = s.alter(ctx, func(tx store.Tx) error {
 		old, err := s.describe(ctx, tx, at)
 		if err != nil {
 			return err

@@ -43,7 +43,7 @@ func (s *Service) retag(ctx context.Context, arn *string, change func(tags map[s
 	if err != nil {
 		return err
 	}
-	return s.store.Update(ctx, func(tx store.Tx) error {
+	return s.alter(ctx, func(tx store.Tx) error {
 		old, err := s.lookup(ctx, tx, at)
 		if errors.Is(err, store.ErrNotFound) {
 			return noResource(arn)

@@ -42,7 +42,7 @@ func (s *Service) transactGetItems(ctx context.Context, in *api.TransactGetItems
 		}
 		gets = append(gets, g)
 	}
-	err := s.store.View(ctx, func(r store.Reader) error {
+	err := s.view(ctx, func(r store.Reader) error {
 		size := 0
 		for _, g := range gets {
 			if err := g.run(ctx, s, r); err != nil {
@@ -83,7 +83,7 @@ func (s *Service) transactWriteItems(ctx context.Context, in *api.TransactWriteI
 	if err != nil {
 		return nil, err
 	}
-	err = s.store.Update(ctx, func(tx store.Tx) error {
+	err = s.update(ctx, func(tx store.Tx) error {
 		done, err := token.seen(ctx, tx)
 		if err != nil || done {
 			return err

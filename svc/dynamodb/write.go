@@ -159,7 +159,7 @@ func (w *write) failed() error {
 
 // commit runs writes, each of another item, in one transaction.
 func (s *Service) commit(ctx context.Context, writes ...*write) error {
-	return s.store.Update(ctx, func(tx store.Tx) error {
+	return s.update(ctx, func(tx store.Tx) error {
 		for _, w := range writes {
 			if err := w.run(ctx, s, tx); err != nil {
 				return err
