@@ -178,8 +178,8 @@ func (g *generator) elemType(name string) string {
 // facts are the words of a field's aws tag; wire documents them.
 func (g *generator) facts(member string, owner *shape, r *ref, s *shape) []string {
 	name := member
-	if r.LocationName != "" {
-		name = r.LocationName
+	if r.LocationName != "" || r.Location == "headers" {
+		name = r.LocationName // a prefix of headers may be empty: all of them
 	} else if s.Flattened && s.Type == "list" && s.Member.LocationName != "" && g.isXML() {
 		name = s.Member.LocationName
 	}
@@ -196,12 +196,8 @@ func (g *generator) facts(member string, owner *shape, r *ref, s *shape) []strin
 	add(s.EventStream, "events")
 	add(r.Flattened || s.Flattened, "flat")
 	add(r.XMLAttribute, "attr")
+	out = append(out, g.elements(s)...)
 	switch s.Type {
-	case "list":
-		add(s.Member.LocationName != "", "elem:"+s.Member.LocationName)
-	case "map":
-		add(s.Key.LocationName != "", "key:"+s.Key.LocationName)
-		add(s.Value.LocationName != "", "val:"+s.Value.LocationName)
 	case "timestamp":
 		format := r.TimestampFormat
 		if format == "" {
@@ -224,6 +220,37 @@ func (g *generator) facts(member string, owner *shape, r *ref, s *shape) []strin
 	add(r.EventPayload, "eventpayload")
 	add(r.EventHeader, "eventheader")
 	return out
+}
+
+// elements are the words for the names of a list's or map's elements, and of theirs,
+// from the outside in.
+func (g *generator) elements(s *shape) []string {
+	var out []string
+	named := false
+	word := func(kind, name, usual string) {
+		named = named || name != ""
+		if name == "" {
+			name = usual
+		}
+		out = append(out, kind+name)
+	}
+	for {
+		switch s.Type {
+		case "list":
+			word("elem:", s.Member.LocationName, "member")
+			s = g.m.Shapes[s.Member.Shape]
+			continue
+		case "map":
+			word("key:", s.Key.LocationName, "key")
+			word("val:", s.Value.LocationName, "value")
+			s = g.m.Shapes[s.Value.Shape]
+			continue
+		}
+		if !named {
+			return nil
+		}
+		return out
+	}
 }
 
 func (g *generator) isXML() bool {
