@@ -29,8 +29,20 @@ var machine = sync.OnceValues(func() (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	machineDir = dir
 	return Find(context.Background(), FindOptions{Dir: dir})
 })
+
+// machineDir is below where machine lays the bootstraps out.
+var machineDir string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if machineDir != "" {
+		os.RemoveAll(machineDir)
+	}
+	os.Exit(code)
+}
 
 func interpreters(t testing.TB) *Set {
 	t.Helper()
