@@ -30,7 +30,7 @@ func BenchmarkPutItem32(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := New(st, clock, rand.Reader)
+	s := New(Options{Store: st, Clock: clock, Random: rand.Reader})
 	ctx := script.New().Context(b.Context())
 	movies(b, s, ctx)
 	text := strings.Repeat("x", 900)

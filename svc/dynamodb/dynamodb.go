@@ -8,6 +8,7 @@
 //   - Every read is consistent. ConsistentRead changes only the capacity counted.
 //   - ItemCount and TableSizeBytes are counted when asked for, not every six hours; of
 //     a large table, again only once that has cost a hundredth of the time gone by.
+//   - Items past their time to live are deleted within minutes, not days; see Run.
 //   - Throughput is kept and described, and never throttled.
 //   - Attributes come back in the order of their names.
 //   - Secondary indexes and streams are refused (501) until they are built.
@@ -21,6 +22,7 @@ package dynamodb
 
 import (
 	"io"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -34,6 +36,7 @@ type Service struct {
 	store  store.Store
 	clock  aws.Clock
 	random io.Reader
+	logger *slog.Logger
 
 	schemas schemas
 
@@ -49,9 +52,21 @@ type count struct {
 	took         time.Duration
 }
 
-// New returns a Service that keeps its state in st. Table ids are made of random.
-func New(st store.Store, clock aws.Clock, random io.Reader) *Service {
-	return &Service{store: st, clock: clock, random: random, schemas: newSchemas(st), tables: map[string]*table{}, counts: map[uint64]count{}}
+// Options are what a Service needs. All but Logger must be set.
+type Options struct {
+	Store  store.Store
+	Clock  aws.Clock
+	Random io.Reader    // table ids are made of it
+	Logger *slog.Logger // of what goes wrong in the background; nil for none
+}
+
+// New returns a Service that keeps its state in the store.
+func New(o Options) *Service {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger,
+		schemas: newSchemas(o.Store), tables: map[string]*table{}, counts: map[uint64]count{}}
 }
 
 // What the service keeps. Items are in the form of package value.

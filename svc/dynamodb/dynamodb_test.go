@@ -10,7 +10,7 @@ import (
 
 func TestScripts(t *testing.T) {
 	script.Run(t, "testdata", func(t *testing.T, h *script.House) []aws.Route {
-		return New(h.Store, h.Clock, h.Random).Routes()
+		return New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random}).Routes()
 	})
 }
 
@@ -20,7 +20,7 @@ func TestRoutes(t *testing.T) {
 	h := script.New()
 	t.Cleanup(func() { h.Store.Close() })
 	seen := map[string]bool{}
-	for _, r := range New(h.Store, h.Clock, h.Random).Routes() {
+	for _, r := range New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random}).Routes() {
 		if r.Op.Service != api.Service || seen[r.Op.Name] {
 			t.Errorf("%s: twice, or of another service", r.Op.Name)
 		}

@@ -23,7 +23,7 @@ func house(t testing.TB) (*Service, context.Context) {
 	t.Helper()
 	h := script.New()
 	t.Cleanup(func() { h.Store.Close() })
-	s := New(h.Store, h.Clock, h.Random)
+	s := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random})
 	ctx := h.Context(t.Context())
 	movies(t, s, ctx)
 	return s, ctx

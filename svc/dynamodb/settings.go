@@ -9,8 +9,7 @@ import (
 	"github.com/tule-cloud/tule/svc/dynamodb/value"
 )
 
-// updateTimeToLive keeps which attribute says when an item ends. Items are not yet
-// deleted by it; as on AWS, where that takes up to days, readers filter.
+// updateTimeToLive keeps which attribute says when an item ends; Run deletes by it.
 func (s *Service) updateTimeToLive(ctx context.Context, in *api.UpdateTimeToLiveInput) (*api.UpdateTimeToLiveOutput, error) {
 	at, err := own(ctx, in.TableName)
 	if err != nil {

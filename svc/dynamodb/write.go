@@ -36,6 +36,9 @@ type write struct {
 	update    *expression.Update
 	needOld   bool    // for the answer
 	onFailure *string // ReturnValuesOnConditionCheckFailure
+	// stale, if set, calls the write off, without an error, if it says so of the item
+	// that is there.
+	stale func(old api.Item) bool
 
 	// What run found and did; it sets them anew each time.
 	table            *table
@@ -95,7 +98,7 @@ func (w *write) run(ctx context.Context, s *Service, tx store.Tx) error {
 	}
 	place := w.table.place(w.item)
 	w.old, w.new, w.oldSize, w.newSize = nil, nil, 0, 0
-	if w.needOld || w.condition != nil || w.verb == update {
+	if w.needOld || w.condition != nil || w.verb == update || w.stale != nil {
 		raw, err := itemRecords.Get(ctx, tx, w.at.scope, place...)
 		if err == nil {
 			w.old, w.oldSize, err = value.Decode(raw)
@@ -103,6 +106,9 @@ func (w *write) run(ctx context.Context, s *Service, tx store.Tx) error {
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
+	}
+	if w.stale != nil && w.stale(w.old) {
+		return nil
 	}
 	if !w.condition.Matches(w.old) {
 		return w.failed()
