@@ -1,0 +1,250 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/tule-cloud/tule/sandbox"
+)
+
+// benchStart is how long a start takes on a folder that exists, and what memory is
+// resident then.
+func benchStart(_ context.Context, r *rig) ([]row, error) {
+	var best time.Duration
+	for i := range 6 {
+		took, err := r.start()
+		if err != nil {
+			return nil, err
+		}
+		if i == 1 || i > 1 && took < best {
+			best = took // the first made the folder
+		}
+		if i < 5 {
+			r.stop()
+		}
+	}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.tule.Process.Pid))
+	if err != nil {
+		return nil, err
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	kb, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		return nil, err
+	}
+	mb := float64(kb) / 1024
+	return []row{
+		{"start to Ready.", ms(best), "", "", "< 150 ms", best < 150*time.Millisecond},
+		{"resident then", fmt.Sprintf("%.0f MB", mb), "", "", "< 60 MB", mb < 60},
+	}, nil
+}
+
+// benchSandbox is what isolation adds to starting a command.
+func benchSandbox(ctx context.Context, r *rig) ([]row, error) {
+	h, err := sandbox.Open(sandbox.Options{Dir: filepath.Join(r.dir, "sandboxes")})
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	bare, err := median(100, func() error { return exec.Command("/bin/true").Run() })
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	walled, err := median(100, func() error {
+		n++
+		s, err := h.Start(ctx, sandbox.Spec{ID: fmt.Sprintf("bench-%d", n), Argv: []string{"/bin/true"}, Code: r.dir, Memory: 128 << 20})
+		if err != nil {
+			return err
+		}
+		_, err = s.Wait(ctx)
+		go s.Close()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	more := walled - bare
+	return []row{{"sandbox of /bin/true", ms(walled), ms(bare), "+" + ms(more), "+ < 5 ms", more < 5*time.Millisecond}}, nil
+}
+
+const (
+	nodeHello   = `exports.handler = async () => ({ hello: "world" })`
+	pythonHello = "def handler(event, context):\n    return {'hello': 'world'}\n"
+)
+
+// function makes a function of one file, and its role.
+func (r *rig) function(name, runtime, file, source string) error {
+	trust := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}}`
+	_, err := r.call(r.request("POST", "/?Action=CreateRole&RoleName="+name+"&AssumeRolePolicyDocument="+urlEscape(trust), "iam", "", nil))
+	if err != nil {
+		return err
+	}
+	var buf bytes.Buffer
+	z := zip.NewWriter(&buf)
+	w, err := z.Create(file)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write([]byte(source)); err != nil {
+		return err
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]any{"FunctionName": name, "Runtime": runtime, "Handler": "index.handler", "MemorySize": 256,
+		"Role": "arn:aws:iam::000000000000:role/" + name, "Code": map[string]any{"ZipFile": buf.Bytes()}})
+	if err != nil {
+		return err
+	}
+	_, err = r.call(r.request("POST", "/2015-03-31/functions", "lambda", "", body))
+	return err
+}
+
+func (r *rig) invoke(name string) error {
+	_, err := r.call(r.request("POST", "/2015-03-31/functions/"+name+"/invocations", "lambda", "", []byte("{}")))
+	return err
+}
+
+// benchCold is a function's first answer against its interpreter's own start.
+func benchCold(_ context.Context, r *rig) ([]row, error) {
+	if err := r.need(); err != nil {
+		return nil, err
+	}
+	var rows []row
+	for _, c := range []struct{ name, runtime, file, source, floor string }{
+		{"Node", "nodejs20.x", "index.js", nodeHello, "/usr/bin/node -e 0"},
+		{"Python", "python3.12", "index.py", pythonHello, "/usr/bin/python3 -I -S -E -c pass"},
+	} {
+		argv := strings.Fields(c.floor)
+		floor, err := median(15, func() error {
+			cmd := exec.Command(argv[0], argv[1:]...)
+			cmd.Env = []string{"PATH=/usr/bin:/bin"}
+			return cmd.Run()
+		})
+		if err != nil {
+			return nil, err
+		}
+		const n = 15
+		for i := range n + 1 {
+			if err := r.function(fmt.Sprintf("cold-%s-%d", c.name, i), c.runtime, c.file, c.source); err != nil {
+				return nil, err
+			}
+		}
+		if err := r.invoke(fmt.Sprintf("cold-%s-%d", c.name, n)); err != nil { // finds the interpreters, once
+			return nil, err
+		}
+		i := -1
+		cold, err := median(n, func() error {
+			i++
+			return r.invoke(fmt.Sprintf("cold-%s-%d", c.name, i))
+		})
+		if err != nil {
+			return nil, err
+		}
+		ratio := float64(cold) / float64(floor)
+		rows = append(rows, row{"cold start, " + c.name + " hello", ms(cold), ms(floor), fmt.Sprintf("%.2f ×", ratio), "< 1.5 ×", ratio < 1.5})
+	}
+	return rows, nil
+}
+
+// benchInvoke is a warm, signed invocation over one connection.
+func benchInvoke(ctx context.Context, r *rig) ([]row, error) {
+	if err := r.need(); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	addr := freeAddress()
+	server := exec.Command(self, "floor-server", addr)
+	if err := server.Start(); err != nil {
+		return nil, err
+	}
+	defer func() { server.Process.Kill(); server.Wait() }()
+	if err := r.function("warm", "nodejs20.x", "index.js", nodeHello); err != nil {
+		return nil, err
+	}
+	if err := r.invoke("warm"); err != nil {
+		return nil, err
+	}
+	tule, err := rate(ctx, 1, 4*time.Second, func(int, int) error { return r.invoke("warm") })
+	if err != nil {
+		return nil, err
+	}
+	floor, err := rate(ctx, 1, 4*time.Second, func(int, int) error {
+		// Signed alike, so that the client's own work is the same.
+		q := r.request("POST", "/2015-03-31/functions/warm/invocations", "lambda", "", []byte("{}"))
+		q.URL.Host = addr
+		_, err := r.call(q)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []row{{"warm invoke, one connection", perSecond(tule), perSecond(floor), fmt.Sprintf("%.2f ×", tule/floor), "> 0.5 ×", tule > floor/2}}, nil
+}
+
+// benchDynamoDB is PutItem on 32 connections against Pebble alone.
+func benchDynamoDB(ctx context.Context, r *rig) ([]row, error) {
+	if err := r.need(); err != nil {
+		return nil, err
+	}
+	table := `{"TableName":"bench","BillingMode":"PAY_PER_REQUEST","AttributeDefinitions":[{"AttributeName":"id","AttributeType":"S"}],"KeySchema":[{"AttributeName":"id","KeyType":"HASH"}]}`
+	if _, err := r.call(r.request("POST", "/", "dynamodb", "DynamoDB_20120810.CreateTable", []byte(table))); err != nil {
+		return nil, err
+	}
+	text := strings.Repeat("x", 900)
+	db, err := pebble.Open(filepath.Join(r.dir, "pebble"), &pebble.Options{Logger: silent{}})
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	var tule, floor float64
+	for range 2 { // the second of each counts
+		tule, err = rate(ctx, 32, 3*time.Second, func(w, i int) error {
+			body := fmt.Sprintf(`{"TableName":"bench","Item":{"id":{"S":"%d-%d"},"text":{"S":"%s"},"n":{"N":"%d"}}}`, w, i, text, i)
+			_, err := r.call(r.request("POST", "/", "dynamodb", "DynamoDB_20120810.PutItem", []byte(body)))
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		floor, err = rate(ctx, 32, 3*time.Second, func(w, i int) error {
+			return db.Set([]byte(fmt.Sprintf("bench/%d-%d", w, i)), []byte(text), pebble.Sync)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return []row{{"PutItem, 32 connections", perSecond(tule), perSecond(floor), fmt.Sprintf("%.2f ×", tule/floor), "> 0.5 ×", tule > floor/2}}, nil
+}
+
+type silent struct{}
+
+func (silent) Infof(string, ...any)  {}
+func (silent) Errorf(string, ...any) {}
+func (silent) Fatalf(f string, a ...any) {
+	fmt.Fprintf(os.Stderr, f+"\n", a...)
+	os.Exit(1)
+}
+
+func urlEscape(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		fmt.Fprintf(&b, "%%%02X", s[i])
+	}
+	return b.String()
+}

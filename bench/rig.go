@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/tule-cloud/tule/wire/sigv4"
+)
+
+// rig runs the programs that are measured.
+type rig struct {
+	program, dir string
+	tule         *exec.Cmd
+	address      string
+	client       *http.Client
+}
+
+func newRig(program string) (*rig, error) {
+	path, err := filepath.Abs(program)
+	if err != nil {
+		return nil, err
+	}
+	// Where the machine keeps data: a temporary folder may be memory.
+	dir, err := os.MkdirTemp(".cache", "bench-")
+	if err != nil {
+		return nil, err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	return &rig{program: path, dir: dir, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}, nil
+}
+
+func (r *rig) close() {
+	r.stop()
+	os.RemoveAll(r.dir)
+}
+
+func freeAddress() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "127.0.0.1:4599"
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// start starts Tule and waits for «Ready.»; it returns how long that took.
+func (r *rig) start() (time.Duration, error) {
+	r.address = freeAddress()
+	log, err := os.Create(filepath.Join(r.dir, "log"))
+	if err != nil {
+		return 0, err
+	}
+	r.tule = exec.Command(r.program, "start", "--data", filepath.Join(r.dir, "data"), "--listen", r.address, "--log-level", "warn")
+	r.tule.Stderr = log
+	out, err := r.tule.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	begin := time.Now()
+	if err := r.tule.Start(); err != nil {
+		return 0, err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	took := time.Since(begin)
+	if strings.TrimSpace(line) != "Ready." {
+		text, _ := os.ReadFile(log.Name())
+		return 0, fmt.Errorf("Tule did not start (%v): %s", err, text)
+	}
+	go io.Copy(io.Discard, out)
+	return took, nil
+}
+
+func (r *rig) stop() {
+	if r.tule != nil {
+		r.tule.Process.Signal(syscall.SIGTERM)
+		r.tule.Wait()
+		r.tule = nil
+	}
+}
+
+// need starts Tule if it does not run.
+func (r *rig) need() error {
+	if r.tule != nil {
+		return nil
+	}
+	_, err := r.start()
+	return err
+}
+
+// request is a signed one.
+func (r *rig) request(method, path, service, target string, body []byte) *http.Request {
+	q, err := http.NewRequest(method, "http://"+r.address+path, bytes.NewReader(body))
+	if err != nil {
+		panic(err)
+	}
+	if target != "" {
+		q.Header.Set("X-Amz-Target", target)
+		q.Header.Set("Content-Type", "application/x-amz-json-1.0")
+	}
+	sum := sha256.Sum256(body)
+	sigv4.Sign(q, sigv4.Credentials{AccessKeyID: "test", Secret: "test"}, "us-east-1", service, hex.EncodeToString(sum[:]), time.Now())
+	return q
+}
+
+// call sends a request and wants success.
+func (r *rig) call(q *http.Request) (string, error) {
+	res, err := r.client.Do(q)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode >= 300 {
+		err = fmt.Errorf("%s %s answered %d: %s", q.Method, q.URL.Path, res.StatusCode, b)
+	}
+	return string(b), err
+}
+
+// rate is how many times a second n workers together can do f, within d.
+func rate(ctx context.Context, n int, d time.Duration, f func(worker, i int) error) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	var done atomic.Int64
+	var failed atomic.Pointer[error]
+	var wg sync.WaitGroup
+	begin := time.Now()
+	for w := range n {
+		wg.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				if err := f(w, i); err != nil {
+					failed.Store(&err)
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if err := failed.Load(); err != nil {
+		return 0, *err
+	}
+	return float64(done.Load()) / time.Since(begin).Seconds(), nil
+}
+
+// median times f n times.
+func median(n int, f func() error) (time.Duration, error) {
+	var all []time.Duration
+	for range n {
+		begin := time.Now()
+		if err := f(); err != nil {
+			return 0, err
+		}
+		all = append(all, time.Since(begin))
+	}
+	slices.Sort(all)
+	return all[len(all)/2], nil
+}
