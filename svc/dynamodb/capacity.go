@@ -32,8 +32,12 @@ func consumed(at ref, mode *string, units float64) *api.ConsumedCapacity {
 	if !counts(mode) {
 		return nil
 	}
-	c := &api.ConsumedCapacity{TableName: &at.name, CapacityUnits: &units}
-	if *mode == api.ReturnConsumedCapacityIndexes {
+	return charge(at.name, *mode, units)
+}
+
+func charge(table, mode string, units float64) *api.ConsumedCapacity {
+	c := &api.ConsumedCapacity{TableName: &table, CapacityUnits: &units}
+	if mode == api.ReturnConsumedCapacityIndexes {
 		c.Table = &api.Capacity{CapacityUnits: &units}
 	}
 	return c

@@ -81,7 +81,7 @@ func (s *Service) leading(ctx context.Context, name *string, whole bool, keys ..
 			continue
 		}
 		if attribute == "" {
-			t, err := s.peek(ctx, name)
+			t, err := s.schema(ctx, name)
 			if err != nil {
 				return out // the operation will say so
 			}

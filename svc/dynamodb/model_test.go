@@ -101,16 +101,7 @@ func (m model) step(t *testing.T, s *Service, ctx context.Context, r *rand.Rand,
 			m[keyOf(key)] = it
 		}
 	case 2:
-		it := key.Clone()
-		if old != nil {
-			it = old.Clone()
-		}
-		sum := n
-		if have, ok := old.Get("n"); ok {
-			fmt.Sscan(have.Text(), &sum)
-			sum += n
-		}
-		it.Set("n", api.Number(fmt.Sprint(sum)))
+		it := added(key, old, n)
 		want = it
 		var out *api.UpdateItemOutput
 		if out, err = s.updateItem(ctx, &api.UpdateItemInput{TableName: ptr("movies"), Key: key, ConditionExpression: condition, ReturnValues: ptr("ALL_NEW"),
@@ -139,6 +130,20 @@ func (m model) step(t *testing.T, s *Service, ctx context.Context, r *rand.Rand,
 	if err != nil || !value.EqualItems(got, want) {
 		t.Fatalf("%v: %v, %v; want %v", key, got, err, want)
 	}
+}
+
+// added is what ADD n makes of an item that may be there.
+func added(key, old api.Item, n int) api.Item {
+	it := key.Clone()
+	if old != nil {
+		it = old.Clone()
+	}
+	have := 0
+	if v, ok := old.Get("n"); ok {
+		fmt.Sscan(v.Text(), &have)
+	}
+	it.Set("n", api.Number(fmt.Sprint(have+n)))
+	return it
 }
 
 // checkScan reads all segments, page by page, and wants every item once.

@@ -66,6 +66,23 @@ func (c *schemas) poll() {
 	}
 }
 
+// schema is a table for those who only want to know its key, such as guards.
+func (s *Service) schema(ctx context.Context, name *string) (*table, error) {
+	at, err := parseRef(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var t *table
+	if t, _ = s.schemas.get(at); t != nil {
+		return t, nil
+	}
+	err = s.view(ctx, func(r store.Reader) (err error) {
+		t, err = s.open(ctx, r, at)
+		return err
+	})
+	return t, err
+}
+
 // update runs a transaction that writes items.
 func (s *Service) update(ctx context.Context, fn func(tx store.Tx) error) error {
 	s.schemas.RLock()
