@@ -8,7 +8,7 @@ MODELS   := $(CACHE)/botocore-$(BOTOCORE)
 export GOFLAGS := -trimpath
 export CGO_ENABLED := 0
 
-.PHONY: help demo test build setup generate lint bench clean
+.PHONY: help demo test build setup generate lint bench soak clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,3 +40,7 @@ bench: build setup ## floors, peers and Tule in one run, as ratios
 
 clean: ## forget what was built and fetched
 	rm -rf bin $(CACHE)
+
+soak: build setup ## 200 kills of the real binary and of the store, minutes long
+	TULE_STORE_KILLS=200 go test -timeout 30m -run Kill -v ./store
+	TULE_KILLS=200 go -C test test -timeout 60m -run Kill -v ./...
