@@ -1,0 +1,106 @@
+package logs
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/tule-cloud/tule/store"
+)
+
+const (
+	// eventOverhead is what an event counts beside its message, in bytes.
+	eventOverhead = 26
+	// chunkMillis is the greatest difference between the times of a chunk's events,
+	// and so how far before a time a chunk may begin that has an event of that time.
+	chunkMillis = 1000
+	// chunkBytes is how large a chunk becomes, unless its only event is larger.
+	chunkBytes = 64 << 10
+)
+
+// A place is an event's place in the order of its group: by time, then stream, then
+// the order in which the stream got them. No two events share one.
+type place struct {
+	At     int64  // milliseconds
+	Stream uint64 `json:",omitempty"`
+	Seq    uint64 `json:",omitempty"`
+}
+
+func (p place) compare(o place) int {
+	return cmp.Or(cmp.Compare(p.At, o.At), cmp.Compare(p.Stream, o.Stream), cmp.Compare(p.Seq, o.Seq))
+}
+
+// id is the event's id: as AWS's, 56 digits that sort as the events do.
+func (p place) id() string { return fmt.Sprintf("3%015d%020d%020d", p.At, p.Stream, p.Seq) }
+
+// An event is one event of a stream.
+type event struct {
+	place
+	ingested int64 // milliseconds
+	message  string
+}
+
+// A chunk is events of one put to a stream, in their order. They have successive
+// sequence numbers.
+type chunk struct {
+	place    // of its first event
+	ingested int64
+	events   []event
+}
+
+// encode is the chunk's record: the time of the put and the number of events; then
+// of each the time since the one before, and the message. Numbers are varints.
+func (c *chunk) encode() []byte {
+	size := 2 * binary.MaxVarintLen64
+	for i := range c.events {
+		size += len(c.events[i].message) + 6
+	}
+	b := make([]byte, 0, size)
+	b = binary.AppendUvarint(b, uint64(c.ingested))
+	b = binary.AppendUvarint(b, uint64(len(c.events)))
+	at := c.At
+	for i := range c.events {
+		e := &c.events[i]
+		b = binary.AppendUvarint(b, uint64(e.At-at))
+		b = binary.AppendUvarint(b, uint64(len(e.message)))
+		b = append(b, e.message...)
+		at = e.At
+	}
+	return b
+}
+
+// decodeChunk reads the record of the chunk that begins at p.
+func decodeChunk(p place, b []byte) (*chunk, error) {
+	text := string(b) // once; the messages are parts of it
+	read := func() uint64 {
+		v, n := binary.Uvarint(b)
+		if n <= 0 {
+			b = nil
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	damaged := fmt.Errorf("%w: a chunk of log events", store.ErrDamaged)
+	c := &chunk{place: p, ingested: int64(read())}
+	n := read()
+	if n == 0 || n > uint64(len(b)) {
+		return nil, damaged
+	}
+	c.events = make([]event, n)
+	for i := range c.events {
+		p.At += int64(read())
+		size := read()
+		if size > uint64(len(b)) {
+			return nil, damaged
+		}
+		from := len(text) - len(b)
+		c.events[i] = event{place: p, ingested: c.ingested, message: text[from : from+int(size)]}
+		b = b[size:]
+		p.Seq++
+	}
+	if len(b) != 0 {
+		return nil, damaged
+	}
+	return c, nil
+}

@@ -1,0 +1,86 @@
+// Package logs is CloudWatch Logs: log groups, the streams of events in them,
+// reading, filtering and retention.
+//
+// What differs from AWS on purpose:
+//
+//   - What is put can be read at once, and is ordered by its time, then by its
+//     arrival. Events past their retention are never shown; the sweeper removes
+//     them within minutes.
+//   - StoredBytes of a group is what is in it now: 26 bytes and the message for each
+//     event. As on AWS, that of a stream is always 0.
+//   - Every class of log groups can do everything. KMS keys are refused.
+//   - A page of FilterLogEvents searches at most 16 MiB or so, so it may be empty and
+//     still have a successor.
+//   - Logs Insights, subscriptions, exports and deliveries are refused (501).
+//
+// An event is never rewritten. The events of one PutLogEvents lie together in chunks
+// of at most a second and 64 KiB, under their group and time, so that a search of a
+// group in the order of time is one range of the store whatever the number of
+// streams, and retention removes a range. A second, empty record under the stream
+// leads from it to its chunks. Beside these a put rewrites one record of the stream
+// of some thirty bytes (see tail).
+package logs
+
+import (
+	"io"
+	"log/slog"
+
+	api "github.com/tule-cloud/tule/api/logs"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
+)
+
+// Options are what the service needs.
+type Options struct {
+	Store  store.Store
+	Clock  aws.Clock
+	Random io.Reader
+	Logger *slog.Logger // hears of the sweeper's troubles; nobody if nil
+}
+
+// Service answers the operations of CloudWatch Logs.
+type Service struct {
+	store  store.Store
+	clock  aws.Clock
+	random io.Reader
+	logger *slog.Logger
+}
+
+// New returns a Service that keeps its state in o.Store.
+func New(o Options) *Service {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger}
+}
+
+// What the service keeps. The names are short for being part of every key.
+var (
+	groups  = store.NewTable[group]("logs", "group")   // name
+	streams = store.NewTable[stream]("logs", "stream") // group id, name
+	names   = store.NewTable[[]byte]("logs", "name")   // group id, stream id → the stream's name
+	tails   = store.NewTable[tail]("logs", "tail")     // group id, stream id
+	chunks  = store.NewTable[[]byte]("logs", "e")      // group id, first time, stream id, first sequence number
+	index   = store.NewTable[[]byte]("logs", "i")      // group id, stream id, first time, first sequence number
+	doomed  = store.NewTable[[]byte]("logs", "doomed") // group id, stream id: deleted, with events left
+	metrics = store.NewTable[metricFilter]("logs", "metricfilter")
+)
+
+// Routes are the operations that the service answers.
+func (s *Service) Routes() []aws.Route {
+	return []aws.Route{
+		api.CreateLogGroup.To(s.createLogGroup, s.guardCreateLogGroup),
+		api.DeleteLogGroup.To(s.deleteLogGroup, onGroup(s, func(in *api.DeleteLogGroupRequest) *string { return in.LogGroupName })),
+		api.DescribeLogGroups.To(s.describeLogGroups, guardAllGroups),
+
+		api.CreateLogStream.To(s.createLogStream, onStream(s, func(in *api.CreateLogStreamRequest) (*string, *string) { return in.LogGroupName, nil })),
+		api.DeleteLogStream.To(s.deleteLogStream, onStream(s, func(in *api.DeleteLogStreamRequest) (*string, *string) { return in.LogGroupName, in.LogStreamName })),
+		api.DescribeLogStreams.To(s.describeLogStreams, onGroup(s, func(in *api.DescribeLogStreamsRequest) *string { return either(in.LogGroupName, in.LogGroupIdentifier) })),
+
+		api.PutLogEvents.To(s.putLogEvents, onStream(s, func(in *api.PutLogEventsRequest) (*string, *string) { return in.LogGroupName, in.LogStreamName })),
+		api.GetLogEvents.To(s.getLogEvents, onStream(s, func(in *api.GetLogEventsRequest) (*string, *string) {
+			return either(in.LogGroupName, in.LogGroupIdentifier), in.LogStreamName
+		})),
+		api.FilterLogEvents.To(s.filterLogEvents, onGroup(s, func(in *api.FilterLogEventsRequest) *string { return either(in.LogGroupName, in.LogGroupIdentifier) })),
+	}
+}

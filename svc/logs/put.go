@@ -1,0 +1,133 @@
+package logs
+
+import (
+	"context"
+	"errors"
+
+	api "github.com/tule-cloud/tule/api/logs"
+	"github.com/tule-cloud/tule/store"
+)
+
+const (
+	// maxBatch is the size of the largest batch, in bytes.
+	maxBatch = 1 << 20
+	// An event may be so much older or newer than the clock, in milliseconds.
+	maxPast, maxFuture = 14 * dayMillis, 2 * 60 * 60 * 1000
+)
+
+func (s *Service) putLogEvents(ctx context.Context, in *api.PutLogEventsRequest) (*api.PutLogEventsResponse, error) {
+	if err := checkBatch(in.LogEvents); err != nil {
+		return nil, err
+	}
+	sc, now := scopeOf(ctx), s.now()
+	var out *api.PutLogEventsResponse
+	err := s.store.Update(ctx, func(tx store.Tx) error {
+		g, st, err := streamNamed(ctx, tx, sc, *in.LogGroupName, *in.LogStreamName)
+		if err != nil {
+			return err
+		}
+		t, err := tailOf(ctx, tx, sc, g.ID, st.ID)
+		if err != nil {
+			return err
+		}
+		taken, rejected := acceptable(in.LogEvents, now, g.since(now))
+		for len(taken) > 0 {
+			var c *chunk
+			c, taken = cutChunk(taken, place{Stream: st.ID, Seq: t.next}, now)
+			t.add(c)
+			if err := errors.Join(chunks.Put(tx, sc, c.encode(), g.ID, c.At, c.Stream, c.Seq),
+				index.Put(tx, sc, nil, g.ID, c.Stream, c.At, c.Seq)); err != nil {
+				return err
+			}
+		}
+		out = &api.PutLogEventsResponse{NextSequenceToken: t.token(), RejectedLogEventsInfo: rejected}
+		if t.ingested != now {
+			return nil // nothing was taken
+		}
+		return tails.Put(tx, sc, t, g.ID, st.ID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// checkBatch holds a batch against the limits that concern it as a whole.
+func checkBatch(events []api.InputLogEvent) error {
+	size := 0
+	for i := range events {
+		size += len(*events[i].Message) + eventOverhead
+		if i > 0 && *events[i].Timestamp < *events[i-1].Timestamp {
+			return api.InvalidParameterException("Log events in a single PutLogEvents request must be in chronological order.")
+		}
+	}
+	if size > maxBatch {
+		return api.InvalidParameterException("Upload too large: %d bytes exceeds limit of %d", size, maxBatch)
+	}
+	if *events[len(events)-1].Timestamp-*events[0].Timestamp > dayMillis {
+		return api.InvalidParameterException("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")
+	}
+	return nil
+}
+
+// acceptable are the events of a batch that are neither too old, nor older than
+// oldest, nor too new; and what there is to say of the others, or nil.
+func acceptable(events []api.InputLogEvent, now, oldest int64) ([]api.InputLogEvent, *api.RejectedLogEventsInfo) {
+	from, old, to := 0, 0, len(events)
+	for from < to && *events[from].Timestamp < max(now-maxPast, oldest) {
+		if *events[from].Timestamp < now-maxPast {
+			old++
+		}
+		from++
+	}
+	for to > from && *events[to-1].Timestamp > now+maxFuture {
+		to--
+	}
+	if from == 0 && to == len(events) {
+		return events, nil
+	}
+	info := &api.RejectedLogEventsInfo{}
+	if old > 0 {
+		info.TooOldLogEventEndIndex = ptr(int32(old))
+	}
+	if from > old {
+		info.ExpiredLogEventEndIndex = ptr(int32(from))
+	}
+	if to < len(events) {
+		info.TooNewLogEventStartIndex = ptr(int32(to))
+	}
+	return events[from:to], info
+}
+
+// cutChunk makes a chunk of the first of events, whose place but for the time is p,
+// and returns the others.
+func cutChunk(events []api.InputLogEvent, p place, now int64) (*chunk, []api.InputLogEvent) {
+	p.At = *events[0].Timestamp
+	c := &chunk{place: p, ingested: now}
+	size := 0
+	for i := range events {
+		e := event{place: p, ingested: now, message: *events[i].Message}
+		e.At = *events[i].Timestamp
+		e.Seq += uint64(i)
+		size += len(e.message)
+		if i > 0 && (size > chunkBytes || e.At-p.At > chunkMillis) {
+			return c, events[i:]
+		}
+		c.events = append(c.events, e)
+	}
+	return c, nil
+}
+
+// add counts a chunk that was put behind t.
+func (t *tail) add(c *chunk) {
+	last := c.events[len(c.events)-1].At
+	if t.ingested == 0 {
+		t.first, t.last = c.At, last
+	}
+	t.first, t.last = min(t.first, c.At), max(t.last, last)
+	t.ingested = c.ingested
+	t.next += uint64(len(c.events))
+	for i := range c.events {
+		t.bytes += int64(len(c.events[i].message)) + eventOverhead
+	}
+}
