@@ -7,6 +7,7 @@ import (
 	"time"
 
 	api "github.com/tule-cloud/tule/api/dynamodb"
+	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/svc/dynamodb/value"
 )
@@ -66,9 +67,10 @@ func (s *Service) sweepTable(ctx context.Context, at ref) error {
 	for {
 		var over []api.Item
 		var t *table
-		err := s.view(ctx, func(r store.Reader) (err error) {
+		// This may take long, so it trusts no schema, which would hold up changes.
+		err := s.store.View(ctx, func(r store.Reader) (err error) {
 			over = nil
-			if t, err = s.open(ctx, r, at); err != nil || t.TimeToLive == "" {
+			if t, err = s.lookup(ctx, r, at); err != nil || t.TimeToLive == "" {
 				return err
 			}
 			o := store.ListOptions{Prefix: []any{t.Space}}
@@ -93,7 +95,7 @@ func (s *Service) sweepTable(ctx context.Context, at ref) error {
 
 // ignoreGone is nil for a table that is gone meanwhile.
 func ignoreGone(err error) error {
-	if err != nil && err.Error() == notFound().Error() {
+	if errors.Is(err, store.ErrNotFound) || aws.CodeOf(err) == "ResourceNotFoundException" {
 		return nil
 	}
 	return err

@@ -14,7 +14,8 @@ import (
 //
 // Whoever trusts a schema holds the lock shared, until its transaction is over, and
 // whoever changes a table holds it alone: so no item is written to a table that is
-// gone, and what a change says holds from the moment at which it returns. Changes
+// gone, and what a change says holds from the moment at which it returns. What takes
+// longer than a page of items must not hold it, for changes wait for all. Changes
 // that do not come this way, such as a reset of the whole store, are noticed by
 // watching the records of tables.
 type schemas struct {

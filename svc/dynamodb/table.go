@@ -26,10 +26,14 @@ type table struct {
 	OnDemand   bool       `json:",omitempty"`
 	OnDemandAt *time.Time `json:",omitempty"`
 	Throughput throughput
-	Class      string            `json:",omitempty"`
-	Protected  bool              `json:",omitempty"`
-	TimeToLive string            `json:",omitempty"` // attribute
-	Tags       map[string]string `json:",omitempty"`
+	// Caps and Warm are throughputs that AWS lets one set for tables on demand; they
+	// are kept and described, as Throughput is.
+	Caps       *api.OnDemandThroughput `json:",omitempty"`
+	Warm       *api.WarmThroughput     `json:",omitempty"`
+	Class      string                  `json:",omitempty"`
+	Protected  bool                    `json:",omitempty"`
+	TimeToLive string                  `json:",omitempty"` // attribute
+	Tags       map[string]string       `json:",omitempty"`
 }
 
 // keyAttribute is an attribute of the key, of type S, N or B.
@@ -143,7 +147,8 @@ func (s *Service) newTable(at ref, in *api.CreateTableInput) (*table, error) {
 	}
 	t := &table{Name: at.name, ID: aws.RandomUUID(s.random), Space: binary.BigEndian.Uint64(space[:]), Created: s.clock.Now().Truncate(time.Millisecond),
 		OnDemand: aws.Value(in.BillingMode) == api.BillingModePayPerRequest,
-		Class:    aws.Value(in.TableClass), Protected: aws.Value(in.DeletionProtectionEnabled)}
+		Caps:     in.OnDemandThroughput, Warm: in.WarmThroughput,
+		Class: aws.Value(in.TableClass), Protected: aws.Value(in.DeletionProtectionEnabled)}
 	types := map[string]string{}
 	for _, d := range in.AttributeDefinitions {
 		types[aws.Value(d.AttributeName)] = aws.Value(d.AttributeType)
@@ -250,6 +255,12 @@ func (t *table) description(at ref, status string, n count) *api.TableDescriptio
 			mode = api.BillingModePayPerRequest
 		}
 		d.BillingModeSummary = &api.BillingModeSummary{BillingMode: &mode, LastUpdateToPayPerRequestDateTime: t.OnDemandAt}
+	}
+	d.OnDemandThroughput = t.Caps
+	if t.Warm != nil {
+		active := api.TableStatusActive
+		d.WarmThroughput = &api.TableWarmThroughputDescription{ReadUnitsPerSecond: t.Warm.ReadUnitsPerSecond,
+			WriteUnitsPerSecond: t.Warm.WriteUnitsPerSecond, Status: &active}
 	}
 	if t.Class != "" {
 		d.TableClassSummary = &api.TableClassSummary{TableClass: &t.Class}

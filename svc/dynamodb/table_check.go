@@ -34,6 +34,8 @@ func checkCreate(in *api.CreateTableInput) error {
 		return missing("Secondary indexes")
 	case in.StreamSpecification != nil && aws.Value(in.StreamSpecification.StreamEnabled):
 		return missing("Streams")
+	case in.SSESpecification != nil && aws.Value(in.SSESpecification.Enabled):
+		return missing("Customer-managed encryption keys")
 	case in.ResourcePolicy != nil:
 		return missing("Resource policies")
 	case in.GlobalTableSourceArn != nil:

@@ -50,8 +50,10 @@ func checkUpdate(in *api.UpdateTableInput) error {
 		return missing("Secondary indexes")
 	case in.StreamSpecification != nil:
 		return missing("Streams")
-	case len(in.ReplicaUpdates) > 0 || len(in.GlobalTableWitnessUpdates) > 0:
+	case len(in.ReplicaUpdates) > 0 || len(in.GlobalTableWitnessUpdates) > 0 || in.MultiRegionConsistency != nil:
 		return missing("Global tables")
+	case in.SSESpecification != nil && aws.Value(in.SSESpecification.Enabled):
+		return missing("Customer-managed encryption keys")
 	case in.ProvisionedThroughput == nil && in.BillingMode == nil && in.SSESpecification == nil && in.DeletionProtectionEnabled == nil &&
 		in.TableClass == nil && in.OnDemandThroughput == nil && in.WarmThroughput == nil:
 		return value.Invalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates " +
@@ -97,6 +99,12 @@ func (s *Service) change(t *table, in *api.UpdateTableInput) error {
 	}
 	if in.DeletionProtectionEnabled != nil {
 		t.Protected = *in.DeletionProtectionEnabled
+	}
+	if in.OnDemandThroughput != nil {
+		t.Caps = in.OnDemandThroughput
+	}
+	if in.WarmThroughput != nil {
+		t.Warm = in.WarmThroughput
 	}
 	if in.TableClass != nil {
 		t.Class = *in.TableClass

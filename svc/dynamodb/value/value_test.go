@@ -154,6 +154,25 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// FuzzItem holds that an item that is legal comes back from the store as it went in.
+func FuzzItem(f *testing.F) {
+	f.Add([]byte(`{"a":{"S":"x"},"b":{"L":[{"N":"1.50"},{"M":{"c":{"BS":["AQI="]}}}]},"c":{"NULL":true},"d":{"NS":["-1","2E5"]}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var it dynamodb.Item
+		if json.Unmarshal(text, &it) != nil || CheckItem(it) != nil {
+			return
+		}
+		size := ItemSize(it)
+		got, n, err := Decode(Encode(it, size))
+		if err != nil || n != size || !EqualItems(got, it) {
+			t.Fatalf("%v came back as %v, %v", it, got, err)
+		}
+		if CheckItem(got) != nil || ItemSize(got) != size {
+			t.Fatalf("%v is not what it was", got)
+		}
+	})
+}
+
 func BenchmarkDecode(b *testing.B) {
 	it := dynamodb.Item{}
 	for _, n := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
