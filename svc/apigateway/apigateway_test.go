@@ -1,0 +1,38 @@
+package apigateway
+
+import (
+	"log/slog"
+	"testing"
+
+	api "github.com/tule-cloud/tule/api/apigateway"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/script"
+)
+
+func newTest(h *script.House) *Service {
+	return New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Logger: slog.New(slog.DiscardHandler), Peers: h})
+}
+
+func TestScripts(t *testing.T) {
+	script.Run(t, "testdata/control", func(t *testing.T, h *script.House) []aws.Route {
+		h.Add(fakeRoles())
+		return newTest(h).Routes()
+	})
+}
+
+// Every route is of this service, once, and says what it needs.
+func TestRoutes(t *testing.T) {
+	h := script.New()
+	t.Cleanup(func() { h.Store.Close() })
+	seen := map[string]bool{}
+	for _, r := range newTest(h).Routes() {
+		if r.Op.Service != api.Service || seen[r.Op.Name] {
+			t.Errorf("%s: twice, or of another service", r.Op.Name)
+		}
+		seen[r.Op.Name] = true
+		needs, err := r.Guard(h.Context(t.Context()), r.New())
+		if err != nil || len(needs) == 0 || needs[0].Action != "apigateway:"+r.Op.Method {
+			t.Errorf("%s needs %v, %v", r.Op.Name, needs, err)
+		}
+	}
+}

@@ -1,0 +1,5 @@
+package apigateway
+
+type programCache struct{}
+
+func newProgramCache() programCache { return programCache{} }
