@@ -19,7 +19,9 @@ type Network interface {
 
 // An Enterer is a Network that can be entered: Enter runs fn on a thread that is in
 // it, where listeners are opened like any others. Attach opens all its ports in one
-// such go, since entering anew for each is most of what attaching costs.
+// such go, since entering anew for each is most of what attaching costs. A Network
+// that has the method and cannot be entered after all returns errors.ErrUnsupported
+// without running fn; its ports are opened one by one.
 type Enterer interface {
 	Enter(fn func() error) error
 }
@@ -121,13 +123,7 @@ func (a *attachment) open(n Network, s Services) error {
 		}
 		return nil
 	}
-	var err error
-	if e, ok := n.(Enterer); ok {
-		err = e.Enter(func() error { return listen(HostNetwork{}) })
-	} else {
-		err = listen(n)
-	}
-	if err != nil {
+	if err := within(n, listen); err != nil {
 		return err
 	}
 	a.wg.Go(func() { s.Resolver.servePacket(a.ctx, pc, a.wg.Go) })
@@ -135,6 +131,21 @@ func (a *attachment) open(n Network, s Services) error {
 		a.wg.Go(func() { a.accept(l, port, streams[port]) })
 	}
 	return nil
+}
+
+// within runs listen with n, or inside it where it can be entered.
+func within(n Network, listen func(Network) error) error {
+	if e, ok := n.(Enterer); ok {
+		entered := false
+		err := e.Enter(func() error {
+			entered = true
+			return listen(HostNetwork{})
+		})
+		if entered || !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	return listen(n)
 }
 
 // accept hands the connections of l to sink until l is closed. Out of file

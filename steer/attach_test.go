@@ -3,6 +3,7 @@ package steer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -54,6 +55,41 @@ func (m *mapped) dial(t *testing.T, port string) *net.TCPConn {
 	}
 	t.Cleanup(func() { c.Close() })
 	return c.(*net.TCPConn)
+}
+
+// closedOff is a mapped network that has the method to enter it, and cannot be entered.
+type closedOff struct {
+	mapped
+	err   error
+	tried int
+}
+
+func (c *closedOff) Enter(func() error) error {
+	c.tried++
+	return c.err
+}
+
+// TestCannotEnter: ports are opened one by one where the network cannot be entered,
+// and not at all where entering it fails otherwise.
+func TestCannotEnter(t *testing.T) {
+	r, err := NewResolver(ResolverOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Services{Resolver: r, Streams: map[uint16]Sink{80: NewGate(nil)}}
+	n := &closedOff{err: fmt.Errorf("not root: %w", errors.ErrUnsupported)}
+	detach, err := Attach(t.Context(), n, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer detach()
+	if len(n.ports) != 3 || n.tried != 1 {
+		t.Errorf("opened %v after %d tries to enter", n.ports, n.tried)
+	}
+	n = &closedOff{err: io.ErrUnexpectedEOF}
+	if _, err := Attach(t.Context(), n, s); !errors.Is(err, io.ErrUnexpectedEOF) || len(n.ports) > 0 {
+		t.Errorf("%v, with %v open", err, n.ports)
+	}
 }
 
 func attachMapped(t *testing.T, streams map[uint16]Sink) (*mapped, func()) {

@@ -64,10 +64,8 @@ func MaybeChild() {
 	// Capabilities are a thread's: all that follows happens on this one.
 	runtime.LockOSThread()
 	report := childReport{Code: exitFailed}
-	if err := becomeCommand(parent, &report); err != nil {
-		report.Error = err.Error()
-		json.NewEncoder(parent).Encode(report)
-	}
+	report.Error = becomeCommand(parent, &report).Error()
+	json.NewEncoder(parent).Encode(report)
 	os.Exit(report.Code)
 }
 

@@ -130,9 +130,7 @@ func (sc *scope) put(st *state, name string, v any) error {
 func (sc *scope) remove(name string) {
 	for s := sc; s != nil; s = s.up {
 		delete(s.vars, name)
-		if _, ok := s.args[name]; ok {
-			delete(s.args, name)
-		}
+		delete(s.args, name)
 	}
 }
 

@@ -234,7 +234,8 @@ func (s *suite) failure(t *testing.T, c *testCase, p aws.Protocol, op *aws.Opera
 	if err := MarshalError(p, op.Service, e, "foo-id").Send(w); err != nil {
 		t.Fatal(err)
 	}
-	want := &httptest.ResponseRecorder{Code: c.Response.StatusCode, HeaderMap: map[string][]string{}}
+	want := httptest.NewRecorder()
+	want.Code = c.Response.StatusCode
 	for k, v := range c.Response.Headers {
 		want.Header().Set(k, v)
 	}

@@ -41,8 +41,6 @@ type node struct {
 	elemName, keyName, valName string
 	named                      bool
 	json                       bool // jsonvalue
-	// appends and parses tell through which of T and *T a hand-coded type works
-	appends, parses bool
 }
 
 // A location is where in an HTTP message a member lies.
