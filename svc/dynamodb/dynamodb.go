@@ -11,6 +11,8 @@
 //   - Items past their time to live are deleted within minutes, not days; see Run.
 //   - Throughput is kept and described, and never throttled.
 //   - Attributes come back in the order of their names.
+//   - A batch of writes happens as a whole or not at all, and leaves nothing
+//     unprocessed; a batch of reads does so only beyond 16 MB.
 //   - Secondary indexes and streams are refused (501) until they are built.
 //
 // An item lies in the store under its table's space, a hash of its partition key,
