@@ -58,16 +58,18 @@ func benchmarkStart(b *testing.B, rest time.Duration) {
 		}
 		gone = append(gone, time.Since(t))
 	}
-	ms := func(d []time.Duration) float64 {
-		slices.Sort(d)
-		return float64(d[len(d)/2].Microseconds()) / 1000
-	}
-	b.ReportMetric(ms(ended)-ms(bare), "ms-more")
-	b.ReportMetric(ms(bare), "ms-bare")
-	b.ReportMetric(ms(started), "ms-started")
-	b.ReportMetric(ms(ended), "ms-ended")
-	b.ReportMetric(ms(gone), "ms-gone")
+	b.ReportMetric(median(ended)-median(bare), "ms-more")
+	b.ReportMetric(median(bare), "ms-bare")
+	b.ReportMetric(median(started), "ms-started")
+	b.ReportMetric(median(ended), "ms-ended")
+	b.ReportMetric(median(gone), "ms-gone")
 	b.ReportMetric(0, "ns/op")
+}
+
+// median is in milliseconds.
+func median(d []time.Duration) float64 {
+	slices.Sort(d)
+	return float64(d[len(d)/2].Microseconds()) / 1000
 }
 
 func pipe(b *testing.B) (r, w *os.File) {

@@ -268,6 +268,14 @@ func (j *jail) listen(network, addr string) (net.Listener, error) {
 	return listenIn(j.netns, network, addr)
 }
 
+// enter implements cell.
+func (j *jail) enter(fn func() error) error {
+	if j.engine.found.User { // this process has no rights in the network's user namespace
+		return errors.ErrUnsupported
+	}
+	return inNetwork(j.netns, fn)
+}
+
 // listenPacket implements cell.
 func (j *jail) listenPacket(network, addr string) (net.PacketConn, error) {
 	ap, err := literal(addr)

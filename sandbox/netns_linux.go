@@ -24,7 +24,7 @@ func inNetwork(ns *os.File, f func() error) error {
 			return
 		}
 		defer home.Close()
-		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+		if err := enter(ns); err != nil {
 			runtime.UnlockOSThread()
 			errc <- fmt.Errorf("entering the sandbox's network: %w", err)
 			return
@@ -38,6 +38,19 @@ func inNetwork(ns *os.File, f func() error) error {
 	return <-errc
 }
 
+// enter moves this thread. The file cannot be closed meanwhile, and its number become another's.
+func enter(ns *os.File) error {
+	c, err := ns.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	if err := c.Control(func(fd uintptr) { failed = unix.Setns(int(fd), unix.CLONE_NEWNET) }); err != nil {
+		return ErrClosed
+	}
+	return failed
+}
+
 // literal refuses what would need a resolver: it would ask the host's.
 func literal(addr string) (netip.AddrPort, error) {
 	ap, err := netip.ParseAddrPort(addr)
@@ -47,9 +60,12 @@ func literal(addr string) (netip.AddrPort, error) {
 	return ap, nil
 }
 
+// listenIn listens without multipath TCP, Go's default for listeners: the loopback has one path.
 func listenIn(ns *os.File, network, addr string) (l net.Listener, err error) {
 	err = inNetwork(ns, func() (err error) {
-		l, err = new(net.ListenConfig).Listen(context.Background(), network, addr)
+		var c net.ListenConfig
+		c.SetMultipathTCP(false)
+		l, err = c.Listen(context.Background(), network, addr)
 		return err
 	})
 	return l, err

@@ -151,6 +151,9 @@ func (c *plain) memoryPeak() (int64, error) { return 0, errors.ErrUnsupported }
 
 func (c *plain) release() error { return os.RemoveAll(c.tmp) }
 
+// enter refuses: the network is the host's, whose ports are not the sandbox's to take.
+func (c *plain) enter(func() error) error { return errors.ErrUnsupported }
+
 func (c *plain) listen(network, _ string) (net.Listener, error) {
 	return new(net.ListenConfig).Listen(context.Background(), network, "127.0.0.1:0")
 }
