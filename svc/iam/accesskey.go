@@ -1,0 +1,282 @@
+package iam
+
+import (
+	"context"
+	"encoding/base32"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	api "github.com/tule-cloud/tule/api/iam"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
+)
+
+// An accessKey is a long-term credential, of a user or of an account's root.
+type accessKey struct {
+	ID, Secret string
+	User       string // name; "" for root
+	Status     string
+	Created    time.Time
+}
+
+var (
+	keys     = store.NewTable[accessKey]("iam", "key")    // id
+	rootKeys = store.NewTable[struct{}]("iam", "rootkey") // id
+)
+
+// maxKeys is how many access keys a user, or root, has at most.
+const maxKeys = 2
+
+func (s *Service) keyRoutes() []aws.Route {
+	return []aws.Route{
+		api.CreateAccessKey.To(s.createAccessKey, on(s, user, func(in *api.CreateAccessKeyRequest) *string { return in.UserName })),
+		api.ListAccessKeys.To(s.listAccessKeys, on(s, user, func(in *api.ListAccessKeysRequest) *string { return in.UserName })),
+		api.UpdateAccessKey.To(s.updateAccessKey, on(s, user, func(in *api.UpdateAccessKeyRequest) *string { return in.UserName })),
+		api.DeleteAccessKey.To(s.deleteAccessKey, on(s, user, func(in *api.DeleteAccessKeyRequest) *string { return in.UserName })),
+		api.GetAccessKeyLastUsed.To(s.getAccessKeyLastUsed, s.guardKey),
+	}
+}
+
+// newKeyID is an id as AWS makes them: the account is in its bits 1 to 40.
+func newKeyID(random io.Reader, prefix, account string) string {
+	var b [10]byte
+	if _, err := io.ReadFull(random, b[:]); err != nil {
+		panic("iam: the source of randomness failed: " + err.Error())
+	}
+	n, _ := strconv.ParseUint(account, 10, 64)
+	head := 1<<47 | n<<7 | uint64(b[5]&0x7f)
+	for i := range 6 {
+		b[i] = byte(head >> (40 - 8*i))
+	}
+	return prefix + base32.StdEncoding.EncodeToString(b[:])
+}
+
+// keyAccount is the account in an access key's id.
+func keyAccount(id string) (string, bool) {
+	if len(id) != 20 {
+		return "", false
+	}
+	b, err := base32.StdEncoding.DecodeString(id[4:])
+	if err != nil || b[0]&0x80 == 0 {
+		return "", false
+	}
+	n := uint64(0)
+	for _, c := range b[:6] {
+		n = n<<8 | uint64(c)
+	}
+	a := strconv.FormatUint(n&(1<<47-1)>>7, 10)
+	if len(a) > 12 {
+		return "", false
+	}
+	return strings.Repeat("0", 12-len(a)) + a, true
+}
+
+// newKey makes an access key for a user, or for root where user is "".
+func (s *Service) newKey(ctx context.Context, account, userName string) (*accessKey, error) {
+	k := accessKey{ID: newKeyID(s.random, "AKIA", account), Secret: aws.RandomID(s.random, aws.Base62+"+/", 40),
+		Status: api.StatusTypeActive, Created: s.now()}
+	return &k, s.change(ctx, account, func(tx store.Tx) error {
+		taken, err := keys.Has(ctx, tx, scope(account), k.ID)
+		if err != nil || taken {
+			return errors.Join(err, errTaken(taken))
+		}
+		ids, err := owned(ctx, tx, account, userName)
+		if err != nil {
+			return err
+		}
+		if len(ids) >= maxKeys {
+			return api.LimitExceededException("Cannot exceed quota for AccessKeysPerUser: %d", maxKeys)
+		}
+		k.User = ""
+		if userName == "" {
+			err = rootKeys.Put(tx, scope(account), struct{}{}, k.ID)
+		} else {
+			var u *principal
+			if u, err = load(ctx, tx, account, user, userName); err == nil {
+				u.Keys, k.User = append(u.Keys, k.ID), u.Name
+				err = u.save(tx, account)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		return keys.Put(tx, scope(account), k, k.ID)
+	})
+}
+
+func errTaken(taken bool) error {
+	if taken {
+		return aws.Unavailable("Please try again.")
+	}
+	return nil
+}
+
+// owned are the ids of a user's access keys, or of root's where user is "".
+func owned(ctx context.Context, r store.Reader, account, userName string) ([]string, error) {
+	if userName != "" {
+		u, err := load(ctx, r, account, user, userName)
+		if err != nil {
+			return nil, err
+		}
+		return u.Keys, nil
+	}
+	var ids []string
+	for e, err := range rootKeys.List(ctx, r, scope(account), store.ListOptions{}) {
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, e.Key.String(0))
+	}
+	return ids, nil
+}
+
+func (s *Service) createAccessKey(ctx context.Context, in *api.CreateAccessKeyRequest) (*api.CreateAccessKeyResponse, error) {
+	name, err := named(ctx, in.UserName)
+	if err != nil {
+		return nil, err
+	}
+	k, err := s.newKey(ctx, account(ctx), name)
+	if err != nil {
+		return nil, err
+	}
+	return &api.CreateAccessKeyResponse{AccessKey: &api.AccessKey{AccessKeyId: &k.ID, CreateDate: &k.Created,
+		SecretAccessKey: &k.Secret, Status: &k.Status, UserName: &k.User}}, nil
+}
+
+func (s *Service) listAccessKeys(ctx context.Context, in *api.ListAccessKeysRequest) (*api.ListAccessKeysResponse, error) {
+	name, err := named(ctx, in.UserName)
+	if err != nil {
+		return nil, err
+	}
+	a := account(ctx)
+	var all []api.AccessKeyMetadata
+	err = s.store.View(ctx, func(r store.Reader) error {
+		ids, err := owned(ctx, r, a, name)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			k, err := keys.Get(ctx, r, scope(a), id)
+			if err != nil {
+				return err
+			}
+			all = append(all, api.AccessKeyMetadata{AccessKeyId: &k.ID, CreateDate: &k.Created, Status: &k.Status, UserName: &k.User})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	part, next, err := cut(all, page{in.Marker, in.MaxItems}, func(k *api.AccessKeyMetadata) string { return *k.AccessKeyId })
+	return &api.ListAccessKeysResponse{AccessKeyMetadata: part, IsTruncated: more(next), Marker: next}, err
+}
+
+// editKey changes, or with a nil result deletes, an access key of a user.
+func (s *Service) editKey(ctx context.Context, userName *string, id string, fn func(accessKey) *accessKey) error {
+	name, err := named(ctx, userName)
+	if err != nil {
+		return err
+	}
+	a := account(ctx)
+	return s.change(ctx, a, func(tx store.Tx) error {
+		ids, err := owned(ctx, tx, a, name)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(ids, id) {
+			return api.NoSuchEntityException("The Access Key with id %s cannot be found.", id)
+		}
+		k, err := keys.Get(ctx, tx, scope(a), id)
+		if err != nil {
+			return err
+		}
+		if after := fn(k); after != nil {
+			return keys.Put(tx, scope(a), *after, id)
+		}
+		return s.dropKey(ctx, tx, a, &k)
+	})
+}
+
+func (s *Service) dropKey(ctx context.Context, tx store.Tx, account string, k *accessKey) error {
+	if err := errors.Join(keys.Delete(tx, scope(account), k.ID), lastUses.Delete(tx, scope(account), k.ID)); err != nil {
+		return err
+	}
+	if k.User == "" {
+		return rootKeys.Delete(tx, scope(account), k.ID)
+	}
+	u, err := load(ctx, tx, account, user, k.User)
+	if err != nil {
+		return err
+	}
+	u.Keys = slices.DeleteFunc(u.Keys, func(id string) bool { return id == k.ID })
+	return u.save(tx, account)
+}
+
+func (s *Service) updateAccessKey(ctx context.Context, in *api.UpdateAccessKeyRequest) (*aws.Empty, error) {
+	return nil, s.editKey(ctx, in.UserName, *in.AccessKeyId, func(k accessKey) *accessKey {
+		k.Status = *in.Status
+		return &k
+	})
+}
+
+func (s *Service) deleteAccessKey(ctx context.Context, in *api.DeleteAccessKeyRequest) (*aws.Empty, error) {
+	return nil, s.editKey(ctx, in.UserName, *in.AccessKeyId, func(accessKey) *accessKey { return nil })
+}
+
+// guardKey asks for the user who has the key.
+func (s *Service) guardKey(ctx context.Context, in *api.GetAccessKeyLastUsedRequest) ([]aws.Access, error) {
+	k, err := s.key(ctx, account(ctx), *in.AccessKeyId)
+	if err != nil {
+		return nil, err
+	}
+	if k == nil || k.User == "" {
+		return []aws.Access{{Resource: "*"}}, nil
+	}
+	return s.guard(ctx, user, &k.User, nil)
+}
+
+// key reads an access key; nil if there is none of that id in the account.
+func (s *Service) key(ctx context.Context, account, id string) (k *accessKey, err error) {
+	err = s.store.View(ctx, func(r store.Reader) error {
+		have, err := keys.Get(ctx, r, scope(account), id)
+		if err == nil {
+			k = &have
+		}
+		return ignoreMissing(err)
+	})
+	return k, err
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func (s *Service) getAccessKeyLastUsed(ctx context.Context, in *api.GetAccessKeyLastUsedRequest) (*api.GetAccessKeyLastUsedResponse, error) {
+	k, err := s.key(ctx, account(ctx), *in.AccessKeyId)
+	if err != nil {
+		return nil, err
+	}
+	if k == nil {
+		return nil, api.NoSuchEntityException("The Access Key with id %s cannot be found.", *in.AccessKeyId)
+	}
+	last, err := s.lastUse(ctx, account(ctx), k.ID)
+	if err != nil {
+		return nil, err
+	}
+	region, service := "N/A", "N/A"
+	out := &api.GetAccessKeyLastUsedResponse{UserName: &k.User, AccessKeyLastUsed: &api.AccessKeyLastUsed{Region: &region, ServiceName: &service}}
+	if !last.At.IsZero() {
+		out.AccessKeyLastUsed.LastUsedDate = &last.At
+		if last.Region != "" {
+			region = last.Region
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,99 @@
+// Package iam is Identity and Access Management: users, groups, roles, access keys
+// and policies, and what they add up to for a caller. It is also what the front
+// door knows of identity: Key finds the owner of an access key, Policies all that
+// bears on what a caller does.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html
+//
+// What differs from AWS on purpose:
+//   - Nothing is eventually consistent: a change holds for every request that
+//     begins after its answer.
+//   - The managed policies of AWS are those that people name (see managed/), at one
+//     version each; ReadOnlyAccess and PowerUserAccess say what their names do, for
+//     the services that Tule has.
+//   - Trust policies keep the ARNs of principals as written: a user who is deleted
+//     and made again under the same name is trusted again, and a principal need not
+//     exist when it is named.
+//   - The last use of a key or role is kept to the minute, in memory for as long,
+//     and without the name of the service.
+//
+// Users, groups and roles are one kind of record, the principal, since most of what
+// can be done to one can be done to each. A principal carries its inline policies
+// and the ARNs of its managed ones. Every change of an account writes the account's
+// stamp anew, a random text; a cache is good for as long as the stamp that it was
+// filled under stands in the store.
+package iam
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/policy"
+	"github.com/tule-cloud/tule/store"
+)
+
+// Options furnish a Service. All are required but Logger.
+type Options struct {
+	Store  store.Store
+	Clock  aws.Clock
+	Random io.Reader // of ids and secrets
+	Logger *slog.Logger
+}
+
+// A Service answers IAM's operations and knows what callers may do.
+type Service struct {
+	store    store.Store
+	clock    aws.Clock
+	random   io.Reader
+	logger   *slog.Logger
+	compiled *policy.Cache
+	cache    cache
+	uses     uses
+	catalog  catalog
+}
+
+// New returns a Service that keeps its state in o.Store.
+func New(o Options) *Service {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger,
+		compiled: policy.NewCache(0), cache: newCache(), uses: newUses(), catalog: newCatalog()}
+}
+
+// Routes are the operations that the service answers.
+func (s *Service) Routes() []aws.Route {
+	var all []aws.Route
+	for _, of := range [][]aws.Route{
+		s.userRoutes(), s.groupRoutes(), s.roleRoutes(), s.keyRoutes(),
+		s.inlineRoutes(), s.policyRoutes(), s.versionRoutes(), s.attachRoutes(),
+		s.boundaryRoutes(), s.tagRoutes(), s.accountRoutes(),
+	} {
+		all = append(all, of...)
+	}
+	return all
+}
+
+// stamps hold a text for each account that is another after every change.
+var stamps = store.NewTable[[]byte]("iam", "stamp")
+
+// scope is where an account's identities are: IAM knows no regions.
+func scope(account string) store.Scope { return store.Scope{Account: account} }
+
+// change runs fn in a transaction on the state of an account, and stamps it.
+func (s *Service) change(ctx context.Context, account string, fn func(tx store.Tx) error) error {
+	stamp := []byte(aws.RandomID(s.random, aws.Hex, 32))
+	return s.store.Update(ctx, func(tx store.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return stamps.Put(tx, scope(account), stamp)
+	})
+}
+
+// now is the time as IAM tells it: to the second.
+func (s *Service) now() time.Time { return s.clock.Now().UTC().Truncate(time.Second) }
+
+func account(ctx context.Context) string { return aws.RequestOf(ctx).Account() }
