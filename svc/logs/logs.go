@@ -73,7 +73,7 @@ func (s *Service) Routes() []aws.Route {
 		api.DeleteLogGroup.To(s.deleteLogGroup, onGroup(s, func(in *api.DeleteLogGroupRequest) *string { return in.LogGroupName })),
 		api.DescribeLogGroups.To(s.describeLogGroups, guardAllGroups),
 
-		api.CreateLogStream.To(s.createLogStream, onStream(s, func(in *api.CreateLogStreamRequest) (*string, *string) { return in.LogGroupName, nil })),
+		api.CreateLogStream.To(s.createLogStream, onStream(s, func(in *api.CreateLogStreamRequest) (*string, *string) { return in.LogGroupName, in.LogStreamName })),
 		api.DeleteLogStream.To(s.deleteLogStream, onStream(s, func(in *api.DeleteLogStreamRequest) (*string, *string) { return in.LogGroupName, in.LogStreamName })),
 		api.DescribeLogStreams.To(s.describeLogStreams, onGroup(s, func(in *api.DescribeLogStreamsRequest) *string { return either(in.LogGroupName, in.LogGroupIdentifier) })),
 
