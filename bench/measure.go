@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -214,10 +215,9 @@ func benchDynamoDB(ctx context.Context, r *rig) ([]row, error) {
 	defer db.Close()
 	var tule, floor float64
 	for range 2 { // the second of each counts
-		tule, err = rate(ctx, 32, 3*time.Second, func(w, i int) error {
+		tule, err = r.load(ctx, 32, 3*time.Second, func(w, i int) *http.Request {
 			body := fmt.Sprintf(`{"TableName":"bench","Item":{"id":{"S":"%d-%d"},"text":{"S":"%s"},"n":{"N":"%d"}}}`, w, i, text, i)
-			_, err := r.call(r.request("POST", "/", "dynamodb", "DynamoDB_20120810.PutItem", []byte(body)))
-			return err
+			return r.request("POST", "/", "dynamodb", "DynamoDB_20120810.PutItem", []byte(body))
 		})
 		if err != nil {
 			return nil, err
