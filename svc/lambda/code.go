@@ -1,0 +1,284 @@
+package lambda
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+
+	api "github.com/tule-cloud/tule/api/lambda"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/blob"
+	"github.com/tule-cloud/tule/store"
+)
+
+// Limits of code, in bytes.
+const (
+	maxZipped   = 50 << 20
+	maxUnzipped = 250 << 20
+)
+
+// checkSource refuses code that does not come as a zip file in the request.
+func checkSource(zip []byte, bucket, key, kms *string) error {
+	switch {
+	case zip != nil && (bucket != nil || key != nil):
+		return invalid("Please do not provide other FunctionCode parameters when providing a ZipFile.")
+	case bucket != nil || key != nil:
+		// There is no S3 here yet, and so no bucket.
+		return invalid("Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist")
+	case zip == nil:
+		return invalid("Please provide a source for function code.")
+	case kms != nil:
+		return unbuilt("Encryption of functions by keys of KMS is")
+	case len(zip) == 0:
+		return invalid("Uploaded file must be a non-empty zip")
+	case len(zip) > maxZipped:
+		return aws.Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Zipped size must be smaller than %d bytes", maxZipped)
+	}
+	return nil
+}
+
+// An upload is a zip file that is on disk, sound, and unpacked, but belongs to no
+// function yet.
+type upload struct {
+	s    *Service
+	blob string
+	code code
+}
+
+// upload checks, unpacks and writes a zip file. The caller calls done when the
+// transaction with keep in it has ended.
+func (s *Service) upload(ctx context.Context, zip []byte) (*upload, error) {
+	sum := sha256.Sum256(zip)
+	u := &upload{s: s, code: code{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(zip))}}
+	_, release, err := s.code.open(u.code.SHA256, func() (io.ReaderAt, int64, func() error, error) {
+		return bytes.NewReader(zip), int64(len(zip)), func() error { return nil }, nil
+	})
+	if err != nil {
+		return nil, badZip(err)
+	}
+	release()
+	s.uploads.RLock()
+	info, err := s.Blobs.Put(ctx, bytes.NewReader(zip), maxZipped)
+	if err != nil {
+		s.uploads.RUnlock()
+		if errors.Is(err, blob.ErrFull) {
+			return nil, aws.Unavailable("The disk is full.").Because(err)
+		}
+		return nil, err
+	}
+	u.blob = info.Name
+	return u, nil
+}
+
+// badZip is AWS's error for a zip that cannot be used.
+func badZip(err error) error {
+	switch {
+	case errors.Is(err, errTooLarge):
+		return invalid("Unzipped size must be smaller than %d bytes", maxUnzipped).Because(err)
+	case errors.Is(err, errBadZip):
+		return invalid("Could not unzip uploaded file. Please check your file, then try to upload again.").Because(err)
+	}
+	return err
+}
+
+// keep lets a version have the code. A zip that was there already is used again.
+func (u *upload) keep(ctx context.Context, tx store.Tx, scope store.Scope) (code, error) {
+	rec, err := zipRecords.Get(ctx, tx, scope, u.code.SHA256)
+	if errors.Is(err, store.ErrNotFound) {
+		rec, err = zipRecord{Blob: u.blob, Size: u.code.Size}, nil
+	}
+	if err != nil {
+		return code{}, err
+	}
+	rec.Refs++
+	return u.code, zipRecords.Put(tx, scope, rec, u.code.SHA256)
+}
+
+// done removes the file if nobody kept it.
+func (u *upload) done() {
+	defer u.s.uploads.RUnlock()
+	// Should this fail, the next start removes it.
+	if used, err := u.s.blobs(context.Background()); err == nil && !used[u.blob] {
+		u.s.warn("remove an unused zip file", u.s.Blobs.Delete(u.blob))
+	}
+}
+
+// reuse lets one more version have code that another has.
+func reuse(ctx context.Context, tx store.Tx, scope store.Scope, c code) error {
+	rec, err := zipRecords.Get(ctx, tx, scope, c.SHA256)
+	if err != nil {
+		return err
+	}
+	rec.Refs++
+	return zipRecords.Put(tx, scope, rec, c.SHA256)
+}
+
+// trash is what nothing refers to any more, once its transaction is through.
+type trash struct{ blobs, sums []string }
+
+// drop takes code away from a version.
+func (t *trash) drop(ctx context.Context, tx store.Tx, scope store.Scope, c code) error {
+	rec, err := zipRecords.Get(ctx, tx, scope, c.SHA256)
+	if err != nil {
+		return err
+	}
+	if rec.Refs--; rec.Refs > 0 {
+		return zipRecords.Put(tx, scope, rec, c.SHA256)
+	}
+	t.blobs, t.sums = append(t.blobs, rec.Blob), append(t.sums, c.SHA256)
+	return zipRecords.Delete(tx, scope, c.SHA256)
+}
+
+func (s *Service) empty(t *trash) {
+	for _, b := range t.blobs {
+		s.warn("remove a zip file", s.Blobs.Delete(b))
+	}
+	for _, sum := range t.sums {
+		s.code.discard(sum)
+	}
+}
+
+// blobs are the files that records refer to.
+func (s *Service) blobs(ctx context.Context) (map[string]bool, error) {
+	var used map[string]bool
+	err := s.Store.View(ctx, func(r store.Reader) error {
+		used = map[string]bool{}
+		for e, err := range zipRecords.All(ctx, r) {
+			if err != nil {
+				return err
+			}
+			used[e.Record.Blob] = true
+		}
+		return nil
+	})
+	return used, err
+}
+
+// sweepBlobs removes files that nothing refers to: their upload was cut short.
+func (s *Service) sweepBlobs(ctx context.Context) error {
+	s.uploads.Lock()
+	defer s.uploads.Unlock()
+	used, err := s.blobs(ctx)
+	if err != nil {
+		return err
+	}
+	var stray []string
+	err = s.Blobs.Names(func(name string) bool {
+		if !used[name] {
+			stray = append(stray, name)
+		}
+		return true
+	})
+	for _, name := range stray {
+		err = errors.Join(err, s.Blobs.Delete(name))
+	}
+	return err
+}
+
+// folder is where a version's code lies, unpacked, until release.
+func (s *Service) folder(ctx context.Context, at ref, c code) (path string, release func(), err error) {
+	return s.code.open(c.SHA256, func() (io.ReaderAt, int64, func() error, error) {
+		var rec zipRecord
+		err := s.Store.View(ctx, func(r store.Reader) (err error) {
+			rec, err = zipRecords.Get(ctx, r, at.scope, c.SHA256)
+			return err
+		})
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		f, err := s.Blobs.Get(rec.Blob)
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		return f, rec.Size, f.Close, nil
+	})
+}
+
+func (s *Service) updateFunctionCode(ctx context.Context, in *api.UpdateFunctionCodeRequest) (*api.FunctionConfiguration, error) {
+	at, err := unqualified(ctx, in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	if in.ImageUri != nil {
+		return nil, invalid("Please don't provide ImageUri when updating a function with packageType Zip.")
+	}
+	if in.PublishTo != nil {
+		return nil, unbuilt("Capacity providers are")
+	}
+	if err := checkSource(in.ZipFile, in.S3Bucket, in.S3Key, in.SourceKMSKeyArn); err != nil {
+		return nil, err
+	}
+	if _, err := s.find(ctx, in.FunctionName, nil); err != nil {
+		return nil, err
+	}
+	up, err := s.upload(ctx, in.ZipFile)
+	if err != nil {
+		return nil, err
+	}
+	defer up.done()
+	var shown version
+	var gone *trash
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		gone = &trash{}
+		shown, err = s.replaceCode(ctx, tx, at, in, up, gone)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !aws.Value(in.DryRun) {
+		s.fleet.retire(at, 0)
+		s.empty(gone)
+	}
+	arn := at.arn("")
+	if shown.Number > 0 {
+		arn = at.arn(shown.label())
+	}
+	return shown.configuration(at, arn), nil
+}
+
+func (s *Service) replaceCode(ctx context.Context, tx store.Tx, at ref, in *api.UpdateFunctionCodeRequest, up *upload, gone *trash) (version, error) {
+	f, err := s.change(ctx, tx, at)
+	if err != nil {
+		return version{}, err
+	}
+	if in.RevisionId != nil && *in.RevisionId != f.Latest.Revision {
+		return version{}, revisionConflict("GetFunction/GetAlias")
+	}
+	old := f.Latest.Code
+	if len(in.Architectures) > 0 {
+		f.Latest.Arch = in.Architectures[0]
+	}
+	s.touch(&f.Latest, s.now())
+	if aws.Value(in.DryRun) {
+		f.Latest.Code = up.code
+		return f.Latest, nil
+	}
+	// First the new, then the old: they may be the same.
+	if f.Latest.Code, err = up.keep(ctx, tx, at.scope); err != nil {
+		return version{}, err
+	}
+	if err := gone.drop(ctx, tx, at.scope, old); err != nil {
+		return version{}, err
+	}
+	shown := f.Latest
+	if aws.Value(in.Publish) {
+		v, err := s.publish(ctx, tx, at, f, nil)
+		if err != nil {
+			return version{}, err
+		}
+		shown = *v
+	}
+	return shown, put(tx, functionRecords, at.scope, f, at.name)
+}
+
+// warn tells the operator of what went wrong without harm to a caller.
+func (s *Service) warn(what string, err error) {
+	if err != nil {
+		s.Logger.Warn("lambda: could not "+what, "error", err)
+	}
+}

@@ -1,0 +1,275 @@
+package lambda
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	api "github.com/tule-cloud/tule/api/lambda"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/runtimes"
+	"github.com/tule-cloud/tule/store"
+)
+
+// Limits that AWS's model does not tell.
+// https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+const (
+	maxTimeout     = 900   // seconds
+	maxMemory      = 10240 // MB
+	maxEnvironment = 4096  // bytes, as JSON
+	maxTags        = 50
+)
+
+// settings are the members that CreateFunction and UpdateFunctionConfiguration share;
+// nil is absent.
+type settings struct {
+	description, runtime, handler, role *string
+	memory, timeout                     *int32
+	environment                         *api.Environment
+	storage                             *api.EphemeralStorage
+	tracing                             *api.TracingConfig
+	logging                             *api.LoggingConfig
+}
+
+// apply changes v as asked for, and checks what comes out.
+func (s *Service) apply(ctx context.Context, v *version, in settings) error {
+	for _, m := range []struct {
+		to   *string
+		from *string
+	}{{&v.Description, in.description}, {&v.Runtime, in.runtime}, {&v.Handler, in.handler}, {&v.Role, in.role}} {
+		if m.from != nil {
+			*m.to = *m.from
+		}
+	}
+	if in.memory != nil {
+		v.Memory = *in.memory
+	}
+	if in.timeout != nil {
+		v.Timeout = *in.timeout
+	}
+	if in.storage != nil {
+		v.Storage = aws.Value(in.storage.Size)
+	}
+	if in.tracing != nil && in.tracing.Mode != nil {
+		v.Tracing = *in.tracing.Mode
+	}
+	if in.environment != nil {
+		v.Environment, v.HasEnv = in.environment.Variables, true
+	}
+	if err := v.setLogging(in.logging); err != nil {
+		return err
+	}
+	if err := v.check(); err != nil {
+		return err
+	}
+	if in.runtime != nil {
+		return s.checkRuntime(ctx, v.Runtime)
+	}
+	return nil
+}
+
+func (v *version) setLogging(in *api.LoggingConfig) error {
+	if in == nil {
+		return nil
+	}
+	if aws.Value(in.LogFormat) == api.LogFormatJson {
+		return unbuilt("The log format JSON is")
+	}
+	v.LogGroup = aws.Value(in.LogGroup)
+	if in.ApplicationLogLevel != nil || in.SystemLogLevel != nil {
+		return invalid("LogLevel is not supported when LogFormat is set to \"Text\". Remove LogLevel from your request or change the LogFormat to \"JSON\" and try again.")
+	}
+	return nil
+}
+
+func (v *version) check() error {
+	if v.Runtime == "" || v.Handler == "" && !runtimes.IsProvided(v.Runtime) {
+		return invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
+	}
+	if v.Timeout > maxTimeout {
+		return invalidValue(v.Timeout, "timeout", "Member must have value less than or equal to 900")
+	}
+	if v.Memory > maxMemory {
+		return invalidValue(v.Memory, "memorySize", "Member must have value less than or equal to 10240")
+	}
+	return checkEnvironment(v.Environment)
+}
+
+// reserved are the variables that Lambda sets itself.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+var reserved = []string{
+	"_HANDLER", "_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION", "AWS_EXECUTION_ENV",
+	"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION",
+	"AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_RUNTIME_API",
+	"AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN",
+	"LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT",
+}
+
+func checkEnvironment(vars map[string]string) error {
+	const prefix = "Lambda was unable to configure your environment variables because the environment variables you have provided "
+	var taken []string
+	for _, k := range slices.Sorted(maps.Keys(vars)) {
+		if slices.Contains(reserved, k) {
+			taken = append(taken, k)
+		}
+		if strings.ContainsRune(vars[k], 0) {
+			return invalid(prefix+"contain a zero byte: %s", k)
+		}
+	}
+	if len(taken) > 0 {
+		return invalid(prefix+"contains reserved keys that are currently not supported for modification. Reserved keys used in this request: %s",
+			strings.Join(taken, ", "))
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(vars); err != nil {
+		return err
+	}
+	if measured := bytes.TrimSpace(b.Bytes()); len(vars) > 0 && len(measured) > maxEnvironment {
+		return invalid(prefix+"exceeded the 4KB limit. String measured: %s", measured)
+	}
+	return nil
+}
+
+// checkRuntime refuses a runtime that this machine cannot run.
+func (s *Service) checkRuntime(ctx context.Context, runtime string) error {
+	if s.Runtimes == nil {
+		return nil
+	}
+	set, err := s.interpreters(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = set.Command(runtime, runtimes.CommandOptions{})
+	return err
+}
+
+// interpreters is Options.Runtimes, asked once.
+func (s *Service) interpreters(ctx context.Context) (*runtimes.Set, error) {
+	s.runtimesMu.Lock()
+	defer s.runtimesMu.Unlock()
+	if s.runtimesSet != nil {
+		return s.runtimesSet, nil
+	}
+	if s.Runtimes == nil {
+		return nil, errors.New("lambda: without Options.Runtimes nothing can be invoked")
+	}
+	set, err := s.Runtimes(context.WithoutCancel(ctx))
+	if err == nil {
+		s.runtimesSet = set
+	}
+	return set, err
+}
+
+// checkRole asks whether Lambda may assume the role, by doing so.
+func (s *Service) checkRole(ctx context.Context, at ref, role string) error {
+	_, err := s.roles.session(ctx, at, role)
+	var e *aws.Error
+	if errors.As(err, &e) && !e.Server() {
+		return invalid("The role defined for the function cannot be assumed by Lambda.").Because(err)
+	}
+	return err
+}
+
+// configuration is a version as answers show it, under the ARN given.
+func (v *version) configuration(at ref, arn string) *api.FunctionConfiguration {
+	sum, _ := hex.DecodeString(v.Code.SHA256)
+	group := v.group(at)
+	out := &api.FunctionConfiguration{
+		FunctionName: &at.name, FunctionArn: &arn, Version: ptr(v.label()), Description: &v.Description,
+		Runtime: &v.Runtime, Role: &v.Role, MemorySize: &v.Memory, Timeout: &v.Timeout,
+		CodeSha256: ptr(base64.StdEncoding.EncodeToString(sum)), CodeSize: &v.Code.Size,
+		LastModified: ptr(v.Modified.UTC().Format("2006-01-02T15:04:05.000-0700")), RevisionId: &v.Revision,
+		State: ptr(api.StateActive), LastUpdateStatus: ptr(api.LastUpdateStatusSuccessful),
+		PackageType: ptr(api.PackageTypeZip), Architectures: []string{v.Arch},
+		EphemeralStorage: &api.EphemeralStorage{Size: &v.Storage}, TracingConfig: &api.TracingConfigResponse{Mode: &v.Tracing},
+		SnapStart:     &api.SnapStartResponse{ApplyOn: ptr(api.SnapStartApplyOnNone), OptimizationStatus: ptr(api.SnapStartOptimizationStatusOff)},
+		LoggingConfig: &api.LoggingConfig{LogFormat: ptr(api.LogFormatText), LogGroup: &group},
+	}
+	if v.Handler != "" {
+		out.Handler = &v.Handler
+	}
+	if v.HasEnv {
+		out.Environment = &api.EnvironmentResponse{Variables: v.Environment}
+		if v.Environment == nil {
+			out.Environment.Variables = map[string]string{}
+		}
+	}
+	return out
+}
+
+// group is the log group that the version writes to.
+func (v *version) group(at ref) string {
+	if v.LogGroup != "" {
+		return v.LogGroup
+	}
+	return "/aws/lambda/" + at.name
+}
+
+func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.UpdateFunctionConfigurationRequest) (*api.FunctionConfiguration, error) {
+	at, err := unqualified(ctx, in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	if err := unbuiltSettings(in.VpcConfig, in.DeadLetterConfig, in.FileSystemConfigs, in.Layers, in.KMSKeyArn, in.SnapStart); err != nil {
+		return nil, err
+	}
+	if in.ImageConfig != nil || in.CapacityProviderConfig != nil || in.DurableConfig != nil {
+		return nil, unbuilt("Container images, capacity providers and durable functions are")
+	}
+	if in.Role != nil {
+		if err := s.checkRole(ctx, at, *in.Role); err != nil {
+			return nil, err
+		}
+	}
+	var f *function
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		if f, err = s.change(ctx, tx, at); err != nil {
+			return err
+		}
+		if in.RevisionId != nil && *in.RevisionId != f.Latest.Revision {
+			return revisionConflict("GetFunction/GetAlias")
+		}
+		err := s.apply(ctx, &f.Latest, settings{in.Description, in.Runtime, in.Handler, in.Role, in.MemorySize, in.Timeout,
+			in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig})
+		if err != nil {
+			return err
+		}
+		s.touch(&f.Latest, s.now())
+		return put(tx, functionRecords, at.scope, f, at.name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.fleet.retire(at, 0)
+	return f.Latest.configuration(at, at.arn("")), nil
+}
+
+func (s *Service) now() time.Time { return s.Clock.Now().Truncate(time.Millisecond) }
+
+// unbuiltSettings refuses settings that would have no effect here.
+func unbuiltSettings(vpc *api.VpcConfig, dead *api.DeadLetterConfig, files []api.FileSystemConfig, layers []string, key *string, snap *api.SnapStart) error {
+	switch {
+	case vpc != nil && len(vpc.SubnetIds)+len(vpc.SecurityGroupIds) > 0:
+		return unbuilt("Functions in a VPC are")
+	case dead != nil && aws.Value(dead.TargetArn) != "":
+		return unbuilt("Dead-letter queues are")
+	case len(files) > 0:
+		return unbuilt("File systems of functions are")
+	case len(layers) > 0:
+		return unbuilt("Layers are")
+	case aws.Value(key) != "":
+		return unbuilt("Encryption of functions by keys of KMS is")
+	case snap != nil && aws.Value(snap.ApplyOn) == api.SnapStartApplyOnPublishedVersions:
+		return unbuilt("SnapStart is")
+	}
+	return nil
+}

@@ -1,0 +1,379 @@
+package lambda
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/runtimes"
+	"github.com/tule-cloud/tule/sandbox"
+)
+
+// initLimit is how long a function may take to load.
+const initLimit = 10 * time.Second
+
+// exitGrace is how long a process may live on that has hung up.
+const exitGrace = time.Second
+
+// peakEvery is how often the memory used is read, at most.
+const peakEvery = 100 * time.Millisecond
+
+// An environment is one sandbox in which one version of a function runs. The fleet
+// owns it: whoever has it from acquire alone uses it, until release.
+type environment struct {
+	s       *Service
+	at      ref
+	version *version
+	id      string // 32 hex digits
+	stream  *stream
+
+	// Of the process, set by start.
+	sandbox *sandbox.Sandbox
+	talk    atomic.Pointer[runtimes.Environment] // fleet.close hangs up on it
+	closers []func()                             // in the order in which things were opened
+	until   time.Time
+	init    time.Duration // of the start that no REPORT has told yet
+
+	// The fleet's, under its mutex.
+	counted   bool // in the account's unreserved concurrency
+	doomed    bool
+	idleSince time.Time
+	rests     bool // frozen since, or about to be
+
+	busy     atomic.Bool
+	freezeMu sync.Mutex
+	frozen   bool
+
+	logMu sync.Mutex
+	tail  *tail
+
+	peak   int // MB
+	peakAt time.Time
+}
+
+func (s *Service) newEnvironment(t *target) *environment {
+	id := aws.RandomID(s.Random, aws.Hex, 32)
+	e := &environment{s: s, at: t.at, version: t.version, id: id}
+	e.stream = s.logs.stream(t.at, t.version.Role, t.version.group(t.at), runtimes.LogStream(s.Clock.Now(), t.version.label(), id))
+	return e
+}
+
+// log writes an event to the function's log stream.
+func (e *environment) log(text string) {
+	now := e.s.Clock.Now()
+	e.logMu.Lock()
+	defer e.logMu.Unlock()
+	text += "\n" // as AWS's have it
+	e.stream.append(now, text)
+	e.tail.add(text)
+}
+
+// follow sets who gets the log beside the stream; nil is nobody.
+func (e *environment) follow(t *tail) {
+	e.logMu.Lock()
+	e.tail = t
+	e.logMu.Unlock()
+}
+
+// start starts the process and loads the function, for the invoke cause. A failure
+// is what the function did wrong; an error is Tule's.
+func (e *environment) start(ctx context.Context, cause string, limit time.Duration) (failure *runtimes.Result, err error) {
+	ctx, cancel := e.s.within(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	begun := e.s.Clock.Now()
+	attached, err := e.launch(ctx, cause)
+	if err != nil {
+		return nil, err
+	}
+	if err := <-attached; err != nil {
+		return nil, err
+	}
+	in, err := e.talk.Load().Init(ctx)
+	e.init = e.s.Clock.Now().Sub(begun)
+	if err != nil && ctx.Err() != nil {
+		return nil, errInitTimeout
+	}
+	return in.Failure, err
+}
+
+var errInitTimeout = errors.New("lambda: the function took too long to load")
+
+// within is a context that ends after d of the service's clock.
+func (s *Service) within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	due, stop := s.Clock.After(d)
+	go func() {
+		select {
+		case <-due:
+			cancel()
+		case <-ctx.Done():
+			stop()
+		}
+	}()
+	return ctx, cancel
+}
+
+// onClose notes what is to be undone when the environment ends.
+func (e *environment) onClose(f func()) { e.closers = append(e.closers, f) }
+
+// launch starts the process. Steering is set up while the interpreter starts: attached
+// tells when it stands.
+func (e *environment) launch(ctx context.Context, cause string) (attached <-chan error, err error) {
+	s := e.s
+	if s.Host == nil {
+		return nil, errors.New("lambda: without Options.Host nothing can be invoked")
+	}
+	set, err := s.interpreters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plain := s.Host.Features().Isolation == sandbox.Process.String()
+	code, release, err := s.folder(ctx, e.at, e.version.Code)
+	if err != nil {
+		return nil, err
+	}
+	e.onClose(release)
+	opt := runtimes.CommandOptions{Unmounted: plain, MemoryMB: int(e.version.Memory)}
+	if plain {
+		opt.Provided = code + "/bootstrap"
+	}
+	cmd, err := set.Command(e.version.Runtime, opt)
+	if err != nil {
+		return nil, err
+	}
+	role, err := s.roles.session(ctx, e.at, e.version.Role)
+	if err != nil {
+		return nil, err
+	}
+	e.until = role.until
+	spec := e.spec(cmd, code, plain)
+	cfg := e.config(cause, code, plain)
+	env := e.environ(cmd, role, code, plain)
+	if cmd.HTTP {
+		return e.launchHTTP(ctx, spec, cfg, env, plain)
+	}
+	host, child, err := runtimes.Socketpair()
+	if err != nil {
+		return nil, err
+	}
+	defer child.Close()
+	e.talk.Store(runtimes.New(host, cfg))
+	spec.Env, spec.Inherit = env.List(), []*os.File{child}
+	if err := e.run(ctx, spec); err != nil {
+		return nil, err
+	}
+	return e.attach(), nil
+}
+
+// run starts the sandbox and gathers what its processes print.
+func (e *environment) run(ctx context.Context, spec sandbox.Spec) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	spec.Stdout, spec.Stderr = w, w
+	if e.sandbox, err = e.s.Host.Start(ctx, spec); err != nil {
+		r.Close()
+		return err
+	}
+	go e.gather(r)
+	return nil
+}
+
+// maxPrinted is the longest line that is one log event.
+const maxPrinted = 64 << 10
+
+// gather logs what processes print past the bootstrap: the function's children, and
+// interpreters in despair.
+func (e *environment) gather(r *os.File) {
+	defer r.Close()
+	in := bufio.NewReaderSize(r, maxPrinted)
+	for {
+		line, err := in.ReadSlice('\n')
+		if n := len(line); n > 0 {
+			if line[n-1] == '\n' {
+				line = line[:n-1]
+			}
+			e.log(string(line))
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return // the last process is gone
+		}
+	}
+}
+
+// attach steers AWS's names to Tule in the sandbox.
+func (e *environment) attach() <-chan error {
+	done := make(chan error, 1)
+	if e.s.Attach == nil {
+		done <- nil
+		return done
+	}
+	go func() {
+		detach, err := e.s.Attach(context.Background(), e.id, e.sandbox)
+		if err == nil {
+			e.onClose(detach)
+		}
+		done <- err
+	}()
+	return done
+}
+
+func (e *environment) config(cause, code string, plain bool) runtimes.Config {
+	v := e.version
+	cfg := runtimes.Config{
+		Runtime: v.Runtime, Handler: v.Handler, FunctionName: e.at.name, Version: v.label(), MemoryMB: int(v.Memory),
+		LogGroup: v.group(e.at), LogStream: e.stream.name, InitID: cause, Cause: cause,
+		Clock: e.s.Clock, Random: e.s.Random, Exited: e.exited,
+		Sink: func(l runtimes.Line) { e.log(l.Text) },
+	}
+	if plain {
+		cfg.TaskRoot = code
+	}
+	return cfg
+}
+
+// bundleInside is where sandboxes have the certificates that they trust.
+const bundleInside = "/etc/tule/bundle.pem"
+
+func (e *environment) environ(cmd runtimes.Command, role *session, code string, plain bool) runtimes.Environ {
+	v := e.version
+	env := runtimes.Environ{
+		Runtime: v.Runtime, Handler: v.Handler, FunctionName: e.at.name, Version: v.label(), Region: e.at.scope.Region,
+		MemoryMB: int(v.Memory), LogGroup: v.group(e.at), LogStream: e.stream.name,
+		AccessKeyID: role.key, SecretKey: role.secret, SessionToken: role.token,
+		RuntimeRoot: cmd.RuntimeRoot, ModulePath: cmd.ModulePath, User: v.Environment, Further: map[string]string{},
+	}
+	bundle := bundleInside
+	if plain {
+		env.TaskRoot, bundle = code, e.s.Trust.Bundle
+	}
+	if e.s.Trust.Bundle != "" {
+		for _, name := range []string{"AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {
+			env.Further[name] = bundle
+		}
+	}
+	if u, err := url.Parse(e.s.Endpoint); err == nil && u.Host != "" && (plain || e.s.Attach == nil) {
+		env.Further["AWS_ENDPOINT_URL"] = e.s.Endpoint
+		env.Further["LOCALSTACK_HOSTNAME"], env.Further["EDGE_PORT"] = u.Hostname(), u.Port()
+	}
+	return env
+}
+
+// spec is the sandbox without what is said elsewhere: variables, descriptors, output.
+func (e *environment) spec(cmd runtimes.Command, code string, plain bool) sandbox.Spec {
+	v := e.version
+	spec := sandbox.Spec{
+		ID: e.id, Argv: cmd.Argv, Code: code, Memory: int64(v.Memory) << 20, TmpSize: int64(v.Storage) << 20,
+	}
+	if plain {
+		spec.Code, spec.Dir = "", code
+		return spec
+	}
+	for _, m := range cmd.Mounts {
+		if !shown(m) {
+			spec.Mounts = append(spec.Mounts, sandbox.Mount{Host: m.Host, Inside: m.Inside})
+		}
+	}
+	if e.s.Trust.Bundle != "" {
+		spec.Mounts = append(spec.Mounts, sandbox.Mount{Host: e.s.Trust.Bundle, Inside: bundleInside})
+	}
+	if e.s.Attach != nil {
+		spec.Files = append(spec.Files, sandbox.File{Path: "/etc/resolv.conf", Content: []byte("nameserver 127.0.0.1\n")})
+	}
+	return spec
+}
+
+// shown reports whether every sandbox shows m already, as part of the host's runtime.
+func shown(m runtimes.Mount) bool {
+	switch m.Inside {
+	case "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl/certs",
+		"/etc/ssl/openssl.cnf", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted", "/etc/mime.types":
+		return true
+	}
+	return false
+}
+
+// exited says how the process ended that has hung up. One that lives on nevertheless
+// is killed.
+func (e *environment) exited(ctx context.Context) runtimes.Exit {
+	wait, cancel := e.s.within(ctx, exitGrace)
+	defer cancel()
+	end, err := e.sandbox.Wait(wait)
+	if err != nil {
+		e.sandbox.Kill()
+		if end, err = e.sandbox.Wait(ctx); err != nil {
+			return runtimes.Exit{Code: 1}
+		}
+	}
+	out := runtimes.Exit{Code: end.Code, OutOfMemory: end.OOM}
+	if end.Signal != 0 {
+		out.Signal = end.Signal.String()
+	}
+	return out
+}
+
+// used is the most memory that the environment has used, in MB.
+func (e *environment) used(now time.Time) int {
+	if e.peakAt.IsZero() || now.Sub(e.peakAt) >= peakEvery {
+		if n, err := e.sandbox.MemoryPeak(); err == nil {
+			e.peak = int((n + 1<<20 - 1) >> 20)
+		}
+		e.peakAt = now
+	}
+	return min(e.peak, int(e.version.Memory))
+}
+
+// freeze stops the processes, unless somebody uses them.
+func (e *environment) freeze() {
+	e.freezeMu.Lock()
+	defer e.freezeMu.Unlock()
+	if e.frozen || e.busy.Load() {
+		return
+	}
+	if err := e.sandbox.Freeze(); err != nil {
+		e.s.Logger.Debug("lambda: could not freeze an environment", "function", e.at.name, "error", err)
+		return
+	}
+	e.frozen = true
+}
+
+// thaw lets them go on.
+func (e *environment) thaw() error {
+	e.freezeMu.Lock()
+	defer e.freezeMu.Unlock()
+	if !e.frozen {
+		return nil
+	}
+	e.frozen = false
+	return e.sandbox.Thaw()
+}
+
+// hangUp ends the conversation, so that an invoke under way returns.
+func (e *environment) hangUp() {
+	if talk := e.talk.Load(); talk != nil {
+		_ = talk.Close() // twice is once too often, but no harm
+	}
+}
+
+// close ends the environment and frees all it had.
+func (e *environment) close() {
+	e.hangUp()
+	var err error
+	if e.sandbox != nil {
+		err = e.sandbox.Close()
+	}
+	for i := len(e.closers) - 1; i >= 0; i-- {
+		e.closers[i]()
+	}
+	if err != nil {
+		e.s.Logger.Warn("lambda: an environment did not end well", "function", e.at.name, "error", err)
+	}
+}

@@ -1,0 +1,362 @@
+package lambda
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	api "github.com/tule-cloud/tule/api/lambda"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
+)
+
+// freezeAfter is how long an environment runs on after an invoke. Freezing costs more
+// than a short invoke; one that is called again at once is not frozen at all.
+const freezeAfter = 10 * time.Millisecond
+
+// reapEvery is how often the fleet looks for environments that nobody needs.
+const reapEvery = 30 * time.Second
+
+// The fleet is all environments on this machine.
+type fleet struct {
+	s  *Service
+	wg sync.WaitGroup // environments that end
+
+	mu        sync.Mutex
+	functions map[ref]*crew
+	busy      map[store.Scope]int // invokes of functions without a reservation
+	reserved  map[store.Scope]int // what functions reserve together; absent is unknown
+	count     int                 // environments
+	freezing  bool                // the goroutine that freezes is there
+	closed    bool
+	stopped   chan struct{} // closed with it
+}
+
+// A crew is a function's environments.
+type crew struct {
+	busy int
+	idle []*environment // the one used last at the end
+	all  map[*environment]struct{}
+}
+
+// throttled is the refusal of an invoke for want of concurrency.
+func throttled(reason string) error {
+	return api.TooManyRequestsException("Rate Exceeded.").With(&api.TooManyRequestsExceptionDetail{Reason: &reason, Type: ptr("User")})
+}
+
+// acquire gives the caller an environment for the target: the one used last, or a new
+// one, which is still to be started. The caller gives it back by release.
+func (f *fleet) acquire(ctx context.Context, t *target) (e *environment, fresh bool, err error) {
+	spare := accountConcurrency
+	if t.function.Reserved == nil {
+		if spare, err = f.unreserved(ctx, t.at.scope); err != nil {
+			return nil, false, err
+		}
+	}
+	f.mu.Lock()
+	c, err := f.admit(t, spare)
+	if err != nil {
+		f.mu.Unlock()
+		return nil, false, err
+	}
+	e = f.reuse(c, t)
+	if e == nil {
+		if err := f.room(); err != nil {
+			f.tidy(t.at, c)
+			f.mu.Unlock()
+			return nil, false, err
+		}
+		e, fresh = f.s.newEnvironment(t), true
+		c.all[e] = struct{}{}
+		f.count++
+	}
+	e.busy.Store(true)
+	e.counted = t.function.Reserved == nil
+	c.busy++
+	if e.counted {
+		f.busy[t.at.scope]++
+	}
+	f.mu.Unlock()
+	if !fresh {
+		if err := e.thaw(); err != nil {
+			f.release(e, true)
+			return nil, false, err
+		}
+	}
+	return e, fresh, nil
+}
+
+// admit holds an invoke to the function's and the account's concurrency.
+func (f *fleet) admit(t *target, spare int) (*crew, error) {
+	if f.closed {
+		return nil, aws.Unavailable("Tule is stopping.")
+	}
+	c := f.functions[t.at]
+	if c == nil {
+		c = &crew{all: map[*environment]struct{}{}}
+		f.functions[t.at] = c
+	}
+	if r := t.function.Reserved; r != nil && c.busy >= int(*r) {
+		f.tidy(t.at, c)
+		return nil, throttled(api.ThrottleReasonReservedFunctionConcurrentInvocationLimitExceeded)
+	}
+	if t.function.Reserved == nil && f.busy[t.at.scope] >= spare {
+		f.tidy(t.at, c)
+		return nil, throttled(api.ThrottleReasonConcurrentInvocationLimitExceeded)
+	}
+	return c, nil
+}
+
+// reuse takes the idle environment of the target's version that was used last. Those
+// of a version that has changed, or whose credentials end soon, are ended instead.
+func (f *fleet) reuse(c *crew, t *target) *environment {
+	last := f.s.Clock.Now().Add(time.Duration(t.version.Timeout)*time.Second + time.Minute)
+	for i := len(c.idle) - 1; i >= 0; i-- {
+		e := c.idle[i]
+		if e.version.Number != t.version.Number {
+			continue
+		}
+		c.idle = slices.Delete(c.idle, i, i+1)
+		if e.version.Revision == t.version.Revision && e.until.After(last) {
+			return e
+		}
+		f.end(e)
+	}
+	return nil
+}
+
+// room makes room for one more environment, if need be by ending the one that nobody
+// has needed longest.
+func (f *fleet) room() error {
+	if f.count < f.s.Environments {
+		return nil
+	}
+	var oldest *environment
+	for _, c := range f.functions {
+		if len(c.idle) > 0 && (oldest == nil || c.idle[0].idleSince.Before(oldest.idleSince)) {
+			oldest = c.idle[0]
+		}
+	}
+	if oldest == nil {
+		return throttled(api.ThrottleReasonConcurrentInvocationLimitExceeded)
+	}
+	c := f.functions[oldest.at]
+	c.idle = c.idle[1:]
+	f.end(oldest)
+	return nil
+}
+
+// release gives an environment back, broken if it cannot serve again.
+func (f *fleet) release(e *environment, broken bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.functions[e.at]
+	c.busy--
+	if e.counted {
+		if f.busy[e.at.scope]--; f.busy[e.at.scope] == 0 {
+			delete(f.busy, e.at.scope)
+		}
+	}
+	e.busy.Store(false)
+	if broken || e.doomed || f.closed {
+		f.end(e)
+		f.tidy(e.at, c)
+		return
+	}
+	e.idleSince, e.rests = f.s.Clock.Now(), false
+	c.idle = append(c.idle, e)
+	if !f.freezing && !f.s.Thawed {
+		f.freezing = true
+		f.wg.Go(f.freeze)
+	}
+}
+
+// end ends an environment that is neither busy nor idle any more. The caller holds mu.
+func (f *fleet) end(e *environment) {
+	c := f.functions[e.at]
+	if _, there := c.all[e]; !there {
+		return
+	}
+	delete(c.all, e)
+	f.count--
+	e.busy.Store(true) // nobody freezes it any more
+	f.wg.Go(e.close)
+}
+
+// tidy forgets a crew without members.
+func (f *fleet) tidy(at ref, c *crew) {
+	if len(c.all) == 0 && c.busy == 0 {
+		delete(f.functions, at)
+	}
+}
+
+// freeze freezes environments that have been idle for a moment, as long as there are
+// any that run.
+func (f *fleet) freeze() {
+	for {
+		due, stop := f.s.Clock.After(freezeAfter)
+		select {
+		case <-due:
+		case <-f.stopped:
+			stop()
+			return
+		}
+		ripe, more := f.ripe()
+		for _, e := range ripe {
+			e.freeze()
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+// ripe are the environments to be frozen now; more tells whether others will be.
+func (f *fleet) ripe() (list []*environment, more bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := f.s.Clock.Now().Add(-freezeAfter)
+	for _, c := range f.functions {
+		for _, e := range slices.Backward(c.idle) {
+			switch {
+			case e.rests:
+			case e.idleSince.After(before):
+				more = true
+			default:
+				e.rests = true
+				list = append(list, e)
+			}
+		}
+	}
+	f.freezing = more && !f.closed
+	return list, f.freezing
+}
+
+// reap ends environments that nobody has needed for Options.KeepAlive.
+func (f *fleet) reap(ctx context.Context) {
+	for {
+		due, stop := f.s.Clock.After(min(reapEvery, f.s.KeepAlive))
+		select {
+		case <-ctx.Done():
+			stop()
+			return
+		case <-due:
+			f.reapIdle()
+		}
+	}
+}
+
+func (f *fleet) reapIdle() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := f.s.Clock.Now().Add(-f.s.KeepAlive)
+	for at, c := range f.functions {
+		n := 0
+		for n < len(c.idle) && !c.idle[n].idleSince.After(before) {
+			f.end(c.idle[n])
+			n++
+		}
+		c.idle = slices.Delete(c.idle, 0, n)
+		f.tidy(at, c)
+	}
+}
+
+// retire ends the environments of a function's version, since it has changed; those
+// in the middle of an invoke end after it.
+func (f *fleet) retire(at ref, number int64) {
+	f.retireIf(at, func(e *environment) bool { return e.version.Number == number })
+}
+
+// retireAll is retire for all versions.
+func (f *fleet) retireAll(at ref) {
+	f.retireIf(at, func(*environment) bool { return true })
+	f.forgetReserved(at.scope)
+}
+
+func (f *fleet) retireIf(at ref, is func(*environment) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.functions[at]
+	if c == nil {
+		return
+	}
+	c.idle = slices.DeleteFunc(c.idle, func(e *environment) bool {
+		if is(e) {
+			f.end(e)
+			return true
+		}
+		return false
+	})
+	for e := range c.all {
+		if is(e) {
+			e.doomed = true
+		}
+	}
+	f.tidy(at, c)
+}
+
+// close ends all environments, and waits until they have ended.
+func (f *fleet) close() {
+	f.mu.Lock()
+	if !f.closed {
+		f.closed = true
+		close(f.stopped)
+	}
+	for at, c := range f.functions {
+		for _, e := range c.idle {
+			f.end(e)
+		}
+		c.idle = nil
+		for e := range c.all {
+			e.doomed = true
+			e.hangUp()
+		}
+		f.tidy(at, c)
+	}
+	f.mu.Unlock()
+	f.wg.Wait()
+}
+
+// unreserved is the concurrency that functions without a reservation share.
+func (f *fleet) unreserved(ctx context.Context, scope store.Scope) (int, error) {
+	f.mu.Lock()
+	sum, known := f.reserved[scope]
+	f.mu.Unlock()
+	if known {
+		return accountConcurrency - sum, nil
+	}
+	var u usage
+	err := f.s.Store.View(ctx, func(r store.Reader) (err error) {
+		u, err = f.s.usage(ctx, r, scope)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	f.mu.Lock()
+	f.reserved[scope] = u.reserved
+	f.mu.Unlock()
+	return accountConcurrency - u.reserved, nil
+}
+
+// forgetReserved is called when reservations have changed.
+func (f *fleet) forgetReserved(scope store.Scope) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.reserved, scope)
+}
+
+// replace puts a new environment in the place of one that a caller has, and ends that.
+func (f *fleet) replace(old *environment, t *target) *environment {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.functions[old.at]
+	e := f.s.newEnvironment(t)
+	e.counted, e.doomed = old.counted, old.doomed
+	e.busy.Store(true)
+	c.all[e] = struct{}{}
+	f.count++
+	f.end(old)
+	return e
+}

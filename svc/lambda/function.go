@@ -1,0 +1,254 @@
+package lambda
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	api "github.com/tule-cloud/tule/api/lambda"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
+)
+
+func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequest) (*api.FunctionConfiguration, error) {
+	at, qualifier, err := parseName(ctx, in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	if qualifier != "" || at.scope.Account != aws.RequestOf(ctx).Account() {
+		return nil, invalidValue(*in.FunctionName, "functionName", "Member must be the name of a function of your own, without a qualifier")
+	}
+	if err := checkCreate(in); err != nil {
+		return nil, err
+	}
+	f, err := s.newFunction(ctx, at, in)
+	if err != nil {
+		return nil, err
+	}
+	err = s.Store.View(ctx, func(r store.Reader) error { return absent(ctx, r, at) })
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkRole(ctx, at, f.Latest.Role); err != nil {
+		return nil, err
+	}
+	up, err := s.upload(ctx, in.Code.ZipFile)
+	if err != nil {
+		return nil, err
+	}
+	defer up.done()
+	var shown version
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		created := *f
+		if err := absent(ctx, tx, at); err != nil {
+			return err
+		}
+		if created.Latest.Code, err = up.keep(ctx, tx, at.scope); err != nil {
+			return err
+		}
+		shown = created.Latest
+		if aws.Value(in.Publish) {
+			v, err := s.publish(ctx, tx, at, &created, nil)
+			if err != nil {
+				return err
+			}
+			shown = *v
+		}
+		return put(tx, functionRecords, at.scope, &created, at.name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := shown.configuration(at, at.arn(""))
+	return out, nil
+}
+
+// absent refuses a name that is taken.
+func absent(ctx context.Context, r store.Reader, at ref) error {
+	taken, err := functionRecords.Has(ctx, r, at.scope, at.name)
+	if err == nil && taken {
+		return conflict("Function already exist: %s", at.name)
+	}
+	return err
+}
+
+func checkCreate(in *api.CreateFunctionRequest) error {
+	if aws.Value(in.PackageType) == api.PackageTypeImage || in.ImageConfig != nil || in.Code.ImageUri != nil {
+		return unbuilt("Functions from container images are")
+	}
+	if in.CodeSigningConfigArn != nil || in.CapacityProviderConfig != nil || in.DurableConfig != nil || in.TenancyConfig != nil || in.PublishTo != nil {
+		return unbuilt("Code signing, capacity providers, durable functions and tenants are")
+	}
+	if len(in.Tags) > maxTags {
+		return invalid("Number of tags exceeds resource tag limit.")
+	}
+	if err := checkSource(in.Code.ZipFile, in.Code.S3Bucket, in.Code.S3Key, in.Code.SourceKMSKeyArn); err != nil {
+		return err
+	}
+	return unbuiltSettings(in.VpcConfig, in.DeadLetterConfig, in.FileSystemConfigs, in.Layers, in.KMSKeyArn, in.SnapStart)
+}
+
+// newFunction is the record of a function that was asked for, without its code.
+func (s *Service) newFunction(ctx context.Context, at ref, in *api.CreateFunctionRequest) (*function, error) {
+	f := &function{Name: at.name, Tags: in.Tags, Latest: version{
+		Memory: 128, Timeout: 3, Storage: 512, Arch: api.ArchitectureX8664, Tracing: api.TracingModePassThrough}}
+	if len(in.Architectures) > 0 {
+		f.Latest.Arch = in.Architectures[0]
+	}
+	err := s.apply(ctx, &f.Latest, settings{in.Description, in.Runtime, in.Handler, in.Role, in.MemorySize, in.Timeout,
+		in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig})
+	s.touch(&f.Latest, s.now())
+	return f, err
+}
+
+func (s *Service) getFunction(ctx context.Context, in *api.GetFunctionRequest) (*api.GetFunctionResponse, error) {
+	t, err := s.find(ctx, in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.GetFunctionResponse{
+		Configuration: t.version.configuration(t.at, t.shown()),
+		Code:          &api.FunctionCodeLocation{RepositoryType: ptr("S3"), Location: ptr(s.codeLocation(ctx, t))},
+		Tags:          t.function.Tags,
+	}
+	if t.function.Reserved != nil {
+		out.Concurrency = &api.Concurrency{ReservedConcurrentExecutions: t.function.Reserved}
+	}
+	return out, nil
+}
+
+func (s *Service) getFunctionConfiguration(ctx context.Context, in *api.GetFunctionConfigurationRequest) (*api.FunctionConfiguration, error) {
+	t, err := s.find(ctx, in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	return t.version.configuration(t.at, t.shown()), nil
+}
+
+// maxPage is the most that one answer lists.
+const maxPage = 50
+
+func (s *Service) listFunctions(ctx context.Context, in *api.ListFunctionsRequest) (*api.ListFunctionsResponse, error) {
+	req := aws.RequestOf(ctx)
+	scope := store.Scope{Account: req.Account(), Region: req.Region}
+	o, limit, err := page(in.Marker, in.MaxItems)
+	if err != nil {
+		return nil, err
+	}
+	all := aws.Value(in.FunctionVersion) == api.FunctionVersionAll
+	var out *api.ListFunctionsResponse
+	err = s.Store.View(ctx, func(r store.Reader) error {
+		out = &api.ListFunctionsResponse{Functions: []api.FunctionConfiguration{}}
+		last, n := "", 0
+		for e, err := range functionRecords.List(ctx, r, scope, o) {
+			if err != nil {
+				return err
+			}
+			if n == limit {
+				out.NextMarker = ptr(aws.Token(last))
+				break
+			}
+			f, err := s.records.functions.decode(e.Record)
+			if err != nil {
+				return err
+			}
+			at := ref{scope, f.Name}
+			arn := at.arn("")
+			if all {
+				arn = at.arn(latest)
+			}
+			out.Functions = append(out.Functions, *f.Latest.configuration(at, arn))
+			if all {
+				vs, err := s.published(ctx, r, at)
+				if err != nil {
+					return err
+				}
+				out.Functions = append(out.Functions, vs...)
+			}
+			last = f.Name
+			n++
+		}
+		return nil
+	})
+	return out, err
+}
+
+// page is where and how far to list, for a marker and a limit. One more than the
+// limit is listed, to see whether there is more.
+func page(marker *string, items *int32) (store.ListOptions, int, error) {
+	limit := maxPage
+	if items != nil {
+		limit = min(limit, int(*items))
+	}
+	o := store.ListOptions{Limit: limit + 1}
+	if aws.Value(marker) != "" {
+		var after string
+		if !aws.ParseToken(*marker, &after) {
+			return o, 0, invalid("Invalid Marker")
+		}
+		o.After = []any{after}
+	}
+	return o, limit, nil
+}
+
+func (s *Service) deleteFunction(ctx context.Context, in *api.DeleteFunctionRequest) (*api.DeleteFunctionResponse, error) {
+	at, qualifier, err := parseName(ctx, in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	if qualifier == latest {
+		return nil, invalid("$LATEST version cannot be deleted without deleting the function.")
+	}
+	var number int64
+	if qualifier != "" {
+		if number, err = strconv.ParseInt(qualifier, 10, 64); err != nil {
+			return nil, invalid("Deletion of aliases is not currently supported.")
+		}
+	}
+	var gone *trash
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		gone = &trash{}
+		if number > 0 {
+			return s.deleteVersion(ctx, tx, at, number, gone)
+		}
+		return s.deleteWhole(ctx, tx, at, gone)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if number > 0 {
+		s.fleet.retire(at, number)
+	} else {
+		s.fleet.retireAll(at)
+	}
+	s.empty(gone)
+	return &api.DeleteFunctionResponse{StatusCode: ptr(int32(http.StatusNoContent))}, nil
+}
+
+func (s *Service) deleteWhole(ctx context.Context, tx store.Tx, at ref, gone *trash) error {
+	f, err := s.function(ctx, tx, at)
+	if err != nil {
+		return err
+	}
+	if err := gone.drop(ctx, tx, at.scope, f.Latest.Code); err != nil {
+		return err
+	}
+	for e, err := range versionRecords.List(ctx, tx, at.scope, store.ListOptions{Prefix: []any{at.name}}) {
+		if err != nil {
+			return err
+		}
+		v, err := s.records.versions.decode(e.Record)
+		if err != nil {
+			return err
+		}
+		if err := gone.drop(ctx, tx, at.scope, v.Code); err != nil {
+			return err
+		}
+	}
+	for _, t := range []store.Table[[]byte]{versionRecords, aliasRecords, policyRecords} {
+		if err := t.DeleteAll(tx, at.scope, at.name); err != nil {
+			return err
+		}
+	}
+	return functionRecords.Delete(tx, at.scope, at.name)
+}

@@ -1,0 +1,227 @@
+package lambda
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	api "github.com/tule-cloud/tule/api/lambda"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/runtimes"
+)
+
+// The largest events, in bytes.
+const (
+	maxEvent      = 6291456 // of a synchronous invoke
+	maxAsyncEvent = 1048576
+)
+
+// call is one invoke.
+type call struct {
+	id            string
+	payload       []byte
+	clientContext []byte
+	tail          *tail // nil when nobody wants the log
+}
+
+func (s *Service) invoke(ctx context.Context, in *api.InvocationRequest) (*api.InvocationResponse, error) {
+	t, err := s.find(ctx, in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	if in.DurableExecutionName != nil || in.TenantId != nil {
+		return nil, unbuilt("Durable functions and tenants are")
+	}
+	kind := aws.Value(in.InvocationType)
+	limit := maxEvent
+	if kind == api.InvocationTypeEvent {
+		limit = maxAsyncEvent
+	}
+	c := call{id: aws.RequestOf(ctx).ID, payload: in.Payload}
+	if c.clientContext, err = readClientContext(in.ClientContext); err != nil {
+		return nil, err
+	}
+	if c.payload, err = checkPayload(in.Payload, limit); err != nil {
+		return nil, err
+	}
+	switch kind {
+	case api.InvocationTypeDryRun:
+		return &api.InvocationResponse{StatusCode: ptr(int32(http.StatusNoContent))}, nil
+	case api.InvocationTypeEvent:
+		return &api.InvocationResponse{StatusCode: ptr(int32(http.StatusAccepted))}, s.queue.add(ctx, t, c)
+	}
+	if aws.Value(in.LogType) == api.LogTypeTail {
+		c.tail = &tail{}
+	}
+	res, err := s.execute(ctx, t, c)
+	if err != nil {
+		return nil, err
+	}
+	out := &api.InvocationResponse{StatusCode: ptr(int32(http.StatusOK)), Payload: res.Payload, ExecutedVersion: ptr(t.version.label())}
+	if res.FunctionError != "" {
+		out.FunctionError = &res.FunctionError
+	}
+	if c.tail != nil {
+		out.LogResult = ptr(base64.StdEncoding.EncodeToString(c.tail.bytes()))
+	}
+	return out, nil
+}
+
+func (s *Service) invokeAsync(ctx context.Context, in *api.InvokeAsyncRequest) (*api.InvokeAsyncResponse, error) {
+	t, err := s.find(ctx, in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(in.InvokeArgs, maxAsyncEvent+1))
+	if err != nil {
+		return nil, err
+	}
+	if b, err = checkPayload(b, maxAsyncEvent); err != nil {
+		return nil, err
+	}
+	err = s.queue.add(ctx, t, call{id: aws.RequestOf(ctx).ID, payload: b})
+	return &api.InvokeAsyncResponse{Status: ptr(int32(http.StatusAccepted))}, err
+}
+
+// checkPayload refuses what is not JSON. Nothing at all is the empty object.
+func checkPayload(b []byte, limit int) ([]byte, error) {
+	if len(b) > limit {
+		return nil, api.RequestTooLargeException("Request must be smaller than %d bytes for the InvokeFunction operation", limit).
+			With(&api.RequestTooLargeExceptionDetail{Type: ptr("User")})
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return []byte("{}"), nil
+	}
+	if json.Valid(b) && utf8.Valid(b) {
+		return b, nil
+	}
+	reason := "Invalid UTF-8"
+	var syntax *json.SyntaxError
+	if err := json.Unmarshal(b, new(any)); errors.As(err, &syntax) {
+		reason = syntax.Error()
+	}
+	return nil, badContent("Could not parse request body into json: Could not parse payload into json: %s", reason)
+}
+
+func badContent(format string, args ...any) error {
+	return api.InvalidRequestContentException(format, args...).With(&api.InvalidRequestContentExceptionDetail{Type: ptr("User")})
+}
+
+// readClientContext is the JSON that a client's library tells of itself.
+func readClientContext(header *string) ([]byte, error) {
+	if aws.Value(header) == "" {
+		return nil, nil
+	}
+	b, err := base64.StdEncoding.DecodeString(*header)
+	if err != nil || !json.Valid(b) || !utf8.Valid(b) {
+		return nil, badContent("Client context must be a valid Base64-encoded JSON object.")
+	}
+	return b, nil
+}
+
+// execute runs one invoke to its end, even if its caller goes away. What the function
+// did wrong is in the result; an error is a refusal, or a failure of Tule's own.
+func (s *Service) execute(ctx context.Context, t *target, c call) (runtimes.Result, error) {
+	e, fresh, err := s.fleet.acquire(ctx, t)
+	if err != nil {
+		return runtimes.Result{}, err
+	}
+	broken := true
+	defer func() {
+		e.follow(nil)
+		s.fleet.release(e, broken)
+	}()
+	e.follow(c.tail)
+	if fresh {
+		failure, err := s.begin(ctx, &e, t, c)
+		if err != nil {
+			return runtimes.Result{}, startError(err)
+		}
+		if failure != nil {
+			return *failure, nil
+		}
+	}
+	e.log(runtimes.StartLine(c.id, e.version.label()))
+	now := s.Clock.Now()
+	limit := time.Duration(e.version.Timeout) * time.Second
+	talk := e.talk.Load()
+	res, err := talk.Invoke(context.WithoutCancel(ctx), runtimes.Invocation{
+		RequestID: c.id, Payload: c.payload, Deadline: now.Add(limit), Timeout: limit,
+		FunctionARN: t.shown(), ClientContext: c.clientContext,
+	})
+	if err != nil {
+		return res, api.ServiceException("The function's environment failed.").Because(err)
+	}
+	e.report(c.id, &res)
+	broken = talk.State() != runtimes.Ready
+	return res, nil
+}
+
+// startError tells a caller why no environment could be started.
+func startError(err error) error {
+	var e *aws.Error
+	if !errors.As(err, &e) {
+		return api.ServiceException("Lambda could not start the function's environment.").Because(err)
+	}
+	return err
+}
+
+// begin starts a fresh environment. A function that does not load in ten seconds is
+// given its own time-out for a second try, as on AWS, in an environment that takes
+// the first one's place.
+func (s *Service) begin(ctx context.Context, e **environment, t *target, c call) (*runtimes.Result, error) {
+	v := t.version
+	if !bills100(v.Runtime) {
+		(*e).log(runtimes.InitStartLine(v.Runtime))
+	}
+	failure, err := (*e).start(ctx, c.id, initLimit)
+	limit := time.Duration(v.Timeout) * time.Second
+	if errors.Is(err, errInitTimeout) {
+		(*e).log(runtimes.InitReportLine((*e).init, "timeout", ""))
+		if limit > initLimit {
+			*e = s.fleet.replace(*e, t)
+			(*e).follow(c.tail)
+			failure, err = (*e).start(ctx, c.id, limit)
+		}
+	}
+	switch {
+	case errors.Is(err, errInitTimeout):
+		payload, text := runtimes.TimeoutFailure(c.id, s.Clock.Now(), limit)
+		(*e).log(runtimes.StartLine(c.id, v.label()))
+		(*e).log(text)
+		failure = &runtimes.Result{Payload: payload, FunctionError: runtimes.Unhandled, ErrorType: runtimes.TimeoutErrorType, Duration: limit}
+		(*e).init = 0
+	case err != nil || failure == nil:
+		return nil, err
+	default:
+		(*e).log(runtimes.StartLine(c.id, v.label()))
+	}
+	(*e).report(c.id, failure)
+	return failure, nil
+}
+
+// report closes an invoke's log.
+func (e *environment) report(id string, res *runtimes.Result) {
+	r := runtimes.Report{
+		Runtime: e.version.Runtime, RequestID: id, Duration: res.Duration, Init: e.init, MemoryMB: int(e.version.Memory),
+		UsedMB: e.used(e.s.Clock.Now()), TimedOut: res.ErrorType == runtimes.TimeoutErrorType, ErrorType: res.ErrorType,
+	}
+	e.init = 0
+	e.log(runtimes.EndLine(id))
+	e.log(r.Line())
+}
+
+// bills100 reports whether a runtime is of the first years, which had no INIT_START.
+func bills100(runtime string) bool {
+	switch runtime {
+	case "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "python2.7", "python3.6":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,199 @@
+// Package lambda is Lambda: functions from zip files, their versions, aliases and
+// permissions, and the execution environments in which they run.
+//
+// An environment is one sandbox with one copy of one version of a function in it. It
+// serves one invoke at a time, is frozen when none has come for a few milliseconds,
+// and is reused, the one used last first, until nobody has needed it for ten minutes.
+// Asynchronous invokes are kept in the store until they have succeeded or were tried
+// three times. What functions log goes to Logs, under the function's own role.
+//
+// What differs from AWS on purpose:
+//
+//   - A function is Active, and an update Successful, when the call answers.
+//   - A zip must stay within its own folder: entries with "..", absolute paths, and
+//     links that lead outside are refused when the zip is uploaded.
+//   - What a function writes to /tmp counts towards its memory (see package sandbox).
+//   - Code from S3, container images, layers, file systems, VPCs, dead-letter queues,
+//     code signing and encryption keys are refused (501) until they are built.
+package lambda
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	api "github.com/tule-cloud/tule/api/lambda"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/blob"
+	"github.com/tule-cloud/tule/runtimes"
+	"github.com/tule-cloud/tule/sandbox"
+	"github.com/tule-cloud/tule/store"
+)
+
+// Sandboxes starts the processes that functions run in: a *sandbox.Host.
+type Sandboxes interface {
+	Start(ctx context.Context, spec sandbox.Spec) (*sandbox.Sandbox, error)
+	Features() sandbox.Features
+}
+
+var _ Sandboxes = (*sandbox.Host)(nil)
+
+// A Network is a sandbox's, in which listeners can be opened.
+type Network interface {
+	Listen(network, addr string) (net.Listener, error)
+	ListenPacket(network, addr string) (net.PacketConn, error)
+}
+
+// TrustFiles are the host's files by which functions trust this Tule's certificates;
+// "" is none.
+type TrustFiles struct {
+	Bundle string // PEM: the host's roots and Tule's
+}
+
+// Options are what a Service needs. Store, Clock and Random are required; without
+// Host and Runtimes functions can be kept, but not invoked.
+type Options struct {
+	Store store.Store
+	// Blobs holds the zip files. The folder is this service's own.
+	Blobs  *blob.Dir
+	Clock  aws.Clock
+	Random io.Reader
+	Logger *slog.Logger // nobody hears if nil
+	Peers  aws.Peers
+	Host   Sandboxes
+	// Runtimes finds the machine's interpreters. It is asked when the first
+	// function needs one.
+	Runtimes func(context.Context) (*runtimes.Set, error)
+	// Dir is where unpacked code lies. What is in it can be lost at any time.
+	Dir string
+	// Attach makes AWS's names lead to Tule within a sandbox's network, until
+	// detach. Nil is without: functions then get Endpoint in their variables.
+	Attach func(ctx context.Context, name string, n Network) (detach func(), err error)
+	// Endpoint is this Tule's address as functions reach it: "http://127.0.0.1:4566".
+	Endpoint string
+	Trust    TrustFiles
+	// KeepAlive is how long an environment waits for its next invoke; 0 is ten minutes.
+	KeepAlive time.Duration
+	// Thawed leaves environments running between invokes.
+	Thawed bool
+	// Environments is how many there may be on this machine at once; 0 is 1000.
+	Environments int
+}
+
+// Service answers Lambda's operations.
+type Service struct {
+	Options
+	records     records
+	code        shelf
+	roles       roles
+	fleet       fleet
+	logs        logWriter
+	queue       queue
+	codeKey     [32]byte     // signs the addresses of zip files
+	uploads     sync.RWMutex // held for reading from a zip's writing to its record
+	runtimesMu  sync.Mutex
+	runtimesSet *runtimes.Set
+}
+
+// New returns a Service. Run does its work in the background, and Close ends it.
+func New(o Options) *Service {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.KeepAlive == 0 {
+		o.KeepAlive = 10 * time.Minute
+	}
+	if o.Environments == 0 {
+		o.Environments = accountConcurrency
+	}
+	o.Random = &sharedReader{r: o.Random}
+	s := &Service{Options: o}
+	s.code = shelf{dir: o.Dir, folders: map[string]*folder{}}
+	s.roles = roles{s: s, sessions: map[roleKey]*session{}}
+	s.fleet = fleet{s: s, functions: map[ref]*crew{}, reserved: map[store.Scope]int{}, busy: map[store.Scope]int{}, stopped: make(chan struct{})}
+	s.logs = newLogWriter(s)
+	s.queue = newQueue(s)
+	rand.Read(s.codeKey[:]) // never fails; addresses need not outlive the process
+	return s
+}
+
+// Routes are the operations that the service answers.
+func (s *Service) Routes() []aws.Route {
+	return []aws.Route{
+		api.CreateFunction.To(s.createFunction, s.guardCreate),
+		api.GetFunction.To(s.getFunction, on(s, func(in *api.GetFunctionRequest) (name, qualifier *string) { return in.FunctionName, in.Qualifier })),
+		api.GetFunctionConfiguration.To(s.getFunctionConfiguration, on(s, func(in *api.GetFunctionConfigurationRequest) (name, qualifier *string) {
+			return in.FunctionName, in.Qualifier
+		})),
+		api.ListFunctions.To(s.listFunctions, aws.Anywhere),
+		api.DeleteFunction.To(s.deleteFunction, on(s, func(in *api.DeleteFunctionRequest) (name, qualifier *string) { return in.FunctionName, in.Qualifier })),
+		api.UpdateFunctionCode.To(s.updateFunctionCode, on(s, func(in *api.UpdateFunctionCodeRequest) (name, qualifier *string) { return in.FunctionName, nil })),
+		api.UpdateFunctionConfiguration.To(s.updateFunctionConfiguration, s.guardConfiguration),
+		api.GetAccountSettings.To(s.getAccountSettings, aws.Anywhere),
+
+		api.PublishVersion.To(s.publishVersion, on(s, func(in *api.PublishVersionRequest) (name, qualifier *string) { return in.FunctionName, nil })),
+		api.ListVersionsByFunction.To(s.listVersionsByFunction, on(s, func(in *api.ListVersionsByFunctionRequest) (name, qualifier *string) { return in.FunctionName, nil })),
+		api.CreateAlias.To(s.createAlias, on(s, func(in *api.CreateAliasRequest) (name, qualifier *string) { return in.FunctionName, nil })),
+		api.GetAlias.To(s.getAlias, on(s, func(in *api.GetAliasRequest) (name, qualifier *string) { return in.FunctionName, nil })),
+		api.UpdateAlias.To(s.updateAlias, on(s, func(in *api.UpdateAliasRequest) (name, qualifier *string) { return in.FunctionName, nil })),
+		api.DeleteAlias.To(s.deleteAlias, on(s, func(in *api.DeleteAliasRequest) (name, qualifier *string) { return in.FunctionName, nil })),
+		api.ListAliases.To(s.listAliases, on(s, func(in *api.ListAliasesRequest) (name, qualifier *string) { return in.FunctionName, nil })),
+
+		api.AddPermission.To(s.addPermission, s.guardAddPermission),
+		api.GetPolicy.To(s.getPolicy, on(s, func(in *api.GetPolicyRequest) (name, qualifier *string) { return in.FunctionName, in.Qualifier })),
+		api.RemovePermission.To(s.removePermission, s.guardRemovePermission),
+
+		api.TagResource.To(s.tagResource, s.guardTag),
+		api.UntagResource.To(s.untagResource, s.guardUntag),
+		api.ListTags.To(s.listTags, on(s, func(in *api.ListTagsRequest) (name, qualifier *string) { return in.Resource, nil })),
+
+		api.PutFunctionConcurrency.To(s.putFunctionConcurrency, on(s, func(in *api.PutFunctionConcurrencyRequest) (name, qualifier *string) { return in.FunctionName, nil })),
+		api.GetFunctionConcurrency.To(s.getFunctionConcurrency, on(s, func(in *api.GetFunctionConcurrencyRequest) (name, qualifier *string) { return in.FunctionName, nil })),
+		api.DeleteFunctionConcurrency.To(s.deleteFunctionConcurrency, on(s, func(in *api.DeleteFunctionConcurrencyRequest) (name, qualifier *string) { return in.FunctionName, nil })),
+
+		api.Invoke.To(s.invoke, s.guardInvoke),
+		api.InvokeAsync.To(s.invokeAsync, s.guardInvokeAsync),
+	}
+}
+
+// Run reaps idle environments, runs queued events and writes logs, until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	if err := s.sweepBlobs(ctx); err != nil {
+		return err
+	}
+	if err := s.queue.load(ctx); err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { s.fleet.reap(ctx) })
+	wg.Go(func() { s.queue.run(ctx) })
+	wg.Go(func() { s.logs.run(ctx) })
+	wg.Wait()
+	return ctx.Err()
+}
+
+// Close ends every environment, those in the middle of an invoke too, and writes
+// what they have logged. It is called after Run has returned; ctx bounds the writing.
+func (s *Service) Close(ctx context.Context) error {
+	s.fleet.close()
+	s.queue.wg.Wait()
+	return s.logs.flush(ctx)
+}
+
+// sharedReader lets goroutines share a source of randomness.
+type sharedReader struct {
+	mu sync.Mutex
+	r  io.Reader
+}
+
+func (s *sharedReader) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.r.Read(p)
+}
+
+func ptr[T any](v T) *T { return &v }
