@@ -48,6 +48,18 @@ type chunk struct {
 	events   []event
 }
 
+// last is the time of the chunk's last event.
+func (c *chunk) last() int64 { return c.events[len(c.events)-1].At }
+
+// size is what the chunk's events count, in bytes.
+func (c *chunk) size() int64 {
+	n := int64(0)
+	for i := range c.events {
+		n += int64(len(c.events[i].message)) + eventOverhead
+	}
+	return n
+}
+
 // encode is the chunk's record: the time of the put and the number of events; then
 // of each the time since the one before, and the message. Numbers are varints.
 func (c *chunk) encode() []byte {

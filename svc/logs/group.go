@@ -130,3 +130,14 @@ func (s *Service) changeGroup(ctx context.Context, name string, change func(*gro
 		return groups.Put(tx, sc, g, name)
 	})
 }
+
+func (s *Service) putLogGroupDeletionProtection(ctx context.Context, in *api.PutLogGroupDeletionProtectionRequest) (*aws.Empty, error) {
+	name, err := groupIdentified(ctx, *in.LogGroupIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.changeGroup(ctx, name, func(g *group) error {
+		g.Protected = *in.DeletionProtectionEnabled
+		return nil
+	})
+}

@@ -85,3 +85,41 @@ func (s *Service) guardCreateLogGroup(ctx context.Context, in *api.CreateLogGrou
 func guardAllGroups[In any](ctx context.Context, _ *In) ([]aws.Access, error) {
 	return []aws.Access{{Resource: groupResource(ctx, "")}}, nil
 }
+
+// onResource guards the tagging of what an ARN names; tags, if not nil, are those that
+// the input brings, and keys those that it takes away.
+func onResource[In any](s *Service, arn func(*In) string, tags func(*In) map[string]string, gone func(*In) []string) aws.Guard[In] {
+	return func(ctx context.Context, in *In) ([]aws.Access, error) {
+		keys := map[string][]string{}
+		if name, err := groupIdentified(ctx, arn(in)); err == nil {
+			if keys, err = s.resourceTags(ctx, name); err != nil {
+				return nil, err
+			}
+		}
+		if tags != nil {
+			requestTags(keys, tags(in))
+		}
+		if gone != nil {
+			keys["aws:TagKeys"] = gone(in)
+		}
+		return []aws.Access{{Resource: arn(in), Keys: keys}}, nil
+	}
+}
+
+// onTags is onGroup for the older tagging operations, which name the group.
+func onTags[In any](s *Service, name func(*In) *string, tags func(*In) map[string]string, gone func(*In) []string) aws.Guard[In] {
+	guard := onGroup(s, name)
+	return func(ctx context.Context, in *In) ([]aws.Access, error) {
+		needs, err := guard(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		if tags != nil {
+			requestTags(needs[0].Keys, tags(in))
+		}
+		if gone != nil {
+			needs[0].Keys["aws:TagKeys"] = gone(in)
+		}
+		return needs, nil
+	}
+}

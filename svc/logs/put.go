@@ -120,14 +120,11 @@ func cutChunk(events []api.InputLogEvent, p place, now int64) (*chunk, []api.Inp
 
 // add counts a chunk that was put behind t.
 func (t *tail) add(c *chunk) {
-	last := c.events[len(c.events)-1].At
-	if t.ingested == 0 {
-		t.first, t.last = c.At, last
+	if t.bytes == 0 {
+		t.first, t.last = c.At, c.last()
 	}
-	t.first, t.last = min(t.first, c.At), max(t.last, last)
+	t.first, t.last = min(t.first, c.At), max(t.last, c.last())
 	t.ingested = c.ingested
 	t.next += uint64(len(c.events))
-	for i := range c.events {
-		t.bytes += int64(len(c.events[i].message)) + eventOverhead
-	}
+	t.bytes += c.size()
 }

@@ -20,7 +20,7 @@ type stream struct {
 // A tail is what changes of a stream with each put. A stream without one is empty.
 type tail struct {
 	next        uint64 // sequence number of the next event; also in sequence tokens
-	first, last int64  // times of the oldest and the newest event, in milliseconds
+	first, last int64  // times of the oldest and the newest event, in milliseconds, if there are bytes
 	ingested    int64  // time of the last put
 	bytes       int64  // of its events
 }

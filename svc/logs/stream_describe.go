@@ -78,7 +78,10 @@ func (f *streamFound) describe(ctx context.Context, group string) api.LogStream 
 		Arn: ptr(groupResource(ctx, group) + f.name),
 	}
 	if f.ingested != 0 {
-		d.FirstEventTimestamp, d.LastEventTimestamp, d.LastIngestionTime = &f.first, &f.last, &f.ingested
+		d.LastIngestionTime = &f.ingested
+	}
+	if f.bytes != 0 {
+		d.FirstEventTimestamp, d.LastEventTimestamp = &f.first, &f.last
 	}
 	return d
 }
