@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"net/http"
 
 	api "github.com/tule-cloud/tule/api/lambda"
 	"github.com/tule-cloud/tule/aws"
@@ -36,7 +35,7 @@ func checkSource(zip []byte, bucket, key, kms *string) error {
 	case len(zip) == 0:
 		return invalid("Uploaded file must be a non-empty zip")
 	case len(zip) > maxZipped:
-		return aws.Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Zipped size must be smaller than %d bytes", maxZipped)
+		return aws.Errorf(413, "RequestEntityTooLargeException", "Zipped size must be smaller than %d bytes", maxZipped)
 	}
 	return nil
 }

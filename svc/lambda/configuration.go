@@ -171,6 +171,9 @@ func (s *Service) interpreters(ctx context.Context) (*runtimes.Set, error) {
 
 // checkRole asks whether Lambda may assume the role, by doing so.
 func (s *Service) checkRole(ctx context.Context, at ref, role string) error {
+	if a, ok := aws.ParseARN(role); ok && a.Account != at.scope.Account {
+		return aws.AccessDenied("Cross-account pass role is not allowed.")
+	}
 	_, err := s.roles.session(ctx, at, role)
 	var e *aws.Error
 	if errors.As(err, &e) && !e.Server() {

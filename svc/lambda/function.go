@@ -2,7 +2,6 @@ package lambda
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 
 	api "github.com/tule-cloud/tule/api/lambda"
@@ -222,7 +221,7 @@ func (s *Service) deleteFunction(ctx context.Context, in *api.DeleteFunctionRequ
 		s.fleet.retireAll(at)
 	}
 	s.empty(gone)
-	return &api.DeleteFunctionResponse{StatusCode: ptr(int32(http.StatusNoContent))}, nil
+	return &api.DeleteFunctionResponse{StatusCode: ptr(int32(204))}, nil
 }
 
 func (s *Service) deleteWhole(ctx context.Context, tx store.Tx, at ref, gone *trash) error {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"time"
 	"unicode/utf8"
 
@@ -31,7 +30,7 @@ type call struct {
 }
 
 func (s *Service) invoke(ctx context.Context, in *api.InvocationRequest) (*api.InvocationResponse, error) {
-	t, err := s.find(ctx, in.FunctionName, in.Qualifier)
+	t, err := s.findBy(ctx, in.FunctionName, in.Qualifier, s.route)
 	if err != nil {
 		return nil, err
 	}
@@ -52,9 +51,9 @@ func (s *Service) invoke(ctx context.Context, in *api.InvocationRequest) (*api.I
 	}
 	switch kind {
 	case api.InvocationTypeDryRun:
-		return &api.InvocationResponse{StatusCode: ptr(int32(http.StatusNoContent))}, nil
+		return &api.InvocationResponse{StatusCode: ptr(int32(204))}, nil
 	case api.InvocationTypeEvent:
-		return &api.InvocationResponse{StatusCode: ptr(int32(http.StatusAccepted))}, s.queue.add(ctx, t, c)
+		return &api.InvocationResponse{StatusCode: ptr(int32(202))}, s.queue.add(ctx, t, c)
 	}
 	if aws.Value(in.LogType) == api.LogTypeTail {
 		c.tail = &tail{}
@@ -63,7 +62,7 @@ func (s *Service) invoke(ctx context.Context, in *api.InvocationRequest) (*api.I
 	if err != nil {
 		return nil, err
 	}
-	out := &api.InvocationResponse{StatusCode: ptr(int32(http.StatusOK)), Payload: res.Payload, ExecutedVersion: ptr(t.version.label())}
+	out := &api.InvocationResponse{StatusCode: ptr(int32(200)), Payload: res.Payload, ExecutedVersion: ptr(t.version.label())}
 	if res.FunctionError != "" {
 		out.FunctionError = &res.FunctionError
 	}
@@ -86,7 +85,7 @@ func (s *Service) invokeAsync(ctx context.Context, in *api.InvokeAsyncRequest) (
 		return nil, err
 	}
 	err = s.queue.add(ctx, t, call{id: aws.RequestOf(ctx).ID, payload: b})
-	return &api.InvokeAsyncResponse{Status: ptr(int32(http.StatusAccepted))}, err
+	return &api.InvokeAsyncResponse{Status: ptr(int32(202))}, err
 }
 
 // checkPayload refuses what is not JSON. Nothing at all is the empty object.

@@ -3,7 +3,6 @@ package lambda
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 
 	api "github.com/tule-cloud/tule/api/lambda"
@@ -109,11 +108,11 @@ func revisionConflict(of string) *aws.Error {
 
 // invalidValue is the front's own text for a constraint that the model lacks.
 func invalidValue(value any, member, constraint string) *aws.Error {
-	return aws.Errorf(http.StatusBadRequest, "ValidationException",
+	return aws.Errorf(400, "ValidationException",
 		"1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: %s", fmt.Sprint(value), member, constraint)
 }
 
 // unbuilt refuses what AWS has and this Tule does not, yet.
 func unbuilt(what string) *aws.Error {
-	return aws.Errorf(http.StatusNotImplemented, "NotImplemented", "%s not available in this version of Tule.", what)
+	return aws.Errorf(501, "NotImplemented", "%s not available in this version of Tule.", what)
 }

@@ -209,7 +209,7 @@ func (q *queue) handle(ctx context.Context, w waiting) {
 func (q *queue) attempt(ctx context.Context, w waiting, ev *event) error {
 	s := q.s
 	ctx = s.acting(ctx, w.at, aws.ServiceCaller(principal, w.at.scope.Account, w.at.arn("")))
-	t, err := s.find(ctx, ptr(w.at.arn("")), optional(ev.Qualifier))
+	t, err := s.findBy(ctx, ptr(w.at.arn("")), optional(ev.Qualifier), s.route)
 	failed := false
 	if err == nil {
 		res, runErr := s.execute(ctx, t, call{id: w.id, payload: ev.Payload, clientContext: ev.ClientContext})

@@ -170,8 +170,14 @@ type target struct {
 // shown is the ARN that answers carry: the one asked for.
 func (t *target) shown() string { return t.at.arn(t.qualifier) }
 
-// resolve reads what a qualifier names: $LATEST, a version or an alias.
+// resolve reads what a qualifier names: $LATEST, a version, or the version that an
+// alias points to before all others.
 func (s *Service) resolve(ctx context.Context, r store.Reader, at ref, qualifier string) (*target, error) {
+	return s.resolveBy(ctx, r, at, qualifier, func(a *alias) string { return a.Version })
+}
+
+// resolveBy is resolve with a choice among the versions of an alias.
+func (s *Service) resolveBy(ctx context.Context, r store.Reader, at ref, qualifier string, choose func(*alias) string) (*target, error) {
 	t := &target{at: at, qualifier: qualifier}
 	f, err := s.records.functions.get(ctx, r, functionRecords, at.scope, at.name)
 	if errors.Is(err, store.ErrNotFound) {
@@ -193,7 +199,7 @@ func (s *Service) resolve(ctx context.Context, r store.Reader, at ref, qualifier
 		if err != nil {
 			return nil, err
 		}
-		chosen = s.route(t.alias)
+		chosen = choose(t.alias)
 	}
 	if chosen == latest {
 		return t, nil
@@ -210,13 +216,18 @@ func (s *Service) resolve(ctx context.Context, r store.Reader, at ref, qualifier
 }
 
 // find is resolve in a transaction of its own.
-func (s *Service) find(ctx context.Context, name, qualifier *string) (t *target, err error) {
+func (s *Service) find(ctx context.Context, name, qualifier *string) (*target, error) {
+	return s.findBy(ctx, name, qualifier, func(a *alias) string { return a.Version })
+}
+
+// findBy is resolveBy in a transaction of its own.
+func (s *Service) findBy(ctx context.Context, name, qualifier *string, choose func(*alias) string) (t *target, err error) {
 	at, q, err := parseName(ctx, name, qualifier)
 	if err != nil {
 		return nil, err
 	}
 	err = s.Store.View(ctx, func(r store.Reader) error {
-		t, err = s.resolve(ctx, r, at, q)
+		t, err = s.resolveBy(ctx, r, at, q, choose)
 		return err
 	})
 	return t, err

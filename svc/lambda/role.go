@@ -65,9 +65,6 @@ func (r *roles) session(ctx context.Context, at ref, role string) (*session, err
 }
 
 func (r *roles) assume(ctx context.Context, at ref, role string) (*session, error) {
-	if a, ok := aws.ParseARN(role); !ok || a.Account != at.scope.Account {
-		return nil, aws.AccessDenied("Cross-account pass role is not allowed.")
-	}
 	name := at.name
 	if len(name) < 2 {
 		name += "-" // the least that STS takes

@@ -1,0 +1,30 @@
+package lambda
+
+import (
+	"testing"
+
+	api "github.com/tule-cloud/tule/api/lambda"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/script"
+)
+
+func TestScripts(t *testing.T) {
+	script.Run(t, "testdata", func(t *testing.T, h *script.House) []aws.Route {
+		s := New(Options{Store: h.Store, Blobs: blobs(t, h.Random), Clock: h.Clock, Random: h.Random, Peers: h, Dir: t.TempDir()})
+		return append(s.Routes(), newNeighbours(h.Clock).routes()...)
+	})
+}
+
+// Every route says what it needs permission for.
+func TestRoutes(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range New(Options{}).Routes() {
+		if r.Op.Service != api.Service || seen[r.Op.Name] {
+			t.Errorf("%s: twice, or of another service", r.Op.Name)
+		}
+		seen[r.Op.Name] = true
+		if r.Guard == nil || r.Call == nil {
+			t.Errorf("%s has no guard or handler", r.Op.Name)
+		}
+	}
+}
