@@ -108,9 +108,8 @@ func TestSTSSignatures(t *testing.T) {
 	_, err = cloudAs(t, c.account, "AKIAIOSFODNN7EXAMPLE", "x", "").sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	refused(t, err, "InvalidClientTokenId", "")
 	for _, off := range []time.Duration{-time.Hour, time.Hour} {
-		_, err = ann.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) {
-			o.HTTPSignerV4 = skewed{v4.NewSigner(), off}
-		})
+		late := sts.NewFromConfig(ann.config, func(o *sts.Options) { o.HTTPSignerV4 = skewed{v4.NewSigner(), off} })
+		_, err = late.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 		refused(t, err, "SignatureDoesNotMatch", "Signature ")
 	}
 }
@@ -157,4 +156,3 @@ func fetch(t testing.TB, method, url string) (int, string) {
 	defer res.Body.Close()
 	return res.StatusCode, string(must(io.ReadAll(res.Body))(t))
 }
-

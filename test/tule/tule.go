@@ -5,10 +5,12 @@ package tule
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,7 +37,7 @@ type Options struct {
 
 // A Tule is a running process.
 type Tule struct {
-	Addr string // host:port, as it says itself
+	Addr string // host:port
 	Data string
 
 	own    bool // the data folder is ours to remove
@@ -57,12 +59,12 @@ func Root() string {
 	return "."
 }
 
-// Bin is the binary that is tested.
-func Bin() string { return filepath.Join(Root(), "bin", "tule") }
+// Bin is the binary that is tested: bin/tule, or what TULE_BIN names.
+func Bin() string { return cmp.Or(os.Getenv("TULE_BIN"), filepath.Join(Root(), "bin", "tule")) }
 
 // Start starts Tule and waits until it says «Ready.».
 func Start(o Options) (*Tule, error) {
-	t := &Tule{Data: o.Data, log: &tail{}, exited: make(chan struct{})}
+	t := &Tule{Data: o.Data, log: &tail{}}
 	if t.Data == "" {
 		dir, err := os.MkdirTemp("", "tule-test-")
 		if err != nil {
@@ -75,16 +77,43 @@ func Start(o Options) (*Tule, error) {
 			return nil, err
 		}
 	}
-	args := append([]string{"start", "--data", t.Data, "--listen", "127.0.0.1:0", "--test", "--log-format", "text"}, o.Args...)
+	var err error
+	for range 5 { // another may take the port first
+		if t.Addr, err = FreeAddr(); err != nil {
+			return nil, err
+		}
+		if err = t.start(o); err == nil || !strings.Contains(err.Error(), "is taken") {
+			break
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// FreeAddr is a loopback address with a port that nobody listens on.
+func FreeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+func (t *Tule) start(o Options) error {
+	t.exited = make(chan struct{})
+	args := append([]string{"start", "--data", t.Data, "--listen", t.Addr, "--test", "--log-format", "text"}, o.Args...)
 	t.cmd = exec.Command(Bin(), args...)
 	t.cmd.Env = append(os.Environ(), o.Env...)
 	t.cmd.Stderr = t.log
 	stdout, err := t.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := t.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("%w (make build makes it)", err)
+		return fmt.Errorf("%w (make build makes it)", err)
 	}
 	ready := make(chan bool, 1)
 	go t.wait(stdout, ready)
@@ -92,19 +121,13 @@ func Start(o Options) (*Tule, error) {
 	case ok := <-ready:
 		if !ok {
 			<-t.exited
-			return nil, fmt.Errorf("tule start: %w\n%s", t.err, t.Log())
+			return fmt.Errorf("tule start: %w\n%s", t.err, t.Log())
 		}
 	case <-time.After(startLimit):
 		t.Kill()
-		return nil, fmt.Errorf("tule start said nothing in %v\n%s", startLimit, t.Log())
+		return fmt.Errorf("tule start said nothing in %v\n%s", startLimit, t.Log())
 	}
-	addr, err := os.ReadFile(filepath.Join(t.Data, "address"))
-	if err != nil {
-		t.Kill()
-		return nil, err
-	}
-	t.Addr = strings.TrimSpace(string(addr))
-	return t, nil
+	return nil
 }
 
 // wait reads stdout to its end, says when Tule is ready, and notes how it exits.
