@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+
+	"github.com/tule-cloud/tule/steer"
+	"github.com/tule-cloud/tule/svc/lambda"
+)
+
+// functions makes the service that runs functions: isolated as the settings say,
+// with AWS's names leading back here.
+func (h *house) functions() (*lambda.Service, error) {
+	bundle, err := h.authority.Trust().BundleFile()
+	if err != nil {
+		return nil, err
+	}
+	o := lambda.Options{
+		Store: h.store, Blobs: h.blobs, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front,
+		Host:     h.sandboxes,
+		Runtimes: h.runtimes,
+		Dir:      h.in("code"),
+		Endpoint: "http://" + reachable(h.listen[0]),
+		Trust:    lambda.TrustFiles{Bundle: bundle},
+	}
+	if h.settings.isolation == "namespaces" {
+		resolver, err := steer.NewResolver(steer.ResolverOptions{})
+		if err != nil {
+			return nil, err
+		}
+		o.Attach = h.attach(resolver)
+	}
+	return lambda.New(o), nil
+}
+
+// attach opens, in a sandbox's network, the ports that AWS's names lead to.
+func (h *house) attach(resolver *steer.Resolver) func(context.Context, string, lambda.Network) (func(), error) {
+	return func(ctx context.Context, name string, n lambda.Network) (func(), error) {
+		return steer.Attach(ctx, n, steer.Services{
+			Name: name, Resolver: resolver,
+			Streams: map[uint16]steer.Sink{80: h.gate, 443: h.gate, 4566: h.gate},
+		})
+	}
+}
+
+// reachable is an address that is listened on, as one to connect to.
+func reachable(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// publish puts what the commands of other users need, and nothing secret, where
+// they can read it.
+func (h *house) publish(a net.Addr) error {
+	if err := os.WriteFile(h.in(rootFile), h.authority.PEM(), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(h.in(addressFile), []byte(a.String()+"\n"), 0o644)
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	apigatewayapi "github.com/tule-cloud/tule/api/apigateway"
+	dynamodbapi "github.com/tule-cloud/tule/api/dynamodb"
+	iamapi "github.com/tule-cloud/tule/api/iam"
+	lambdaapi "github.com/tule-cloud/tule/api/lambda"
+	logsapi "github.com/tule-cloud/tule/api/logs"
+	stsapi "github.com/tule-cloud/tule/api/sts"
+	"github.com/tule-cloud/tule/blob"
+	"github.com/tule-cloud/tule/front"
+	"github.com/tule-cloud/tule/runtimes"
+	"github.com/tule-cloud/tule/sandbox"
+	"github.com/tule-cloud/tule/steer"
+	"github.com/tule-cloud/tule/store"
+	"github.com/tule-cloud/tule/svc/apigateway"
+	"github.com/tule-cloud/tule/svc/dynamodb"
+	"github.com/tule-cloud/tule/svc/iam"
+	"github.com/tule-cloud/tule/svc/logs"
+	"github.com/tule-cloud/tule/svc/sts"
+)
+
+// house is Tule: its parts, built from the bottom up.
+type house struct {
+	settings
+	log       *slog.Logger
+	clock     systemClock
+	random    io.Reader
+	store     *store.Pebble
+	blobs     *blob.Dir
+	authority *steer.Authority
+	gate      *steer.Gate // where the ports inside sandboxes lead
+	sandboxes *sandbox.Host
+	runtimes  func(context.Context) (*runtimes.Set, error)
+	iam       *iam.Service
+	sts       *sts.Service
+	front     *front.Front
+
+	background []func(context.Context) error
+	closers    []func() error // run last to first
+}
+
+// build makes the parts, each from those before it.
+func build(ctx context.Context, s settings, logger *slog.Logger) (h *house, err error) {
+	h = &house{settings: s, log: logger, random: rand.Reader}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, h.Close())
+		}
+	}()
+	for _, step := range []func(context.Context) error{h.buildState, h.buildSandboxes, h.buildDoor, h.buildServices} {
+		if err := step(ctx); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+// buildState opens what is kept on disk.
+func (h *house) buildState(context.Context) (err error) {
+	if err := os.MkdirAll(h.data, 0o711); err != nil {
+		return fmt.Errorf("the data folder %s cannot be made: %w\nChoose another with --data", h.data, err)
+	}
+	if h.store, err = store.Open(h.in("store"), store.Options{Clock: h.clock, Logger: h.log}); err != nil {
+		return err
+	}
+	h.closers = append(h.closers, h.store.Close)
+	h.background = append(h.background, h.store.Run)
+	if h.blobs, err = blob.Open(h.in("blobs"), h.random); err != nil {
+		return err
+	}
+	h.authority, err = steer.OpenAuthority(steer.AuthorityOptions{Dir: h.in("authority"), Clock: h.clock, Rand: h.random})
+	return err
+}
+
+// buildSandboxes finds out how functions can be isolated here, and what runs them.
+func (h *house) buildSandboxes(context.Context) (err error) {
+	mode := sandbox.Namespaces
+	if h.settings.isolation == "process" {
+		mode = sandbox.Process
+	}
+	h.sandboxes, err = sandbox.Open(sandbox.Options{Dir: h.in("sandboxes"), Mode: mode, Logger: h.log, Clock: h.clock, Self: h.self})
+	if errors.Is(err, sandbox.ErrUnavailable) {
+		return fmt.Errorf("%w\nWhere functions need no walls, start with --isolation=process", err)
+	}
+	if err != nil {
+		return err
+	}
+	h.closers = append(h.closers, h.sandboxes.Close)
+	h.runtimes = (&lazyRuntimes{dir: runtimesDir(h.data)}).get
+	h.gate = steer.NewGate(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 443})
+	h.closers = append(h.closers, h.gate.Close)
+	return nil
+}
+
+// buildDoor makes the front door, which leads nowhere yet.
+func (h *house) buildDoor(context.Context) error {
+	h.iam = iam.New(iam.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
+	h.sts = sts.New(sts.Options{Store: h.store, Clock: h.clock, Random: h.random, Roles: h.iam})
+	registry := prometheus.NewRegistry()
+	options := front.Options{
+		Clock: h.clock, Random: h.random, Logger: h.log,
+		Identity:     identity{h.iam, h.sts},
+		Mode:         front.Mode(h.settings.iam),
+		TrustUnknown: h.loopback(),
+		Region:       h.region,
+		Version:      version,
+		Metrics:      promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+	}
+	if h.test {
+		options.Reset = h.reset
+	}
+	h.front = front.New(options)
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(h.front.Collectors()...)
+	return nil
+}
+
+// buildServices makes each service and opens the door to it.
+func (h *house) buildServices(context.Context) error {
+	dynamo := dynamodb.New(dynamodb.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
+	logger := logs.New(logs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
+	gateway := apigateway.New(apigateway.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Allow: h.front.Allow})
+	functions, err := h.functions()
+	if err != nil {
+		return err
+	}
+	h.front.Add(front.Service{Model: iamapi.Service, Operations: iamapi.Operations(), Routes: h.iam.Routes()})
+	h.front.Add(front.Service{Model: stsapi.Service, Operations: stsapi.Operations(), Routes: h.sts.Routes()})
+	h.front.Add(front.Service{Model: logsapi.Service, Operations: logsapi.Operations(), Routes: logger.Routes()})
+	h.front.Add(front.Service{Model: dynamodbapi.Service, Operations: dynamodbapi.Operations(), Routes: dynamo.Routes()})
+	h.front.Add(front.Service{Model: lambdaapi.Service, Operations: lambdaapi.Operations(), Routes: functions.Routes()}, functions.Planes()...)
+	h.front.Add(front.Service{Model: apigatewayapi.Service, Operations: apigatewayapi.Operations(), Routes: gateway.Routes()}, gateway.Planes()...)
+	h.background = append(h.background, dynamo.Run, logger.Run, functions.Run, gateway.Run)
+	return nil
+}
+
+// Close ends what build began, last to first.
+func (h *house) Close() error {
+	var errs []error
+	for i := len(h.closers) - 1; i >= 0; i-- {
+		errs = append(errs, h.closers[i]())
+	}
+	h.closers = nil
+	return errors.Join(errs...)
+}
+
+func (h *house) in(name string) string { return filepath.Join(h.data, name) }
+
+func (h *house) isolation() string { return h.sandboxes.Features().String() }
+
+// reset empties an instance for tests.
+func (h *house) reset(ctx context.Context, account, service string) error {
+	return store.Reset(ctx, h.store, account, service)
+}
+
+// mayServe refuses to be reachable by others before there is a root credential
+// that only the operator knows.
+func (h *house) mayServe(ctx context.Context, s settings) error {
+	if s.loopback() {
+		return nil
+	}
+	have, err := h.iam.RootKeys(ctx)
+	if err == nil && !have {
+		err = fmt.Errorf("listening on %s, others can reach this Tule, and it has no root credential yet.\nMake one first: tule root-key --data %s", s.listen, s.data)
+	}
+	return err
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/front"
+	"github.com/tule-cloud/tule/policy"
+	"github.com/tule-cloud/tule/svc/iam"
+	"github.com/tule-cloud/tule/svc/sts"
+)
+
+// identity is what the front door knows people by: long-term keys are IAM's,
+// session keys STS's, and policies IAM's.
+type identity struct {
+	iam *iam.Service
+	sts *sts.Service
+}
+
+var _ front.Identity = identity{}
+
+func (i identity) Key(ctx context.Context, id, token string) (string, aws.Caller, error) {
+	if strings.HasPrefix(id, "ASIA") || token != "" && !strings.HasPrefix(id, "AKIA") {
+		return i.sts.Key(ctx, id, token)
+	}
+	return i.iam.Key(ctx, id, token)
+}
+
+func (i identity) Policies(ctx context.Context, c *aws.Caller) (policy.Set, error) {
+	return i.iam.Policies(ctx, c)
+}

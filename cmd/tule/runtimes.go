@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tule-cloud/tule/runtimes"
+)
+
+// lazyRuntimes looks for the machine's interpreters when the first function needs
+// one, since that takes longer than all the rest of a start. A search that failed
+// is repeated.
+type lazyRuntimes struct {
+	dir string
+	mu  sync.Mutex
+	set *runtimes.Set
+}
+
+func (l *lazyRuntimes) get(ctx context.Context) (*runtimes.Set, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.set != nil {
+		return l.set, nil
+	}
+	set, err := runtimes.Find(ctx, runtimes.FindOptions{Dir: l.dir})
+	if err == nil {
+		l.set = set
+	}
+	return set, err
+}
+
+// runtimesDir is where, within the data folder, bootstraps and libraries are.
+func runtimesDir(data string) string { return filepath.Join(data, "runtimes") }
+
+func runtimesCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "runtimes",
+		Short: "The languages that functions can be written in here",
+	}
+	var data string
+	fetch := &cobra.Command{
+		Use:   "fetch",
+		Short: "Fetch the libraries that functions find unpackaged, as on AWS: aws-sdk and boto3",
+		Long: "Fetch installs, with npm and pip, the libraries that AWS's runtimes provide, into\n" +
+			"Tule's data folder. Functions see them read-only. Nothing is ever fetched while\n" +
+			"a function runs.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := runtimes.Provision(c.Context(), runtimesDir(data), c.OutOrStdout()); err != nil {
+				return fmt.Errorf("%w\nFunctions that bring their own libraries run without these", err)
+			}
+			return nil
+		},
+	}
+	fetch.Flags().StringVar(&data, "data", defaultData(), "Tule's data folder")
+	c.AddCommand(fetch)
+	return c
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tule-cloud/tule/sandbox"
+)
+
+// settings are what `tule start` is told, by flags, by TULE_* variables, or by the
+// variables that tools of this ecosystem set.
+type settings struct {
+	data      string
+	listen    []string
+	iam       string
+	isolation string
+	egress    string
+	region    string
+	logFormat string
+	logLevel  string
+	test      bool
+	// self starts sandboxes from this very program, if it was built without the
+	// small one that is made for it.
+	self sandbox.Self
+}
+
+// aliases are the variables that set a flag which is not given: Tule's own name
+// first. A LocalStack variable is honoured with or without LOCALSTACK_ before it.
+var aliases = []struct {
+	flag  string
+	names []string
+	read  func(value string) (string, error)
+}{
+	{"data", []string{"TULE_DATA"}, same},
+	{"listen", []string{"TULE_LISTEN", "GATEWAY_LISTEN"}, readListen},
+	{"iam", []string{"TULE_IAM"}, same},
+	{"iam", []string{"ENFORCE_IAM"}, choose("enforce", "off")},
+	{"iam", []string{"IAM_SOFT_MODE"}, choose("audit", "")},
+	{"isolation", []string{"TULE_ISOLATION"}, same},
+	{"egress", []string{"TULE_EGRESS"}, same},
+	{"region", []string{"TULE_REGION"}, same},
+	{"log-format", []string{"TULE_LOG_FORMAT"}, same},
+	{"log-level", []string{"TULE_LOG_LEVEL"}, same},
+	{"log-level", []string{"LS_LOG"}, readLevel},
+	{"log-level", []string{"DEBUG"}, choose("debug", "")},
+	{"test", []string{"TULE_TEST"}, same},
+}
+
+// ignored are LocalStack's variables that mean nothing here, or nothing yet.
+var ignored = []string{"LOCALSTACK_AUTH_TOKEN", "ACTIVATE_PRO", "LAMBDA_EXECUTOR", "DOCKER_HOST", "DOCKER_FLAGS", "DOCKER_SOCK", "PERSISTENCE", "EAGER_SERVICE_LOADING"}
+
+func same(v string) (string, error) { return v, nil }
+
+// choose reads a switch: what it means when on, and when off; "" leaves the flag.
+func choose(on, off string) func(string) (string, error) {
+	return func(v string) (string, error) {
+		b, err := strconv.ParseBool(v)
+		if err != nil {
+			return "", fmt.Errorf("%q is neither 1 nor 0", v)
+		}
+		if b {
+			return on, nil
+		}
+		return off, nil
+	}
+}
+
+func readLevel(v string) (string, error) {
+	switch v = strings.ToLower(v); v {
+	case "trace", "trace-internal":
+		return "debug", nil
+	case "warning":
+		return "warn", nil
+	}
+	return v, nil
+}
+
+// readListen reads "host:port,host:port", where either may be missing.
+func readListen(v string) (string, error) {
+	var out []string
+	for one := range strings.SplitSeq(v, ",") {
+		if !strings.Contains(one, ":") {
+			one += ":4566"
+		}
+		if strings.HasPrefix(one, ":") {
+			one = "127.0.0.1" + one
+		}
+		out = append(out, one)
+	}
+	return strings.Join(out, ","), nil
+}
+
+func (s *settings) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&s.data, "data", defaultData(), "folder that holds all state")
+	f.StringSliceVar(&s.listen, "listen", []string{"127.0.0.1:4566"}, "host:port to serve HTTP and HTTPS on; may be given more than once")
+	f.StringVar(&s.iam, "iam", "enforce", "what policies are for: enforce, audit (log what would be denied) or off")
+	f.StringVar(&s.isolation, "isolation", "namespaces", "how functions run: namespaces, or process (no walls)")
+	f.StringVar(&s.egress, "egress", "none", "network that functions have beside Tule: none or nat")
+	f.StringVar(&s.region, "region", "us-east-1", "region of requests that name none")
+	f.StringVar(&s.logFormat, "log-format", "", "text or json; text on a terminal, json elsewhere")
+	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.BoolVar(&s.test, "test", false, "an instance for tests: its state can be reset over HTTP")
+}
+
+// environment fills flags that were not given from variables, and says which of
+// the variables it honoured and ignored.
+func environment(c *cobra.Command, getenv func(string) string) (honoured, passed []string, err error) {
+	set := map[string]bool{}
+	for _, a := range aliases {
+		for _, name := range a.names {
+			for _, name := range []string{name, "LOCALSTACK_" + name} {
+				raw := getenv(name)
+				if raw == "" || strings.HasPrefix(name, "LOCALSTACK_TULE_") {
+					continue
+				}
+				v, err := a.read(raw)
+				if err != nil {
+					return nil, nil, fmt.Errorf("the variable %s: %w", name, err)
+				}
+				if v == "" || c.Flags().Changed(a.flag) && !set[a.flag] || set[a.flag] && !strings.HasPrefix(name, "IAM_SOFT") {
+					passed = append(passed, name)
+					continue
+				}
+				if err := c.Flags().Set(a.flag, v); err != nil {
+					return nil, nil, fmt.Errorf("the variable %s: %w", name, err)
+				}
+				set[a.flag] = true
+				honoured = append(honoured, name)
+			}
+		}
+	}
+	for _, name := range ignored {
+		if getenv(name) != "" {
+			passed = append(passed, name)
+		}
+	}
+	return honoured, passed, nil
+}
+
+func (s *settings) check() error {
+	for _, c := range []struct {
+		flag, value string
+		allowed     []string
+	}{
+		{"iam", s.iam, []string{"enforce", "audit", "off"}},
+		{"isolation", s.isolation, []string{"namespaces", "process"}},
+		{"egress", s.egress, []string{"none", "nat"}},
+		{"log-format", s.logFormat, []string{"", "text", "json"}},
+		{"log-level", s.logLevel, []string{"debug", "info", "warn", "error"}},
+	} {
+		if !slices.Contains(c.allowed, c.value) {
+			return fmt.Errorf("--%s %s: choose one of %s", c.flag, c.value, strings.Join(slices.DeleteFunc(c.allowed, func(v string) bool { return v == "" }), ", "))
+		}
+	}
+	for _, l := range s.listen {
+		if _, port, err := net.SplitHostPort(l); err != nil || port == "" {
+			return fmt.Errorf("--listen %s: give host:port, such as 127.0.0.1:4566", l)
+		}
+	}
+	return nil
+}
+
+// loopback reports whether only this machine can reach all of the addresses.
+func (s *settings) loopback() bool {
+	return !slices.ContainsFunc(s.listen, func(l string) bool {
+		host, _, _ := net.SplitHostPort(l)
+		if host == "localhost" {
+			return false
+		}
+		ip := net.ParseIP(host)
+		return ip == nil || !ip.IsLoopback()
+	})
+}
+
+// defaultData is where state goes unless said otherwise: the system's place for a
+// service of root, the user's own else.
+func defaultData() string {
+	if os.Getuid() == 0 {
+		return "/var/lib/tule"
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "tule")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "tule-data"
+	}
+	return filepath.Join(home, ".local", "share", "tule")
+}
+
+// logger makes the log that the settings ask for, on stderr.
+func (s *settings) logger() *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if s.logFormat == "text" || s.logFormat == "" && isTerminal(os.Stderr) {
+		return slog.New(slog.NewTextHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, o))
+}
