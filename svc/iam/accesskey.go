@@ -217,6 +217,9 @@ func (s *Service) dropKey(ctx context.Context, tx store.Tx, account string, k *a
 }
 
 func (s *Service) updateAccessKey(ctx context.Context, in *api.UpdateAccessKeyRequest) (*aws.Empty, error) {
+	if *in.Status != api.StatusTypeActive && *in.Status != api.StatusTypeInactive {
+		return nil, aws.Errorf(400, "ValidationError", "Status can be set to Active or Inactive, not to %s.", *in.Status)
+	}
 	return nil, s.editKey(ctx, in.UserName, *in.AccessKeyId, func(k accessKey) *accessKey {
 		k.Status = *in.Status
 		return &k

@@ -87,7 +87,7 @@ func (s *Service) getAccountSummary(ctx context.Context, _ *aws.Empty) (*api.Get
 		"AccessKeysPerUserQuota": maxKeys, "GroupsPerUserQuota": maxGroups, "VersionsPerPolicyQuota": maxVersions,
 		"AttachedPoliciesPerUserQuota": maxAttached, "AttachedPoliciesPerGroupQuota": maxAttached, "AttachedPoliciesPerRoleQuota": maxAttached,
 		"UserPolicySizeQuota": int32(maxInline[user]), "GroupPolicySizeQuota": int32(maxInline[group]), "RolePolicySizeQuota": int32(maxInline[role]),
-		"PolicySizeQuota": maxManaged, "AssumeRolePolicySizeQuota": maxTrust,
+		"Users": 0, "Groups": 0, "Roles": 0, "Policies": 0, "PolicySizeQuota": maxManaged, "AssumeRolePolicySizeQuota": maxTrust,
 	}
 	err := s.store.View(ctx, func(r store.Reader) error {
 		for e, err := range principals.List(ctx, r, scope(a), store.ListOptions{}) {

@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"maps"
 
 	api "github.com/tule-cloud/tule/api/iam"
 	"github.com/tule-cloud/tule/aws"
@@ -53,9 +54,7 @@ func (s *Service) guard(ctx context.Context, k kind, name *string, keys map[stri
 	if p.Boundary != "" {
 		all["iam:PermissionsBoundary"] = []string{p.Boundary}
 	}
-	for name, v := range keys {
-		all[name] = v
-	}
+	maps.Copy(all, keys)
 	return []aws.Access{{Resource: p.arn(account(ctx)), Keys: all}}, nil
 }
 
@@ -148,7 +147,7 @@ func (s *Service) guardUpdateGroup(ctx context.Context, in *api.UpdateGroupReque
 }
 
 // onPolicy guards operations on a managed policy that their input names by ARN.
-func onPolicy[In any](s *Service, arn func(*In) *string, tags func(*In) []api.Tag) aws.Guard[In] {
+func onPolicy[In any](s *Service, arn func(*In) *string, own func(*In) map[string][]string) aws.Guard[In] {
 	return func(ctx context.Context, in *In) ([]aws.Access, error) {
 		var p *managed
 		err := s.store.View(ctx, func(r store.Reader) (err error) {
@@ -162,8 +161,8 @@ func onPolicy[In any](s *Service, arn func(*In) *string, tags func(*In) []api.Ta
 			}
 		}
 		keys := tagKeys(p.Tags)
-		if tags != nil {
-			keys = requestTags(keys, tags(in))
+		if own != nil {
+			maps.Copy(keys, own(in))
 		}
 		return []aws.Access{{Resource: *arn(in), Keys: keys}}, nil
 	}

@@ -138,7 +138,7 @@ func (s *Service) createPolicy(ctx context.Context, in *api.CreatePolicyRequest)
 	if err != nil {
 		return nil, err
 	}
-	out.Description = nil // as AWS: GetPolicy tells
+	out.Description, out.Tags = nil, tagsOrNil(tags) // as AWS: GetPolicy tells the rest
 	return &api.CreatePolicyResponse{Policy: out}, nil
 }
 

@@ -28,8 +28,11 @@ func (s *Service) tagRoutes() []aws.Route {
 			})),
 		api.ListRoleTags.To(s.listRoleTags, on(s, role, func(in *api.ListRoleTagsRequest) *string { return in.RoleName })),
 		api.TagPolicy.To(s.tagPolicy, onPolicy(s, func(in *api.TagPolicyRequest) *string { return in.PolicyArn },
-			func(in *api.TagPolicyRequest) []api.Tag { return in.Tags })),
-		api.UntagPolicy.To(s.untagPolicy, onPolicy(s, func(in *api.UntagPolicyRequest) *string { return in.PolicyArn }, nil)),
+			func(in *api.TagPolicyRequest) map[string][]string { return requestTags(nil, in.Tags) })),
+		api.UntagPolicy.To(s.untagPolicy, onPolicy(s, func(in *api.UntagPolicyRequest) *string { return in.PolicyArn },
+			func(in *api.UntagPolicyRequest) map[string][]string {
+				return map[string][]string{"aws:TagKeys": in.TagKeys}
+			})),
 		api.ListPolicyTags.To(s.listPolicyTags, onPolicy(s, func(in *api.ListPolicyTagsRequest) *string { return in.PolicyArn }, nil)),
 	}
 }
