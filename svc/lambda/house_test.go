@@ -329,4 +329,14 @@ func (st *stand) try(name, payload string) (*api.InvocationResponse, error) {
 	return st.Service.invoke(st.ctx(), &api.InvocationRequest{FunctionName: &name, Payload: []byte(payload), LogType: ptr("Tail")})
 }
 
-var _ store.Store = (*store.Pebble)(nil)
+var runtimesPlain = runtimes.CommandOptions{Unmounted: true}
+
+// scope is where a stand's functions are.
+func (st *stand) scope() store.Scope {
+	return store.Scope{Account: "000000000000", Region: "us-east-1"}
+}
+
+// textLogger writes warnings as text.
+func textLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}

@@ -1,0 +1,88 @@
+package lambda
+
+import (
+	"context"
+	"os/exec"
+	"slices"
+	"testing"
+	"time"
+
+	api "github.com/tule-cloud/tule/api/lambda"
+)
+
+// BenchmarkWarm invokes a function whose environment is there: the operation's guard
+// and handler, without the front door.
+func BenchmarkWarm(b *testing.B) {
+	for _, c := range []struct{ name, runtime, code string }{
+		{"node", "nodejs20.x", `exports.handler = async (event) => event;`},
+		{"python", "python3.11", "def handler(event, context):\n    return event\n"},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			st := newStand(b)
+			st.create("f", c.runtime, c.code)
+			in := &api.InvocationRequest{FunctionName: ptr("f"), Payload: []byte(`{"key1":"value1","key2":"value2"}`)}
+			ctx := st.ctx()
+			for b.Loop() {
+				if _, err := st.guardInvoke(ctx, in); err != nil {
+					b.Fatal(err)
+				}
+				out, err := st.Service.invoke(ctx, in)
+				if err != nil || out.FunctionError != nil {
+					b.Fatal(out, err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkCold invokes a function that has no environment, and beside it starts its
+// interpreter alone on the host. It reports medians; the aim is a ratio below 1.5.
+func BenchmarkCold(b *testing.B) {
+	for _, c := range []struct {
+		name, runtime, code string
+		bare                []string
+	}{
+		{"node", "nodejs20.x", `exports.handler = async (event) => event;`, []string{"-e", "0"}},
+		{"python", "python3.11", "def handler(event, context):\n    return event\n", []string{"-I", "-S", "-E", "-c", "pass"}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			st := newStand(b)
+			st.create("f", c.runtime, c.code)
+			set, err := st.interpreters(context.Background())
+			if err != nil {
+				b.Fatal(err)
+			}
+			cmd, err := set.Command(c.runtime, runtimesPlain)
+			if err != nil {
+				b.Fatal(err)
+			}
+			in := &api.InvocationRequest{FunctionName: ptr("f"), Payload: []byte(`{}`)}
+			var bare, cold []time.Duration
+			for b.Loop() {
+				p := exec.Command(cmd.Argv[0], c.bare...)
+				p.Env = []string{"PATH=/usr/bin:/bin"}
+				t := time.Now()
+				if err := p.Run(); err != nil {
+					b.Fatal(err)
+				}
+				bare = append(bare, time.Since(t))
+				st.fleet.retireAll(ref{name: "f", scope: st.scope()})
+				st.fleet.wg.Wait()
+				time.Sleep(25 * time.Millisecond) // spare sandboxes are made meanwhile
+				t = time.Now()
+				if _, err := st.Service.invoke(st.ctx(), in); err != nil {
+					b.Fatal(err)
+				}
+				cold = append(cold, time.Since(t))
+			}
+			ms := func(d []time.Duration) float64 {
+				slices.Sort(d)
+				return float64(d[len(d)/2].Microseconds()) / 1000
+			}
+			b.ReportMetric(ms(cold)/ms(bare), "ratio")
+			b.ReportMetric(ms(bare), "ms-bare")
+			b.ReportMetric(ms(cold), "ms-cold")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
