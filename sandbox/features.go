@@ -16,6 +16,7 @@ type Features struct {
 	KillFrozen bool   // frozen sandboxes die with Tule even when it is killed
 	Landlock   int    // the kernel's version of it; 0 is none
 	Overlay    bool   // more than one layer can be shown as /opt
+	Tun        bool   // there is /dev/net/tun, which egress needs
 	Init       string // which first process is used: "embedded", "self" or a path
 }
 
@@ -36,6 +37,6 @@ func (f Features) String() string {
 	}
 	return strings.Join([]string{
 		fmt.Sprintf("user namespace %t", f.User), "memory " + or(f.Memory), "pids " + or(f.Pids), "cpu " + or(f.CPU),
-		"freezer " + or(f.Freezer), "landlock " + landlock, fmt.Sprintf("overlay %t", f.Overlay), "init " + f.Init,
+		"freezer " + or(f.Freezer), "landlock " + landlock, fmt.Sprintf("overlay %t", f.Overlay), fmt.Sprintf("tun %t", f.Tun), "init " + f.Init,
 	}, ", ")
 }

@@ -16,5 +16,6 @@ func probe() Features {
 	if b, err := os.ReadFile("/proc/filesystems"); err == nil {
 		f.Overlay = strings.Contains(string(b), "\toverlay\n")
 	}
+	f.Tun = unix.Access("/dev/net/tun", unix.R_OK|unix.W_OK) == nil
 	return f
 }

@@ -75,7 +75,7 @@ var idPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 // Start starts a sandbox. When it returns without error the program runs. Ending ctx aborts a
 // start that is under way, and means nothing afterwards.
 func (h *Host) Start(ctx context.Context, spec Spec) (*Sandbox, error) {
-	if err := spec.complete(h.opts.Mode); err != nil {
+	if err := spec.complete(); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	s := &Sandbox{host: h, spec: spec, done: make(chan struct{})}
@@ -135,7 +135,7 @@ func (h *Host) Close() error {
 }
 
 // complete checks the spec and fills in the defaults.
-func (s *Spec) complete(mode Mode) error {
+func (s *Spec) complete() error {
 	switch {
 	case !idPattern.MatchString(s.ID):
 		return fmt.Errorf("ID %q does not match %s", s.ID, idPattern)
@@ -143,8 +143,8 @@ func (s *Spec) complete(mode Mode) error {
 		return fmt.Errorf("%s: no program to run", s.ID)
 	case s.Memory < 0 || s.TmpSize < 0 || s.Pids < 0 || s.CPU < 0 || s.CPUWeight < 0 || s.CPUWeight > 10000:
 		return fmt.Errorf("%s: a limit is out of range", s.ID)
-	case s.Egress != EgressNone && mode == Namespaces:
-		return fmt.Errorf("%s: egress by NAT is not offered; functions reach Tule only", s.ID)
+	case s.Egress != EgressNone && s.Egress != EgressNAT:
+		return fmt.Errorf("%s: no such egress: %d", s.ID, s.Egress)
 	case len(s.Inherit) > 200:
 		return fmt.Errorf("%s: %d inherited files; 200 at most", s.ID, len(s.Inherit))
 	}

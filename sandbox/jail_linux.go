@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tule-cloud/tule/sandbox/inside"
+	"github.com/tule-cloud/tule/sandbox/nat"
 	"github.com/tule-cloud/tule/sandbox/plan"
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +25,7 @@ type jail struct {
 	group   *group
 	control *net.UnixConn
 	netns   *os.File
+	nat     *nat.NAT        // where there is egress
 	events  chan plan.Frame // ready, started, error
 
 	mu      sync.Mutex
@@ -146,10 +148,31 @@ func (j *jail) run(ctx context.Context, s *Sandbox) error {
 		return err
 	}
 	defer closeNull()
+	j.asking.Lock() // a Tun is answered as a Listen is
+	defer j.asking.Unlock()
 	if err := j.send(plan.Frame{Type: plan.FramePlan, A: uint32(len(own)), B: plan.Version}, own, files...); err != nil {
 		return j.lost(err)
 	}
-	return j.await(ctx, plan.FrameStarted, own)
+	if err := j.await(ctx, plan.FrameStarted, own); err != nil || s.spec.Egress != EgressNAT {
+		return err
+	}
+	return j.translate()
+}
+
+// translate begins to carry what comes by the sandbox's device to the outside. The program may have
+// begun; its first packets wait.
+func (j *jail) translate() error {
+	select {
+	case r := <-j.sockets:
+		if r.err != nil {
+			return fmt.Errorf("the device for egress: %w", r.err)
+		}
+		var err error
+		j.nat, err = nat.New(r.file, nat.Options{Clock: j.engine.opts.Clock})
+		return err
+	default:
+		return errors.New("its first process sent no device for egress")
+	}
 }
 
 // outputs are the files that go along with the second half: stdout, stderr, the inherited ones.
@@ -372,7 +395,18 @@ func (j *jail) pid() int { return j.first }
 // release implements cell. The mounts, /tmp among them, went with the last process.
 func (j *jail) release() error {
 	j.control.Close()
-	return errors.Join(j.netns.Close(), j.group.remove())
+	var err error
+	if j.nat != nil {
+		err = j.nat.Close()
+	}
+	select {
+	case r := <-j.sockets: // came when nobody waited for it any more
+		if r.file != nil {
+			r.file.Close()
+		}
+	default:
+	}
+	return errors.Join(err, j.netns.Close(), j.group.remove())
 }
 
 // socketFrom has the first process open a socket in the sandbox's network and takes it over.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tule-cloud/tule/sandbox/nat"
 	"github.com/tule-cloud/tule/sandbox/plan"
 )
 
@@ -114,9 +115,21 @@ func (l *layout) common() []plan.Op {
 	return append(ops, plan.Op{Kind: plan.Await})
 }
 
-// own is the second half: this spec's mounts, then the walls, then its program.
+// The device by which a sandbox's packets to the outside come to Tule, and the sandbox's address on
+// it, which means nothing beyond: 192.0.0.2, of RFC 7335's block for just such translators.
+const (
+	tunName = "tule0"
+	tunAddr = 192<<24 | 2
+)
+
+// own is the second half: the way out where there is one, this spec's mounts, then the walls, then
+// its program.
 func (l *layout) own(s Spec) []plan.Op {
-	ops := l.mounts(s)
+	var ops []plan.Op
+	if s.Egress == EgressNAT {
+		ops = append(ops, plan.Op{Kind: plan.Tun, A: tunName, N: tunAddr, M: nat.MTU})
+	}
+	ops = append(ops, l.mounts(s)...)
 	ops = append(ops, plan.Op{Kind: plan.Hostname, A: s.Hostname}, plan.Op{Kind: plan.Pivot})
 	for _, r := range l.limits(s) {
 		ops = append(ops, plan.Op{Kind: plan.Limit, N: r[0], M: r[1], K: r[1]})

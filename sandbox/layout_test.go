@@ -28,7 +28,7 @@ func TestLayout(t *testing.T) {
 				return printed(l.common())
 			case "own":
 				s := parseSpec(t, d)
-				if err := s.complete(Namespaces); err != nil {
+				if err := s.complete(); err != nil {
 					return "error: " + err.Error() + "\n"
 				}
 				return printed(l.own(s))
@@ -98,6 +98,8 @@ func parseSpec(t *testing.T, d *datadriven.TestData) Spec {
 			s.Mounts = append(s.Mounts, Mount{Host: f[1], Inside: f[2], Writable: len(f) > 3})
 		case "file":
 			s.Files = append(s.Files, File{Path: f[1], Content: []byte(strings.Join(f[2:], " "))})
+		case "egress":
+			s.Egress = EgressNAT
 		case "tmp":
 			n, err := strconv.ParseInt(f[1], 10, 64)
 			if err != nil {

@@ -35,6 +35,7 @@ var payloads = map[string]func(){
 	"inodes":   payloadInodes,
 	"network":  payloadNetwork,
 	"ask":      payloadAsk,
+	"pour":     payloadPour,
 	"orphans":  payloadOrphans,
 	"tick":     payloadTick,
 	"wait":     func() { fmt.Println("up"); select {} },
@@ -210,6 +211,23 @@ func payloadAsk() {
 		fmt.Println(network, strings.TrimSpace(s), reason(err))
 		c.Close()
 	}
+}
+
+// payloadPour sends so many bytes to an address.
+func payloadPour() {
+	c, err := net.Dial("tcp", args()[0])
+	if err != nil {
+		fmt.Println(reason(err))
+		return
+	}
+	size, _ := strconv.Atoi(args()[1])
+	for b := make([]byte, 64<<10); size > 0; size -= len(b) {
+		if _, err := c.Write(b[:min(len(b), size)]); err != nil {
+			fmt.Println(reason(err))
+			return
+		}
+	}
+	c.Close()
 }
 
 // payloadOrphans makes orphans that end, and looks whether somebody takes them away.

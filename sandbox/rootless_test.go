@@ -61,6 +61,18 @@ func TestRootless(t *testing.T) {
 	if r := run(t, h, spec); r.out != "tcp PING ok\nudp PING ok\nconnection refused\n" {
 		t.Error(r)
 	}
+	spec = payload(t, "f", "network")
+	spec.Egress = EgressNAT
+	if !h.Features().Tun {
+		if _, err := h.Start(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "egress needs /dev/net/tun") {
+			t.Error(err)
+		}
+	} else {
+		spec.Env = append(spec.Env, "SANDBOX_ARGS=169.254.169.254:80")
+		if r := run(t, h, spec); !strings.Contains(r.out, "tule0 up|pointtopoint|running") || !strings.Contains(r.out, "dial: connection refused") {
+			t.Error(r)
+		}
+	}
 	if h.Features().Pids == "rlimit" {
 		spec = payload(t, "f", "bomb")
 		spec.Pids = 50

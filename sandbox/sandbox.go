@@ -56,7 +56,8 @@ type Options struct {
 	Mode Mode
 	// Logger tells what was found and what could not be cleaned up. Nil is silence.
 	Logger *slog.Logger
-	// Clock bounds waits for a sandbox that does not come up. Nil means no bound but the context's.
+	// Clock bounds waits for a sandbox that does not come up, and ends idle connections of those
+	// with egress. Nil means no bound but the context's.
 	Clock aws.Clock
 	// Self is what MaybeInit returned, for programs built without the embedded init.
 	Self Self
@@ -76,7 +77,11 @@ type Egress int
 const (
 	// EgressNone is nothing but what Listen puts on its own loopback.
 	EgressNone Egress = iota
-	// EgressNAT is the host's network behind address translation. Not offered: Start refuses it.
+	// EgressNAT is also what the host reaches by TCP and UDP over IPv4, without being told from the
+	// host there; but not the host itself, by any address, nor link-local addresses and clouds'
+	// metadata. At most 256 connections and 256 exchanges of datagrams at once; they are ended when
+	// idle for 350 s and 120 s, as by AWS's NAT gateway, if Options.Clock is set. It needs
+	// /dev/net/tun (Features.Tun); else Start refuses it.
 	EgressNAT
 )
 

@@ -317,7 +317,7 @@ func TestStartErrors(t *testing.T) {
 		{func(s *Spec) { s.Mounts = append(s.Mounts, Mount{Host: "/usr", Inside: "/var/task/link"}) }, "nothing can be mounted at"},
 		{func(s *Spec) { s.Mounts = append(s.Mounts, Mount{Host: "/usr", Inside: "/bin/x"}) }, "bind /usr /bin/x:"},
 		{func(s *Spec) { s.Files = []File{{"/usr/no/such", nil}} }, "rebind"},
-		{func(s *Spec) { s.Egress = EgressNAT }, "NAT is not offered"},
+		{func(s *Spec) { s.Egress = 7 }, "no such egress: 7"},
 		{func(s *Spec) { s.Memory = -1 }, "out of range"},
 		{func(s *Spec) { s.Prepare = func(*Sandbox) error { return io.ErrUnexpectedEOF } }, "preparing: unexpected EOF"},
 		{func(s *Spec) { s.Memory = 64 << 10 }, ""},

@@ -87,6 +87,13 @@ func (b *builder) do(o plan.Op) error {
 		return unix.Sethostname([]byte(o.A))
 	case plan.Loopback:
 		return loopbackUp()
+	case plan.Tun:
+		fd, err := tun(o.A, uint32(o.N), int(o.M))
+		if err == nil {
+			sendFrame(plan.Frame{Type: plan.FrameSocket}, fd)
+			err = unix.Close(fd)
+		}
+		return err
 	case plan.Ports:
 		return writeFile("/proc/sys/net/ipv4/ip_unprivileged_port_start", itoa(o.N), unix.O_WRONLY, 0)
 	case plan.Await:

@@ -25,7 +25,7 @@ const (
 	FrameStarted = 'S' // the program runs; A: its pid inside
 	FrameError   = 'E' // A: index of the operation that failed, B: errno. The process ends
 	FrameExit    = 'X' // the program ended; A: exit code, B: signal. The process ends
-	FrameSocket  = 'O' // A: errno or 0; the listening socket comes along
+	FrameSocket  = 'O' // A: errno or 0; the listening socket, or a Tun's device, comes along
 )
 
 // Encode returns the frame's bytes.

@@ -16,7 +16,7 @@ import (
 
 // Version is spoken first by both ends. It changes with every change of an operation's meaning,
 // so that a stale init is refused by name instead of building half a wall.
-const Version = 1
+const Version = 2
 
 // Limits on what Decode accepts.
 const (
@@ -44,6 +44,7 @@ const (
 	Overlay       // A: lower folders as overlayfs wants them, B: at
 	Hostname      // A: name
 	Loopback      // bring lo up
+	Tun           // A: name of a tun device, N: its IPv4 address, M: MTU: make it, let everything but lo lead to it, send it to Tule
 	Ports         // N: the first port that needs no privilege in this network
 	Await         // report ready, and go on with the next plan
 	Pivot         // enter the new root, let go of the host's, make the root read-only
@@ -60,7 +61,7 @@ const (
 )
 
 var names = [...]string{"invalid", "slave", "root", "dir", "symlink", "file", "device", "bind", "rebind", "tmpfs", "proc",
-	"overlay", "hostname", "loopback", "ports", "await", "pivot", "limit", "landlock", "allow", "drop", "seccomp", "cwd",
+	"overlay", "hostname", "loopback", "tun", "ports", "await", "pivot", "limit", "landlock", "allow", "drop", "seccomp", "cwd",
 	"arg", "env", "exec"}
 
 // String is the operation's name as plans print it.
