@@ -85,7 +85,7 @@ func TestLambdaFunctions(t *testing.T) {
 	status, body := fetch(t, "GET", *got.Code.Location)
 	equal(t, "the status of the code", status, 200)
 	equal(t, "the code", body, string(zipped("index.js", echo)))
-	status, _ = fetch(t, "GET", strings.Replace(*got.Code.Location, "Signature=", "Signature=0", 1))
+	status, _ = fetch(t, "GET", forged(*got.Code.Location))
 	equal(t, "the status of the code for a signature of one's own", status, 403)
 	_, err = c.lambda.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: aws.String("none")})
 	fails[*types.ResourceNotFoundException](t, err, "Function not found: "+c.arn("lambda", "function:none"))
@@ -111,6 +111,16 @@ func TestLambdaFunctions(t *testing.T) {
 	must(c.lambda.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: aws.String("echo")}))(t)
 	_, err = c.lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("echo")})
 	fails[*types.ResourceNotFoundException](t, err, "Function not found")
+}
+
+// forged is an address with another character within its last part.
+func forged(url string) string {
+	i := len(url) - 40
+	other := "A"
+	if url[i] == 'A' {
+		other = "B"
+	}
+	return url[:i] + other + url[i+1:]
 }
 
 func TestLambdaInvoke(t *testing.T) {
