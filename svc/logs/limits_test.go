@@ -87,6 +87,16 @@ func TestLargestBatch(t *testing.T) {
 	}
 }
 
+// chunks puts n events that are so far apart that each is a chunk.
+func (g *ground) chunks(stream string, n int, from, step int64) {
+	g.t.Helper()
+	events := make([]api.InputLogEvent, n)
+	for i := range events {
+		events[i] = api.InputLogEvent{Timestamp: ptr(from + int64(i)*step), Message: ptr("four")}
+	}
+	must(g.t)(g.s.putLogEvents(g.ctx, &api.PutLogEventsRequest{LogGroupName: ptr("g"), LogStreamName: &stream, LogEvents: events}))
+}
+
 // left counts the records that a group's events have in the store.
 func (g *ground) left() (n int) {
 	must(g.t)(nil, g.h.Store.View(g.ctx, func(r store.Reader) error {
@@ -107,10 +117,9 @@ func (g *ground) left() (n int) {
 func TestSweep(t *testing.T) {
 	g := newGround(t, "a", "b")
 	must(g.t)(g.s.putRetentionPolicy(g.ctx, &api.PutRetentionPolicyRequest{LogGroupName: ptr("g"), RetentionInDays: ptr(int32(1))}))
-	for i := range int64(2500) {
-		at := start + i
-		must(t)(g.s.putLogEvents(g.ctx, &api.PutLogEventsRequest{LogGroupName: ptr("g"), LogStreamName: ptr([]string{"a", "b"}[i%2]),
-			LogEvents: []api.InputLogEvent{{Timestamp: &at, Message: ptr("four")}}}))
+	// Each event is a chunk, and the next event the other stream's.
+	for i, name := range []string{"a", "b"} {
+		g.chunks(name, 1250, start+int64(i)*1001, 2002)
 	}
 	describe := func() (int64, []api.LogStream) {
 		groups, err := g.s.describeLogGroups(g.ctx, &api.DescribeLogGroupsRequest{})
@@ -119,10 +128,10 @@ func TestSweep(t *testing.T) {
 		must(t)(nil, err)
 		return *groups.LogGroups[0].StoredBytes, streams.LogStreams
 	}
-	g.h.Clock.Advance(24*time.Hour + 2000*time.Millisecond)
+	g.h.Clock.Advance(24*time.Hour + 2000*1001*time.Millisecond)
 	must(t)(nil, g.s.Sweep(g.ctx))
 	bytes, streams := describe()
-	if bytes != 500*30 || *streams[0].FirstEventTimestamp != start+2000 || *streams[1].FirstEventTimestamp != start+2001 || g.left() != 1000 {
+	if bytes != 500*30 || *streams[0].FirstEventTimestamp != start+2000*1001 || *streams[1].FirstEventTimestamp != start+2001*1001 || g.left() != 1000 {
 		t.Errorf("%d bytes and %d records are left, from %d and %d", bytes, g.left(), *streams[0].FirstEventTimestamp, *streams[1].FirstEventTimestamp)
 	}
 	g.h.Clock.Advance(time.Hour)
@@ -135,10 +144,7 @@ func TestSweep(t *testing.T) {
 // TestSweepFinishesDeletions deletes a stream as a process would that dies halfway.
 func TestSweepFinishesDeletions(t *testing.T) {
 	g := newGround(t, "s", "t")
-	for i := range int64(1200) {
-		must(t)(g.s.putLogEvents(g.ctx, &api.PutLogEventsRequest{LogGroupName: ptr("g"), LogStreamName: ptr("s"),
-			LogEvents: []api.InputLogEvent{{Timestamp: ptr(start + i), Message: ptr("s x")}}}))
-	}
+	g.chunks("s", 1200, start, 1001)
 	g.s.store = failing{g.h.Store, ptr(1)}
 	must(t)(g.s.deleteLogStream(g.ctx, &api.DeleteLogStreamRequest{LogGroupName: ptr("g"), LogStreamName: ptr("s")}))
 	g.s.store = g.h.Store
