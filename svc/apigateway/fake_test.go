@@ -2,8 +2,13 @@ package apigateway
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"strings"
+	"sync"
 
+	lambda "github.com/tule-cloud/tule/api/lambda"
+	logs "github.com/tule-cloud/tule/api/logs"
 	sts "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
 )
@@ -16,4 +21,89 @@ func fakeRoles() []aws.Route {
 		}
 		return &sts.AssumeRoleResponse{AssumedRoleUser: &sts.AssumedRoleUser{AssumedRoleId: ptr("AROAEXAMPLE:" + *in.RoleSessionName)}}, nil
 	}, aws.Anywhere)}
+}
+
+// fakeLambda has the functions that a scenario gives it. A function answers its
+// text; "echo" answers what it got, "describe" a proxy answer with its event.
+type fakeLambda struct {
+	mu        sync.Mutex
+	functions map[string]string
+	calls     []string
+	hang      chan struct{} // functions called "hang" wait for it
+}
+
+func newFakeLambda() *fakeLambda {
+	return &fakeLambda{functions: map[string]string{"echo": "", "describe": "", "hang": ""}, hang: make(chan struct{})}
+}
+
+func (f *fakeLambda) routes() []aws.Route {
+	return []aws.Route{lambda.Invoke.To(f.invoke, aws.Anywhere)}
+}
+
+func (f *fakeLambda) invoke(ctx context.Context, in *lambda.InvocationRequest) (*lambda.InvocationResponse, error) {
+	arn, _ := aws.ParseARN(*in.FunctionName)
+	name := strings.TrimPrefix(arn.Resource, "function:")
+	f.mu.Lock()
+	answer, ok := f.functions[name]
+	c := aws.RequestOf(ctx).Caller
+	f.calls = append(f.calls, fmt.Sprintf("%s by %s for %q %s\n%s\n", *in.FunctionName, c.ARN, c.SourceARN, aws.Value(in.InvocationType), in.Payload))
+	f.mu.Unlock()
+	out := &lambda.InvocationResponse{StatusCode: ptr(int32(200)), ExecutedVersion: ptr("$LATEST"), Payload: []byte(answer)}
+	switch {
+	case !ok:
+		return nil, aws.AccessDenied("User: apigateway.amazonaws.com is not authorized to perform: lambda:InvokeFunction")
+	case name == "echo":
+		out.Payload = in.Payload
+	case name == "describe":
+		body, _ := json.Marshal(string(in.Payload))
+		out.Payload = []byte(`{"statusCode": 200, "body": ` + string(body) + `}`)
+	case name == "hang":
+		<-f.hang
+	case strings.HasPrefix(answer, "refuse "):
+		return nil, aws.Errorf(429, "TooManyRequestsException", "%s", strings.TrimPrefix(answer, "refuse "))
+	case strings.HasPrefix(answer, "fail "):
+		out.FunctionError, out.Payload = ptr("Unhandled"), []byte(strings.TrimPrefix(answer, "fail "))
+	}
+	return out, nil
+}
+
+// fakeLogs keeps groups of streams of events.
+type fakeLogs struct {
+	mu     sync.Mutex
+	groups map[string]map[string][]string
+	trace  []string // of calls
+}
+
+func newFakeLogs() *fakeLogs { return &fakeLogs{groups: map[string]map[string][]string{}} }
+
+func (f *fakeLogs) routes() []aws.Route {
+	return []aws.Route{
+		logs.CreateLogGroup.To(func(_ context.Context, in *logs.CreateLogGroupRequest) (*aws.Empty, error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.groups[*in.LogGroupName] != nil {
+				return nil, logs.ResourceAlreadyExistsException("The specified log group already exists")
+			}
+			f.groups[*in.LogGroupName] = map[string][]string{}
+			return nil, nil
+		}, aws.Anywhere),
+		logs.CreateLogStream.To(func(_ context.Context, in *logs.CreateLogStreamRequest) (*aws.Empty, error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.groups[*in.LogGroupName][*in.LogStreamName] = []string{}
+			return nil, nil
+		}, aws.Anywhere),
+		logs.PutLogEvents.To(func(ctx context.Context, in *logs.PutLogEventsRequest) (*logs.PutLogEventsResponse, error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.groups[*in.LogGroupName][*in.LogStreamName] == nil {
+				return nil, logs.ResourceNotFoundException("The specified log group does not exist.")
+			}
+			f.trace = append(f.trace, "by "+aws.RequestOf(ctx).Caller.ARN)
+			for _, e := range in.LogEvents {
+				f.groups[*in.LogGroupName][*in.LogStreamName] = append(f.groups[*in.LogGroupName][*in.LogStreamName], *e.Message)
+			}
+			return &logs.PutLogEventsResponse{}, nil
+		}, aws.Anywhere),
+	}
 }

@@ -1,5 +1,239 @@
 package apigateway
 
-type programCache struct{}
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 
-func newProgramCache() programCache { return programCache{} }
+	api "github.com/tule-cloud/tule/api/apigateway"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
+	"github.com/tule-cloud/tule/vtl"
+)
+
+// A program is a deployment made ready to run. It does not change.
+type program struct {
+	at           store.Scope
+	apiID        string
+	deploymentID string
+	binary       []string // media types
+	policy       string   // on the API itself, with its ARNs complete
+	disabled     bool     // the API answers under other names only
+	root         *node
+}
+
+// A method is one method of a program, with its integration.
+type method struct {
+	verb, resourceID, resourcePath string
+	auth                           string
+	keyRequired                    bool
+	required                       []string // "method.request.header.x", held to if a validator says so
+	integration                    *integration
+}
+
+type integration struct {
+	kind, verb, uri, credentials string
+	passthrough, contentHandling string
+	timeout                      time.Duration
+	templates                    map[string]*template
+	parameters                   []mapping
+	responses                    []*response // patterns first, then defaults; each by status
+	raw                          *api.Integration
+}
+
+// A mapping sets the parameter to, in place, from a source.
+type mapping struct {
+	place, name string // "header", "X-Id"
+	from        source
+	ok          bool
+}
+
+type response struct {
+	status          string
+	pattern         *regexp.Regexp // nil for a default
+	contentHandling string
+	templates       map[string]*template
+	order           []string // of templates' content types
+	headers         []mapping
+}
+
+// A template keeps why it did not parse: AWS takes any text, and fails when it is run.
+type template struct {
+	vtl *vtl.Template
+	err error
+}
+
+func compileTemplates(in map[string]string) map[string]*template {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make(map[string]*template, len(in))
+	for contentType, text := range in {
+		t, err := vtl.Parse(contentType, text)
+		out[strings.ToLower(contentType)] = &template{t, err}
+	}
+	return out
+}
+
+func compileMappings(in map[string]string, prefix, own string) []mapping {
+	var out []mapping
+	for _, to := range slices.Sorted(maps.Keys(in)) {
+		place, name, _ := strings.Cut(strings.TrimPrefix(to, prefix), ".")
+		src, ok := parseSource(in[to], own)
+		out = append(out, mapping{place: place, name: name, from: src, ok: ok})
+	}
+	return out
+}
+
+func compileIntegration(in *api.Integration) *integration {
+	i := &integration{
+		kind: aws.Value(in.Type), verb: aws.Value(in.HttpMethod), uri: aws.Value(in.Uri), credentials: aws.Value(in.Credentials),
+		passthrough: aws.Value(in.PassthroughBehavior), contentHandling: aws.Value(in.ContentHandling),
+		timeout:    time.Duration(aws.Value(in.TimeoutInMillis)) * time.Millisecond,
+		templates:  compileTemplates(in.RequestTemplates),
+		parameters: compileMappings(in.RequestParameters, "integration.request.", methodRequest), raw: in,
+	}
+	if i.timeout <= 0 {
+		i.timeout = maxTimeout * time.Millisecond
+	}
+	var defaults []*response
+	for _, status := range slices.Sorted(maps.Keys(in.IntegrationResponses)) {
+		r := in.IntegrationResponses[status]
+		c := &response{status: status, contentHandling: aws.Value(r.ContentHandling), templates: compileTemplates(r.ResponseTemplates),
+			headers: compileMappings(r.ResponseParameters, "method.response.", integrationResponse)}
+		c.order = slices.Sorted(maps.Keys(c.templates))
+		if pattern, err := selection(aws.Value(r.SelectionPattern)); pattern != nil && err == nil {
+			c.pattern = pattern
+			i.responses = append(i.responses, c)
+		} else if err == nil {
+			defaults = append(defaults, c)
+		}
+	}
+	i.responses = append(i.responses, defaults...)
+	return i
+}
+
+func compileMethod(r resource, verb string, m api.Method, validators map[string]api.RequestValidator) *method {
+	out := &method{verb: verb, resourceID: r.ID, resourcePath: r.Path, auth: aws.Value(m.AuthorizationType), keyRequired: aws.Value(m.ApiKeyRequired)}
+	if v, ok := validators[aws.Value(m.RequestValidatorId)]; ok && aws.Value(v.ValidateRequestParameters) {
+		for _, name := range slices.Sorted(maps.Keys(m.RequestParameters)) {
+			if m.RequestParameters[name] {
+				out.required = append(out.required, name)
+			}
+		}
+	}
+	if m.MethodIntegration != nil {
+		out.integration = compileIntegration(m.MethodIntegration)
+	}
+	return out
+}
+
+// newProgram is a program without resources.
+func newProgram(at store.Scope, a api.RestApi, deploymentID string) *program {
+	p := &program{at: at, apiID: *a.Id, deploymentID: deploymentID, binary: a.BinaryMediaTypes, disabled: aws.Value(a.DisableExecuteApiEndpoint), root: &node{}}
+	if p.policy = aws.Value(a.Policy); p.policy != "" {
+		// A policy may name resources from the stage on.
+		p.policy = strings.ReplaceAll(p.policy, `"execute-api:/`, `"arn:aws:execute-api:`+at.Region+`:`+at.Account+`:`+p.apiID+`/`)
+	}
+	return p
+}
+
+func (p *program) add(r resource, validators map[string]api.RequestValidator) {
+	n := p.root.at(r.Path)
+	n.id, n.path = r.ID, r.Path
+	if len(r.Methods) == 0 {
+		return
+	}
+	n.methods = make(map[string]*method, len(r.Methods))
+	for verb, m := range r.Methods {
+		n.methods[verb] = compileMethod(r, verb, m, validators)
+	}
+}
+
+// compile reads and compiles a deployment.
+func (s *Service) compile(ctx context.Context, at store.Scope, apiID, deploymentID string) (*program, error) {
+	return view(ctx, s, func(r store.Reader) (*program, error) {
+		d, err := deployments.Get(ctx, r, at, apiID, deploymentID)
+		if err != nil {
+			return nil, err
+		}
+		p := newProgram(at, d.API, deploymentID)
+		for e, err := range snapshots.List(ctx, r, at, store.ListOptions{Prefix: []any{apiID, deploymentID}}) {
+			if err != nil {
+				return nil, err
+			}
+			p.add(e.Record, d.Validators)
+		}
+		return p, nil
+	})
+}
+
+// A programCache keeps compiled deployments, which never change, and the stages
+// last seen. A request reads its stage's record; if that is to the byte the one
+// seen, what was made of it still holds.
+type programCache struct {
+	mu       sync.RWMutex
+	stages   map[stageKey]*staged
+	sessions map[string]session // assumed roles, by role and region
+}
+
+type stageKey struct{ apiID, stage string }
+
+// staged is a stage with the program that it shows.
+type staged struct {
+	record  string
+	owner   store.Scope
+	stage   *api.Stage
+	program *program
+}
+
+// maxStages is how many stages stay compiled.
+const maxStages = 1000
+
+func newProgramCache() programCache {
+	return programCache{stages: map[stageKey]*staged{}, sessions: map[string]session{}}
+}
+
+// load is the stage of an API; store.ErrNotFound if there is none.
+func (s *Service) load(ctx context.Context, apiID, stageName string) (*staged, error) {
+	var owner store.Scope
+	var record []byte
+	err := s.Store.View(ctx, func(r store.Reader) (err error) {
+		if owner, err = owners.Get(ctx, r, store.Scope{}, apiID); err == nil {
+			record, err = stages.Get(ctx, r, owner, apiID, stageName)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	key := stageKey{apiID, stageName}
+	s.programs.mu.RLock()
+	have := s.programs.stages[key]
+	s.programs.mu.RUnlock()
+	if have != nil && have.record == string(record) && have.owner == owner {
+		return have, nil
+	}
+	st := new(api.Stage)
+	if err := json.Unmarshal(record, st); err != nil {
+		return nil, err
+	}
+	fresh := &staged{record: string(record), owner: owner, stage: st}
+	if have != nil && have.owner == owner && have.program.deploymentID == aws.Value(st.DeploymentId) {
+		fresh.program = have.program
+	} else if fresh.program, err = s.compile(ctx, owner, apiID, aws.Value(st.DeploymentId)); err != nil {
+		return nil, err
+	}
+	s.programs.mu.Lock()
+	if len(s.programs.stages) >= maxStages {
+		clear(s.programs.stages)
+	}
+	s.programs.stages[key] = fresh
+	s.programs.mu.Unlock()
+	return fresh, nil
+}

@@ -156,3 +156,8 @@ func level(m *api.MethodSetting) (lines, bodies bool) {
 	lines = aws.Value(m.LoggingLevel) == "INFO" || aws.Value(m.LoggingLevel) == "ERROR"
 	return lines, lines && aws.Value(m.DataTraceEnabled)
 }
+
+// errorsOnly says that the log is for what goes wrong.
+func errorsOnly(m *api.MethodSetting) bool {
+	return m != nil && aws.Value(m.LoggingLevel) == "ERROR"
+}

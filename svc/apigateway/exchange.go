@@ -1,0 +1,214 @@
+package apigateway
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	api "github.com/tule-cloud/tule/api/apigateway"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/vtl/gateway"
+)
+
+// An exchange is one request on its way through a method.
+type exchange struct {
+	s         *Service
+	program   *program
+	stage     *api.Stage // nil in a test invocation
+	stageName string
+	variables map[string]string
+	method    *method
+	req       *request
+	log       *transcript
+
+	about     *requestContext // made when first asked for
+	vars      map[string]any
+	integral  endpointRequest // what goes to the back end
+	responded gateway.Override
+}
+
+// endpointRequest is the request to a back end.
+type endpointRequest struct {
+	header, query, path []gateway.Param
+	body                []byte
+}
+
+// endpointResponse is a back end's answer.
+type endpointResponse struct {
+	status  int
+	header  []gateway.Param
+	body    []byte
+	failure string // what selection patterns are held against
+}
+
+func (x *exchange) context() *requestContext {
+	if x.about == nil {
+		c := x.requestContext()
+		x.about = &c
+	}
+	return x.about
+}
+
+func (x *exchange) contextVariables() map[string]any {
+	if x.vars == nil {
+		x.vars = x.context().variables()
+	}
+	return x.vars
+}
+
+// run answers the request: what it may do, then what it does. An error that is no
+// fault is of the caller's connection, or Tule's own.
+func (x *exchange) run(ctx context.Context) *reply {
+	x.begin()
+	var out *reply
+	err := x.authorized(ctx)
+	if err == nil {
+		out, err = x.execute(ctx)
+	}
+	if err != nil {
+		var f *fault
+		if !errors.As(err, &f) {
+			x.s.Logger.Error("a method failed", "api", x.program.apiID, "id", x.req.id, "error", err)
+			f = misconfigured("Internal error")
+		}
+		x.log.fail(f.line)
+		x.log.end(f.status)
+		return f.reply()
+	}
+	if x.method.integration.kind != "MOCK" {
+		out.header = append([]gateway.Param{{Name: "X-Amzn-Trace-Id", Value: x.req.trace}}, out.header...)
+	}
+	x.log.data("Method response body after transformations: ", out.body)
+	x.log.values("Method response headers: ", out.header)
+	x.log.info("Successfully completed execution")
+	x.log.end(out.status)
+	return out
+}
+
+func (t *transcript) end(status int) { t.info("Method completed with status: %d", status) }
+
+// begin logs what the request is.
+func (x *exchange) begin() {
+	if x.log == nil {
+		return
+	}
+	r := x.req
+	if x.stage != nil {
+		about := x.program.apiID + "/" + x.stageName
+		x.log.info("Extended Request Id: %s", r.extendedID)
+		x.log.info("Verifying Usage Plan for request: %s. API Key:  API Stage: %s", r.id, about)
+		if !x.method.keyRequired {
+			x.log.info("API Key  authorized because method '%s %s' does not require API Key. Request will not contribute to throttle or quota limits", r.verb, x.method.resourcePath)
+			x.log.info("Usage Plan check succeeded for API Key  and API Stage %s", about)
+		}
+	}
+	x.log.info("Starting execution for request: %s", r.id)
+	x.log.info("HTTP Method: %s, Resource Path: %s", r.verb, r.path)
+	x.log.values("Method request path: ", r.params)
+	x.log.values("Method request query string: ", r.query)
+	x.log.values("Method request headers: ", r.header)
+	x.log.data("Method request body before transformations: ", r.body)
+}
+
+// authorized says whether the caller may use the method. What is not built yet
+// refuses.
+func (x *exchange) authorized(ctx context.Context) error {
+	if x.stage == nil {
+		return nil // a test invocation, which its own permission guards
+	}
+	m := x.method
+	switch m.auth {
+	case authNone:
+	case authIAM:
+		if x.req.caller.Kind == aws.Anonymous {
+			return missingToken()
+		}
+	default:
+		return forbidden("Execution failed due to configuration error: authorizers of type " + m.auth + " are not available in this version of Tule")
+	}
+	if m.auth == authIAM || x.program.policy != "" {
+		if err := x.allow(ctx); err != nil {
+			return err
+		}
+	}
+	if m.keyRequired {
+		return forbidden("Method requires API Key but API keys are not available in this version of Tule")
+	}
+	return nil
+}
+
+// arn is the request as policies name it.
+func (x *exchange) arn(verb, path string) string {
+	return aws.NewARN("execute-api", x.program.at.Region, x.program.at.Account, x.program.apiID+"/"+x.stageName+"/"+verb+path).String()
+}
+
+func (x *exchange) allow(ctx context.Context) error {
+	need := aws.Access{Action: "execute-api:Invoke", Resource: x.arn(x.req.verb, x.req.path)}
+	if policy := x.program.policy; policy != "" {
+		need.Policy = func(context.Context) (string, error) { return policy, nil }
+	}
+	err := x.s.Allow(ctx, need)
+	var refused *aws.Error
+	if errors.As(err, &refused) && !refused.Server() {
+		return denied(refused.Message)
+	}
+	return err
+}
+
+// execute takes the request through its integration.
+func (x *exchange) execute(ctx context.Context) (*reply, error) {
+	i := x.method.integration
+	if i == nil {
+		return nil, misconfigured("No integration defined for method")
+	}
+	if err := x.checkRequired(); err != nil {
+		return nil, err
+	}
+	switch i.kind {
+	case "MOCK":
+		if err := x.prepare(ctx); err != nil {
+			return nil, err
+		}
+		in, err := x.mock()
+		if err != nil {
+			return nil, err
+		}
+		return x.respond(ctx, in)
+	case "AWS":
+		if err := x.prepare(ctx); err != nil {
+			return nil, err
+		}
+		in, err := x.invoke(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return x.respond(ctx, in)
+	case "AWS_PROXY":
+		return x.proxy(ctx)
+	}
+	return nil, misconfigured("integrations of type " + i.kind + " are not available in this version of Tule")
+}
+
+// checkRequired refuses a request without the parameters that a validator asks for.
+func (x *exchange) checkRequired() error {
+	var missing []string
+	for _, name := range x.method.required {
+		where, name, _ := strings.Cut(strings.TrimPrefix(name, methodRequest), ".")
+		var have []string
+		switch where {
+		case "header":
+			have = all(x.req.header, name, true)
+		case "querystring":
+			have = all(x.req.query, name, false)
+		case "path":
+			have = all(x.req.params, name, false)
+		}
+		if len(have) == 0 || have[len(have)-1] == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return badParameters("Missing required request parameters: [" + strings.Join(missing, ", ") + "]")
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package apigateway
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/tule-cloud/tule/vtl/gateway"
+)
+
+// A fault is an answer that API Gateway itself gives in place of a back end's.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+type fault struct {
+	status  int
+	kind    string // x-amzn-ErrorType
+	message string
+	line    string // of the execution log
+	denied  bool   // spells its message with a capital
+}
+
+func (f *fault) Error() string { return f.message }
+
+func (f *fault) reply() *reply {
+	key := "message"
+	if f.denied {
+		key = "Message"
+	}
+	body, _ := json.Marshal(map[string]string{key: f.message})
+	return &reply{status: f.status, body: body, header: []gateway.Param{
+		{Name: "Content-Type", Value: "application/json"}, {Name: "x-amzn-ErrorType", Value: f.kind}}}
+}
+
+// The faults, with what the execution log says of them.
+
+func missingToken() *fault {
+	return &fault{status: http.StatusForbidden, kind: "MissingAuthenticationTokenException", message: "Missing Authentication Token"}
+}
+
+func forbidden(line string) *fault {
+	return &fault{status: http.StatusForbidden, kind: "ForbiddenException", message: "Forbidden", line: line}
+}
+
+func denied(message string) *fault {
+	return &fault{status: http.StatusForbidden, kind: "AccessDeniedException", message: message, denied: true,
+		line: "The client is not authorized to perform this operation."}
+}
+
+func badParameters(message string) *fault {
+	return &fault{status: http.StatusBadRequest, kind: "BadRequestException", message: message, line: "Request failed due to a bad request: " + message}
+}
+
+func tooLarge() *fault {
+	return &fault{status: http.StatusRequestEntityTooLarge, kind: "RequestTooLargeException", message: "Request Too Long"}
+}
+
+func unsupported(contentType string) *fault {
+	return &fault{status: http.StatusUnsupportedMediaType, kind: "BadRequestException", message: "Unsupported Media Type",
+		line: "No integration template matches the content type '" + contentType + "'. Unsupported Media Type"}
+}
+
+func timedOut() *fault {
+	return &fault{status: http.StatusGatewayTimeout, kind: "InternalServerErrorException", message: "Endpoint request timed out",
+		line: "Execution failed due to a timeout error"}
+}
+
+// misconfigured is the 500 of what the API's owner must mend.
+func misconfigured(why string) *fault {
+	return &fault{status: http.StatusInternalServerError, kind: "InternalServerErrorException", message: "Internal server error",
+		line: "Execution failed due to configuration error: " + why}
+}
+
+// malformed is the 502 of a function's answer that is none.
+func malformed(line string) *fault {
+	return &fault{status: http.StatusBadGateway, kind: "InternalServerErrorException", message: "Internal server error", line: line}
+}

@@ -1,0 +1,229 @@
+package apigateway
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
+	"github.com/tule-cloud/tule/vtl/gateway"
+)
+
+// maxPayload is how long a request's body may be.
+const maxPayload = 10 << 20
+
+// Planes is the entrance for the callers of the APIs, under any of
+//
+//	{api}.execute-api.{any domain}/{stage}/…
+//	/_aws/execute-api/{api}/{stage}/…
+//	/restapis/{api}/{stage}/_user_request_/…
+func (s *Service) Planes() []aws.Plane {
+	return []aws.Plane{{Name: "execute-api", Match: func(r *http.Request) bool {
+		_, ok := parseTarget(r)
+		return ok
+	}, Handler: http.HandlerFunc(s.serve)}}
+}
+
+// A target is what a request's URL names.
+type target struct {
+	apiID, stage string
+	path         string // below the stage, as it was sent; "" or from "/"
+}
+
+// parseTarget reads the invoke URL; false if it is none.
+func parseTarget(r *http.Request) (target, bool) {
+	path := r.URL.EscapedPath()
+	if id, domain, _ := strings.Cut(r.Host, "."); strings.HasPrefix(domain, "execute-api.") && id != "" {
+		return splitStage(strings.ToLower(id), strings.TrimLeft(path, "/"))
+	}
+	if rest, ok := strings.CutPrefix(path, "/_aws/execute-api/"); ok {
+		id, rest, _ := strings.Cut(rest, "/")
+		return splitStage(strings.ToLower(id), rest)
+	}
+	rest, ok := strings.CutPrefix(path, "/restapis/")
+	if !ok {
+		return target{}, false
+	}
+	id, rest, _ := strings.Cut(rest, "/")
+	stage, rest, _ := strings.Cut(rest, "/")
+	rest, ok = strings.CutPrefix(rest, "_user_request_")
+	if !ok || rest != "" && rest[0] != '/' {
+		return target{}, false
+	}
+	return target{apiID: strings.ToLower(id), stage: stage, path: rest}, id != ""
+}
+
+func splitStage(id, rest string) (target, bool) {
+	stage, path, more := strings.Cut(rest, "/")
+	if more {
+		path = "/" + path
+	}
+	return target{apiID: id, stage: stage, path: path}, id != ""
+}
+
+// serve answers one request.
+func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
+	var dice [23]byte
+	if _, err := io.ReadFull(s.Random, dice[:]); err != nil {
+		panic("apigateway: the source of randomness failed: " + err.Error())
+	}
+	extended := base64.StdEncoding.EncodeToString(dice[:11])
+	w.Header().Set("x-amzn-RequestId", aws.RequestOf(r.Context()).ID)
+	w.Header().Set("x-amz-apigw-id", extended)
+	t, _ := parseTarget(r)
+	out, err := s.exchange(r, t, extended, dice[11:])
+	if err != nil {
+		var f *fault
+		if !errors.As(err, &f) {
+			if r.Context().Err() != nil {
+				panic(http.ErrAbortHandler) // the caller is gone
+			}
+			s.Logger.Error("a request failed", "api", t.apiID, "stage", t.stage, "error", err)
+			f = misconfigured("")
+		}
+		out = f.reply()
+	}
+	write(w, r, out)
+}
+
+// exchange finds the method that is meant and runs it.
+func (s *Service) exchange(r *http.Request, t target, extended string, dice []byte) (*reply, error) {
+	ctx := r.Context()
+	st, err := s.load(ctx, t.apiID, t.stage)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, s.nowhere(r, t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if st.program.disabled {
+		return nil, forbidden("")
+	}
+	path := "/" + strings.TrimLeft(t.path, "/")
+	n, params := st.program.root.match(path, nil)
+	if n == nil || n.method(r.Method) == nil {
+		return nil, missingToken()
+	}
+	req, err := s.parse(r, t, path, extended, dice)
+	if err != nil {
+		return nil, err
+	}
+	req.params = params
+	x := &exchange{s: s, program: st.program, stage: st.stage, stageName: t.stage, variables: st.stage.Variables, method: n.method(r.Method), req: req}
+	if lines, bodies := level(settingsOf(st.stage, n.path, x.method.verb)); lines {
+		x.log = &transcript{clock: s.Clock, bodies: bodies, errors: errorsOnly(settingsOf(st.stage, n.path, x.method.verb))}
+		defer func() { s.logs.post(st.owner, t.apiID, t.stage, req.id, x.log.lines) }()
+	}
+	return x.run(ctx), nil
+}
+
+// nowhere is the answer where there is no such stage, or not even such an API.
+func (s *Service) nowhere(r *http.Request, t target) error {
+	err := s.Store.View(r.Context(), func(rd store.Reader) error {
+		owner, err := owners.Get(r.Context(), rd, store.Scope{}, t.apiID)
+		if err == nil {
+			_, err = apis.Get(r.Context(), rd, owner, t.apiID)
+		}
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return &fault{status: http.StatusNotFound, kind: "NotFoundException", message: "The API id '" + t.apiID + "' does not correspond to a deployed API Gateway API"}
+	}
+	if err != nil {
+		return err
+	}
+	return forbidden("")
+}
+
+// lost are headers that end at the gateway.
+var lost = map[string]bool{"Connection": true, "Content-Length": true, "Content-Md5": true, "Expect": true, "Keep-Alive": true, "Max-Forwards": true,
+	"Proxy-Authenticate": true, "Proxy-Connection": true, "Server": true, "Te": true, "Transfer-Encoding": true, "Trailer": true, "Upgrade": true, "Www-Authenticate": true,
+	"X-Forwarded-For": true, "X-Forwarded-Port": true, "X-Forwarded-Proto": true, "X-Amzn-Trace-Id": true}
+
+// parse reads the request, and its body.
+func (s *Service) parse(r *http.Request, t target, path, extended string, dice []byte) (*request, error) {
+	about := aws.RequestOf(r.Context())
+	req := &request{
+		id: about.ID, extendedID: extended, at: s.Clock.Now(), verb: r.Method, path: path, whole: "/" + t.stage + t.path, host: r.Host, protocol: r.Proto,
+		query: parseQuery(r.URL.RawQuery), caller: about.Caller, sourceIP: about.SourceIP, userAgent: r.UserAgent(), trace: r.Header.Get("X-Amzn-Trace-Id"),
+	}
+	if req.trace == "" {
+		req.trace = "Root=1-" + strconv.FormatInt(req.at.Unix(), 16) + "-" + hex.EncodeToString(dice)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxPayload))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return nil, tooLarge()
+	case err != nil:
+		return nil, badParameters("The request's body could not be read")
+	}
+	req.body = body
+	port := "80"
+	proto := "http"
+	if about.Secure || r.TLS != nil {
+		port, proto = "443", "https"
+	}
+	if _, p, err := net.SplitHostPort(r.Host); err == nil {
+		port = p
+	}
+	forwarded := append(r.Header.Values("X-Forwarded-For"), about.SourceIP)
+	req.header = append(make([]gateway.Param, 0, len(r.Header)+5),
+		gateway.Param{Name: "Host", Value: r.Host}, gateway.Param{Name: "X-Amzn-Trace-Id", Value: req.trace},
+		gateway.Param{Name: "X-Forwarded-For", Value: strings.Join(forwarded, ", ")},
+		gateway.Param{Name: "X-Forwarded-Port", Value: port}, gateway.Param{Name: "X-Forwarded-Proto", Value: proto})
+	for name, values := range r.Header {
+		if !lost[name] {
+			for _, v := range values {
+				req.header = append(req.header, gateway.Param{Name: name, Value: v})
+			}
+		}
+	}
+	slices.SortStableFunc(req.header, func(a, b gateway.Param) int { return strings.Compare(a.Name, b.Name) })
+	return req, nil
+}
+
+// parseQuery reads a query string; what is badly encoded stays as it was sent.
+func parseQuery(raw string) (out []gateway.Param) {
+	plain := func(s string) string {
+		if p, err := url.QueryUnescape(s); err == nil {
+			return p
+		}
+		return s
+	}
+	for part := range strings.SplitSeq(raw, "&") {
+		if part == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(part, "=")
+		out = append(out, gateway.Param{Name: plain(name), Value: plain(value)})
+	}
+	return out
+}
+
+// write sends a reply.
+func write(w http.ResponseWriter, r *http.Request, out *reply) {
+	h := w.Header()
+	for _, p := range out.header {
+		h.Add(p.Name, p.Value)
+	}
+	if out.status < 200 {
+		out.status = http.StatusBadGateway // 1xx would not end the exchange
+	}
+	bodiless := out.status == http.StatusNoContent || out.status == http.StatusNotModified
+	if !bodiless {
+		h.Set("Content-Length", strconv.Itoa(len(out.body)))
+	}
+	w.WriteHeader(out.status)
+	if !bodiless && r.Method != http.MethodHead {
+		_, _ = w.Write(out.body) // a caller who is gone is no failure of the API
+	}
+}
