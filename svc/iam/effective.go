@@ -198,7 +198,7 @@ func (s *Service) gather(ctx context.Context, r store.Reader, account, id string
 func (s *Service) own(ctx context.Context, r store.Reader, account string, p *principal) ([]policy.Source, error) {
 	var out []policy.Source
 	for _, name := range slices.Sorted(maps.Keys(p.Inline)) {
-		out = append(out, s.compile(name, p.Inline[name]))
+		out = append(out, s.compile(string(p.Kind)+"_"+p.Name+"_"+name, p.Inline[name]))
 	}
 	for _, arn := range p.Attached {
 		src, err := s.source(ctx, r, account, arn)

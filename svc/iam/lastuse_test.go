@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -49,11 +50,11 @@ func TestRun(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- s.Run(running) }()
 	for h.Clock.Timers() == 0 {
-		time.Sleep(time.Millisecond)
+		runtime.Gosched()
 	}
 	h.Clock.Advance(flushEvery)
 	for h.Clock.Timers() == 0 {
-		time.Sleep(time.Millisecond)
+		runtime.Gosched()
 	}
 	again := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random})
 	last, err := again.lastUse(ctx, "000000000000", *k.AccessKeyId)
