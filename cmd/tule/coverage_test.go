@@ -21,7 +21,7 @@ const (
 
 // TestCoverage keeps the README's table of operations true.
 func TestCoverage(t *testing.T) {
-	h, err := build(context.Background(), settings{data: t.TempDir(), iam: "enforce", isolation: "process", self: self}, slog.New(slog.DiscardHandler))
+	h, err := build(context.Background(), settings{data: t.TempDir(), listen: []string{"127.0.0.1:4566"}, iam: "enforce", isolation: "process", self: self}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	apigatewayapi "github.com/tule-cloud/tule/api/apigateway"
 	dynamodbapi "github.com/tule-cloud/tule/api/dynamodb"
+	streamsapi "github.com/tule-cloud/tule/api/dynamodbstreams"
 	iamapi "github.com/tule-cloud/tule/api/iam"
 	lambdaapi "github.com/tule-cloud/tule/api/lambda"
 	logsapi "github.com/tule-cloud/tule/api/logs"
@@ -101,7 +102,9 @@ func (h *house) buildSandboxes(context.Context) (err error) {
 		return err
 	}
 	h.closers = append(h.closers, h.sandboxes.Close)
-	h.runtimes = (&lazyRuntimes{dir: runtimesDir(h.data)}).get
+	found := &lazyRuntimes{dir: runtimesDir(h.data), log: h.log}
+	h.runtimes = found.get
+	h.background = append(h.background, found.warm)
 	h.gate = steer.NewGate(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 443})
 	h.closers = append(h.closers, h.gate.Close)
 	return nil
@@ -143,6 +146,7 @@ func (h *house) buildServices(context.Context) error {
 	h.front.Add(front.Service{Model: stsapi.Service, Operations: stsapi.Operations(), Routes: h.sts.Routes()})
 	h.front.Add(front.Service{Model: logsapi.Service, Operations: logsapi.Operations(), Routes: logger.Routes()})
 	h.front.Add(front.Service{Model: dynamodbapi.Service, Operations: dynamodbapi.Operations(), Routes: dynamo.Routes()})
+	h.front.Add(front.Service{Model: streamsapi.Service, Operations: streamsapi.Operations()})
 	h.front.Add(front.Service{Model: lambdaapi.Service, Operations: lambdaapi.Operations(), Routes: functions.Routes()}, functions.Planes()...)
 	h.front.Add(front.Service{Model: apigatewayapi.Service, Operations: apigatewayapi.Operations(), Routes: gateway.Routes()}, gateway.Planes()...)
 	h.background = append(h.background, dynamo.Run, logger.Run, functions.Run, gateway.Run)

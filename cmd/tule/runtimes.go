@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"sync"
 
@@ -11,11 +12,12 @@ import (
 	"github.com/tule-cloud/tule/runtimes"
 )
 
-// lazyRuntimes looks for the machine's interpreters when the first function needs
-// one, since that takes longer than all the rest of a start. A search that failed
-// is repeated.
+// lazyRuntimes looks for the machine's interpreters once Tule is ready, since that
+// takes longer than all the rest of a start. Who needs one before that waits; a
+// search that failed is repeated.
 type lazyRuntimes struct {
 	dir string
+	log *slog.Logger
 	mu  sync.Mutex
 	set *runtimes.Set
 }
@@ -31,6 +33,15 @@ func (l *lazyRuntimes) get(ctx context.Context) (*runtimes.Set, error) {
 		l.set = set
 	}
 	return set, err
+}
+
+// warm looks before anybody has to wait for it.
+func (l *lazyRuntimes) warm(ctx context.Context) error {
+	_, err := l.get(ctx)
+	if err != nil && ctx.Err() == nil {
+		l.log.Warn("the machine's interpreters were not found; they are looked for again when a function needs one", "error", err)
+	}
+	return nil
 }
 
 // runtimesDir is where, within the data folder, bootstraps and libraries are.
