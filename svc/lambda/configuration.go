@@ -174,7 +174,7 @@ func (s *Service) checkRole(ctx context.Context, at ref, role string) error {
 	if a, ok := aws.ParseARN(role); ok && a.Account != at.scope.Account {
 		return aws.AccessDenied("Cross-account pass role is not allowed.")
 	}
-	_, err := s.roles.session(ctx, at, role)
+	_, err := s.roles.renew(ctx, at, role)
 	var e *aws.Error
 	if errors.As(err, &e) && !e.Server() {
 		return invalid("The role defined for the function cannot be assumed by Lambda.").Because(err)

@@ -84,6 +84,8 @@ func (e *environment) follow(t *tail) {
 // start starts the process and loads the function, for the invoke cause. A failure
 // is what the function did wrong; an error is Tule's.
 func (e *environment) start(ctx context.Context, cause string, limit time.Duration) (failure *runtimes.Result, err error) {
+	done := e.s.takeTurn()
+	defer done()
 	ctx, cancel := e.s.within(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	begun := e.s.Clock.Now()
@@ -100,6 +102,34 @@ func (e *environment) start(ctx context.Context, cause string, limit time.Durati
 		return nil, errInitTimeout
 	}
 	return in.Failure, err
+}
+
+// startsAtOnce is how many environments start at the same time. Each needs a processor
+// for some 30 ms; a hundred at once would all be late together.
+const startsAtOnce = 8
+
+// turn is how long a start keeps others waiting: a function that loads slowly mostly
+// waits for something else.
+const turn = time.Second
+
+// takeTurn waits for a place among those that start; done gives it up.
+func (s *Service) takeTurn() (done func()) {
+	s.starts <- struct{}{}
+	leave := sync.OnceFunc(func() { <-s.starts })
+	due, stop := s.Clock.After(turn)
+	over := make(chan struct{})
+	go func() {
+		select {
+		case <-due:
+			leave()
+		case <-over:
+			stop()
+		}
+	}()
+	return func() {
+		close(over)
+		leave()
+	}
 }
 
 var errInitTimeout = errors.New("lambda: the function took too long to load")

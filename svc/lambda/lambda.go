@@ -93,8 +93,9 @@ type Service struct {
 	fleet       fleet
 	logs        logWriter
 	queue       queue
-	codeKey     [32]byte     // signs the addresses of zip files
-	uploads     sync.RWMutex // held for reading from a zip's writing to its record
+	starts      chan struct{} // holds one for each environment that starts
+	codeKey     [32]byte      // signs the addresses of zip files
+	uploads     sync.RWMutex  // held for reading from a zip's writing to its record
 	runtimesMu  sync.Mutex
 	runtimesSet *runtimes.Set
 }
@@ -112,6 +113,7 @@ func New(o Options) *Service {
 	}
 	o.Random = &sharedReader{r: o.Random}
 	s := &Service{Options: o}
+	s.starts = make(chan struct{}, startsAtOnce)
 	s.code = shelf{dir: o.Dir, folders: map[string]*folder{}}
 	s.roles = roles{s: s, sessions: map[roleKey]*session{}}
 	s.fleet = fleet{s: s, functions: map[ref]*crew{}, reserved: map[store.Scope]int{}, busy: map[store.Scope]int{}, stopped: make(chan struct{})}

@@ -51,6 +51,12 @@ func (r *roles) session(ctx context.Context, at ref, role string) (*session, err
 	if have != nil && have.until.After(now.Add(sessionReserve)) {
 		return have, nil
 	}
+	return r.renew(ctx, at, role)
+}
+
+// renew assumes the role, whatever session there is: it may be a role of another
+// making by now.
+func (r *roles) renew(ctx context.Context, at ref, role string) (*session, error) {
 	got, err := r.assume(ctx, at, role)
 	if err != nil {
 		return nil, err
@@ -60,7 +66,7 @@ func (r *roles) session(ctx context.Context, at ref, role string) (*session, err
 	if len(r.sessions) >= maxSessions {
 		clear(r.sessions)
 	}
-	r.sessions[key] = got
+	r.sessions[roleKey{at, role}] = got
 	return got, nil
 }
 
