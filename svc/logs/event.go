@@ -95,8 +95,8 @@ func decodeChunk(p place, b []byte) (*chunk, error) {
 	}
 	damaged := fmt.Errorf("%w: a chunk of log events", store.ErrDamaged)
 	c := &chunk{place: p, ingested: int64(read())}
-	n := read()
-	if n == 0 || n > uint64(len(b)) {
+	n := read() // events, of two bytes or more each
+	if n == 0 || n > uint64(len(b))/2 {
 		return nil, damaged
 	}
 	c.events = make([]event, n)

@@ -121,8 +121,15 @@ func split(message string) []string {
 		if message == "" {
 			return out
 		}
-		if close := map[byte]string{'[': "]", '"': `"`}[message[0]]; close != "" {
-			inside, rest, ok := strings.Cut(message[1:], close)
+		closing := ""
+		switch message[0] {
+		case '[':
+			closing = "]"
+		case '"':
+			closing = `"`
+		}
+		if closing != "" {
+			inside, rest, ok := strings.Cut(message[1:], closing)
 			if r, _ := utf8.DecodeRuneInString(rest); ok && (rest == "" || unicode.IsSpace(r)) {
 				out = append(out, inside)
 				message = rest
