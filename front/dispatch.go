@@ -53,6 +53,7 @@ func (f *Front) Call(ctx context.Context, op *aws.Operation, in any) (any, error
 	}
 	out, err := f.dispatch(ctx, route, in)
 	f.metrics.within(op, err, f.Clock.Now().Sub(start))
+	f.logWithin(ctx, op, err)
 	return out, err
 }
 

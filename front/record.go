@@ -72,6 +72,22 @@ func (f *Front) log(c *call) {
 	f.Logger.LogAttrs(ctx, level, "request", attrs...)
 }
 
+// logWithin says why a call from one service to another failed by our own fault: the
+// caller outside may see no more of it than that something did.
+func (f *Front) logWithin(ctx context.Context, op *aws.Operation, err error) {
+	var e *aws.Error
+	if err == nil || ctx.Err() != nil || errors.As(err, &e) && (!e.Server() || e.Code == "NotImplemented") {
+		return
+	}
+	cause := err
+	if e != nil && e.Cause != nil {
+		cause = e.Cause
+	}
+	r := aws.RequestOf(ctx)
+	f.Logger.Error("call within failed", "id", r.ID, "service", op.Service.Package, "operation", op.Name,
+		"caller", r.Caller.ARN, "error", clip(err.Error(), 300), "cause", clip(cause.Error(), 4000))
+}
+
 func clip(s string, n int) string {
 	if len(s) > n {
 		return s[:n] + "…"

@@ -44,7 +44,11 @@ func (s *steering) trust() (*steer.Trust, error) {
 	if err != nil {
 		cache = os.TempDir()
 	}
-	return steer.NewTrust(filepath.Join(cache, "tule"), pem, "")
+	dir := filepath.Join(cache, "tule")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	return steer.NewTrust(dir, pem, "")
 }
 
 func execCommand() *cobra.Command {

@@ -73,6 +73,10 @@ func build(ctx context.Context, s settings, logger *slog.Logger) (h *house, err 
 
 // buildState opens what is kept on disk.
 func (h *house) buildState(context.Context) (err error) {
+	// What is mounted into sandboxes goes by whole paths.
+	if h.data, err = filepath.Abs(h.data); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(h.data, 0o711); err != nil {
 		return fmt.Errorf("the data folder %s cannot be made: %w\nChoose another with --data", h.data, err)
 	}
