@@ -53,7 +53,7 @@ func (p *principal) detail(account string) detail {
 			AttachedManagedPolicies: p.attachedDetails(), GroupPolicyList: p.inlineDetails()}
 	case role:
 		d.role = &api.RoleDetail{Arn: &arn, CreateDate: &p.Created, Path: &p.Path, RoleId: &p.ID, RoleName: &p.Name, AssumeRolePolicyDocument: encode(p.Trust),
-			AttachedManagedPolicies: p.attachedDetails(), RolePolicyList: p.inlineDetails(), InstanceProfileList: []api.InstanceProfile{},
+			AttachedManagedPolicies: p.attachedDetails(), RolePolicyList: p.inlineDetails(), 
 			PermissionsBoundary: boundary(p.Boundary), RoleLastUsed: &api.RoleLastUsed{}, Tags: apiTags(p.Tags)}
 	}
 	return d
@@ -84,9 +84,16 @@ func (s *Service) details(ctx context.Context, r store.Reader, account string, f
 		if err != nil {
 			return nil, err
 		}
-		if wanted(e.Record.Kind.title()) {
-			all = append(all, e.Record.detail(account))
+		if !wanted(e.Record.Kind.title()) {
+			continue
 		}
+		d := e.Record.detail(account)
+		if d.role != nil {
+			if d.role.InstanceProfileList, err = describeProfiles(ctx, r, account, e.Record.Name); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, d)
 	}
 	if wanted("LocalManagedPolicy") {
 		for e, err := range policies.List(ctx, r, scope(account), store.ListOptions{}) {

@@ -69,7 +69,7 @@ func (s *Service) Routes() []aws.Route {
 	for _, of := range [][]aws.Route{
 		s.userRoutes(), s.groupRoutes(), s.roleRoutes(), s.keyRoutes(),
 		s.inlineRoutes(), s.policyRoutes(), s.versionRoutes(), s.attachRoutes(),
-		s.boundaryRoutes(), s.tagRoutes(), s.accountRoutes(), s.simulateRoutes(), s.detailRoutes(),
+		s.boundaryRoutes(), s.tagRoutes(), s.accountRoutes(), s.profileRoutes(), s.simulateRoutes(), s.detailRoutes(),
 	} {
 		all = append(all, of...)
 	}

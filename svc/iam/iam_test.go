@@ -1,6 +1,8 @@
 package iam
 
 import (
+	"reflect"
+	"strings"
 	"testing"
 
 	api "github.com/tule-cloud/tule/api/iam"
@@ -15,7 +17,8 @@ func build(_ *testing.T, h *script.House) []aws.Route {
 
 func TestScripts(t *testing.T) { script.Run(t, "testdata", build) }
 
-// Every route is IAM's, is there once, and asks for a permission.
+// Every route is IAM's, is there once, and asks for a permission of its own name on
+// a resource of the caller's account, for whatever name it is called with.
 func TestRoutes(t *testing.T) {
 	h := script.New()
 	t.Cleanup(func() { h.Store.Close() })
@@ -25,11 +28,34 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("%s: twice, or of another service", r.Op.Name)
 		}
 		seen[r.Op.Name] = true
-		if r.Guard == nil || r.Call == nil {
-			t.Errorf("%s has no guard or handler", r.Op.Name)
+		in := r.New()
+		for i, v := 0, reflect.ValueOf(in).Elem(); i < v.NumField(); i++ {
+			if f := v.Field(i); f.Type() == reflect.TypeFor[*string]() {
+				text := "x"
+				switch name := v.Type().Field(i).Name; {
+				case strings.HasSuffix(name, "Arn") || name == "PermissionsBoundary":
+					text = "arn:aws:iam::000000000000:policy/x"
+				case strings.HasSuffix(name, "Path"):
+					text = "/x/"
+				}
+				f.Set(reflect.ValueOf(&text))
+			}
+		}
+		needs, err := r.Guard(h.Context(t.Context()), in)
+		if err != nil || len(needs) == 0 {
+			t.Errorf("%s: %v, %v", r.Op.Name, needs, err)
+			continue
+		}
+		if needs[0].Action != "iam:"+r.Op.Name {
+			t.Errorf("%s asks for %s", r.Op.Name, needs[0].Action)
+		}
+		for _, n := range needs {
+			if n.Resource != "*" && !strings.HasPrefix(n.Resource, "arn:aws:iam::000000000000:") {
+				t.Errorf("%s asks for %s", r.Op.Name, n.Resource)
+			}
 		}
 	}
-	if len(seen) < 70 {
+	if len(seen) < 80 {
 		t.Errorf("%d routes", len(seen))
 	}
 }

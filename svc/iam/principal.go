@@ -182,6 +182,15 @@ func (p *principal) removable(ctx context.Context, r store.Reader, account strin
 			return api.DeleteConflictException("Cannot delete entity, must remove users from group first.")
 		}
 	}
+	if p.Kind == role {
+		in, err := profilesOf(ctx, r, account, p.Name)
+		if err != nil {
+			return err
+		}
+		if len(in) > 0 {
+			return api.DeleteConflictException("Cannot delete entity, must remove roles from instance profile first.")
+		}
+	}
 	return nil
 }
 
