@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"io"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,8 +31,9 @@ type disk struct {
 	vfs.FS
 	dir     string
 	witness *witness
-	// fail is told why writing is over.
-	fail func(error) error
+	// fail is told why writing is over, refuse that the disk is full.
+	fail   func(error) error
+	refuse func()
 	// opening: nobody waits for room while the store is opened.
 	opening atomic.Bool
 	// dead: pebble was left behind, and must not touch the folder any more.
@@ -42,14 +44,16 @@ type disk struct {
 	full    bool
 	stopped bool
 	stop    chan struct{} // closed when nobody must wait any more
+	log     *diskFile     // the one that is written
 	waiting sync.WaitGroup
 }
 
-func newDisk(fs vfs.FS, dir string, fail func(error) error) *disk {
+func newDisk(fs vfs.FS, dir string, fail func(error) error, refuse func()) *disk {
 	return &disk{
 		FS:     fs,
 		dir:    dir,
 		fail:   fail,
+		refuse: refuse,
 		noRoom: make(chan struct{}),
 		stop:   make(chan struct{}),
 	}
@@ -65,27 +69,44 @@ func (d *disk) isFull() <-chan struct{} {
 // filled notes that the disk is full, frees the ballast and waits, in the
 // background, until there is room for it again.
 func (d *disk) filled() {
+	if d.becameFull() {
+		d.refuse()
+	}
+}
+
+func (d *disk) becameFull() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.full || d.stopped {
-		return
+		return false
 	}
 	d.full = true
 	close(d.noRoom)
 	_ = d.FS.Remove(d.ballast()) // it may be gone already
 	d.waiting.Go(d.awaitRoom)
+	return true
 }
 
 func (d *disk) awaitRoom() {
 	for d.pause() {
-		if d.layBallast() == nil {
-			d.mu.Lock()
-			d.full = false
-			d.noRoom = make(chan struct{})
-			d.mu.Unlock()
+		if d.layBallast() == nil && d.emptied() {
 			return
 		}
 	}
+}
+
+// emptied ends the time of the full disk if the log has room, too: else the next
+// write would only fill it again.
+func (d *disk) emptied() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.log != nil && noSpace(d.log.Preallocate(d.log.room.Load(), reserveStep)) {
+		_ = d.FS.Remove(d.ballast()) // for what is under way
+		return false
+	}
+	d.full = false
+	d.noRoom = make(chan struct{})
+	return true
 }
 
 // pause waits a little, in real time: that is what a disk goes by. It returns
@@ -214,8 +235,16 @@ func (d *disk) opened(name string, open func() (vfs.File, error)) (f vfs.File, e
 	if err != nil {
 		return nil, err
 	}
-	return &diskFile{File: f, d: d, name: d.FS.PathBase(name)}, nil
+	file := &diskFile{File: f, d: d, name: d.FS.PathBase(name)}
+	if isLog(name) {
+		d.mu.Lock()
+		d.log = file
+		d.mu.Unlock()
+	}
+	return file, nil
 }
+
+func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
 
 // OpenDir implements vfs.FS.
 func (d *disk) OpenDir(name string) (vfs.File, error) {
@@ -257,7 +286,62 @@ type diskFile struct {
 	vfs.File
 	d       *disk
 	name    string
-	written int64
+	written atomic.Int64
+	// room is how far the file's blocks are known to be its own.
+	room atomic.Int64
+}
+
+// reserveStep is the least that the log reserves at a time.
+const reserveStep = 1 << 20
+
+// reserve makes room in the log for a group of so many bytes, or returns ErrFull:
+// once the group is in the log, it can only wait for room. Nothing else may be on
+// its way into the log. A log that pebble begins while it takes the group in has
+// the ballast.
+func (d *disk) reserve(n int) error {
+	if noSpace(d.growLog(int64(n) + int64(n/blockSize+2)*syncHeader + blockSize)) {
+		d.filled()
+		return ErrFull
+	}
+	return nil
+}
+
+// growLog gives the log room for n bytes more.
+func (d *disk) growLog(n int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.log == nil {
+		return nil
+	}
+	room := d.log.room.Load()
+	more := d.log.written.Load() + n - room
+	if more <= 0 {
+		return nil
+	}
+	err := d.log.Preallocate(room, max(reserveStep, more))
+	if err != nil && !noSpace(err) {
+		d.log.room.Store(math.MaxInt64) // this file system keeps no room
+	}
+	return err
+}
+
+// Preallocate implements vfs.File.
+func (f *diskFile) Preallocate(offset, length int64) error {
+	err := f.File.Preallocate(offset, length)
+	if room := f.room.Load(); err == nil && offset <= room {
+		f.room.Store(max(room, offset+length))
+	}
+	return err
+}
+
+// Close implements io.Closer.
+func (f *diskFile) Close() error {
+	f.d.mu.Lock()
+	if f.d.log == f {
+		f.d.log = nil
+	}
+	f.d.mu.Unlock()
+	return f.File.Close()
 }
 
 // Write implements io.Writer. A write that was cut short is taken up where it was.
@@ -271,7 +355,7 @@ func (f *diskFile) Write(p []byte) (int, error) {
 		}
 		return err
 	})
-	f.written += int64(done)
+	f.written.Add(int64(done))
 	return done, err
 }
 
@@ -287,7 +371,7 @@ func (f *diskFile) SyncData() error {
 
 func (f *diskFile) synced(err error) error {
 	if err == nil {
-		err = f.d.run(f.name, func() error { return f.d.witness.saw(f.name, f.written) })
+		err = f.d.run(f.name, func() error { return f.d.witness.saw(f.name, f.written.Load()) })
 	}
 	return err
 }

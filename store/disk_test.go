@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -22,6 +23,8 @@ type smallDisk struct {
 	room  int64
 	sizes map[string]int64
 	bad   error
+	// loose: the log's room cannot be reserved.
+	loose bool
 }
 
 func newSmallDisk(room int64) *smallDisk {
@@ -113,7 +116,12 @@ func (f *smallFile) Write(p []byte) (int, error) {
 	return f.File.Write(p)
 }
 
-func (f *smallFile) Preallocate(_, n int64) error { return f.d.take(f.name, n) }
+func (f *smallFile) Preallocate(at, n int64) error {
+	if f.d.loose && strings.HasSuffix(f.name, ".log") {
+		return syscall.EOPNOTSUPP
+	}
+	return f.d.take(f.name, at+n)
+}
 
 func (f *smallFile) Sync() error {
 	if err := f.d.take(f.name, 0); err != nil {
@@ -230,9 +238,48 @@ func eventually(t *testing.T, fn func() error) {
 	}
 }
 
-// TestDiskFullToTheLastByte: not even the ballast helps.
+// TestDiskFullIsRefused: the log's room is reserved, so no write is left waiting.
+func TestDiskFullIsRefused(t *testing.T) {
+	d := newSmallDisk(60 << 20)
+	st := openOn(t, d)
+	acked := map[int]bool{}
+	fill := func(from int) {
+		for i := from; ; i++ {
+			err := put(t.Context(), st, i, 10_000)
+			if errors.Is(err, store.ErrFull) {
+				return
+			}
+			if err != nil || i > from+1000 {
+				t.Fatalf("write %d: %v", i, err)
+			}
+			acked[i] = true
+		}
+	}
+	d.set(0, nil)
+	fill(0)
+	hasAll(t, st, acked)
+	d.set(100<<20, nil)
+	eventually(t, func() error { return put(t.Context(), st, 5000, 100) })
+	acked[5000] = true
+	d.set(0, nil)
+	fill(6000)
+	hasAll(t, st, acked)
+	if err := st.Close(); err != nil && !errors.Is(err, store.ErrFull) {
+		t.Errorf("Close: %v", err)
+	}
+	d.set(100<<20, nil)
+	st = openOn(t, d)
+	hasAll(t, st, acked)
+	if err := st.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDiskFullToTheLastByte: not even the ballast helps, and no room can be
+// reserved.
 func TestDiskFullToTheLastByte(t *testing.T) {
 	d := newSmallDisk(60 << 20)
+	d.loose = true
 	st := openOn(t, d)
 	for i := range 10 {
 		if err := put(t.Context(), st, i, 100); err != nil {

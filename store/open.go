@@ -3,12 +3,12 @@ package store
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"log/slog"
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -22,11 +22,6 @@ const (
 	lockName = "LOCK"
 	pidName  = "PID"
 )
-
-// syncEvery is the least time between two syncs of the log. A disk that syncs
-// faster gains nothing by it: the writers that one sync wakes are then spread
-// over many small ones.
-const syncEvery = 200 * time.Microsecond
 
 // Open opens the store in the folder dir, which it creates if need be. It refuses
 // a folder that is in use (ErrLocked), damaged (ErrDamaged) or newer than this
@@ -72,12 +67,14 @@ func open(dir string, o Options) (_ *Pebble, err error) {
 		return nil, errors.New("Options.Clock is required")
 	}
 	p := &Pebble{
-		clock:   o.Clock,
-		log:     o.Logger,
-		turn:    make(chan struct{}, 1),
-		syncing: make(chan syncing, 1024),
-		synced:  make(chan struct{}),
-		failed:  make(chan struct{}),
+		clock:  o.Clock,
+		log:    o.Logger,
+		turn:   make(chan struct{}, 1),
+		line:   newLine(),
+		seed:   maphash.MakeSeed(),
+		quit:   make(chan struct{}),
+		ended:  make(chan struct{}),
+		failed: make(chan struct{}),
 	}
 	start := &commit{}
 	p.last.Store(start)
@@ -86,7 +83,7 @@ func open(dir string, o Options) (_ *Pebble, err error) {
 	if p.lock, err = lockFolder(o.FS, dir); err != nil {
 		return nil, err
 	}
-	p.disk = newDisk(o.FS, dir, p.fail)
+	p.disk = newDisk(o.FS, dir, p.fail, func() { p.refuse(ErrFull, false) })
 	p.disk.opening.Store(true)
 	defer func() {
 		if err != nil {
@@ -132,7 +129,7 @@ func (p *Pebble) openFolder(dir string, o Options) error {
 	if err := p.openDB(dir, po); err != nil {
 		return err
 	}
-	go p.syncLoop()
+	go p.commitLoop()
 	if size := p.db.Metrics().Total().TablesSize; size > 0 && size <= o.VerifyBytes {
 		if err := p.verify(); err != nil {
 			return err
@@ -215,7 +212,6 @@ func (p *Pebble) options(o Options) *pebble.Options {
 		MemTableSize:       o.MemTableBytes,
 		FormatMajorVersion: pebble.FormatNewest,
 		Logger:             pebbleLogger{p},
-		WALMinSyncInterval: func() time.Duration { return syncEvery },
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) { p.log.Error("store: in the background", "error", err) },
 			DataCorruption: func(i pebble.DataCorruptionInfo) {
@@ -233,7 +229,7 @@ func (p *Pebble) options(o Options) *pebble.Options {
 func (p *Pebble) shut() error {
 	var err error
 	if p.db != nil {
-		close(p.syncing)
+		close(p.quit)
 		err = p.closeDB()
 	}
 	if p.hung {
@@ -249,18 +245,24 @@ func (p *Pebble) shut() error {
 func (p *Pebble) closeDB() error {
 	closed := make(chan error, 1)
 	go func() {
-		<-p.synced
+		<-p.ended
 		if err := p.flush(); err != nil {
 			p.log.Error("store: flush", "error", err)
 		}
 		closed <- p.db.Close()
 	}()
-	select {
-	case err := <-closed:
-		return err
-	case <-p.failed:
-		p.hung = true
-		return p.failure()
+	full := p.disk.isFull()
+	for {
+		select {
+		case err := <-closed:
+			return err
+		case <-full:
+			p.disk.close() // nobody waits for room any more
+			full = nil
+		case <-p.failed:
+			p.hung = true
+			return p.failure()
+		}
 	}
 }
 

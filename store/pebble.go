@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"log/slog"
 	"sync"
@@ -47,13 +48,15 @@ type Pebble struct {
 	log      *slog.Logger
 	watchers watchers
 
-	// turn is held while a transaction is compared and applied.
+	// turn is held while a group is compared and applied, or by a transaction that
+	// keeps all others from committing.
 	turn chan struct{}
+	line line
 	// last is the chain's end, applied the last commit that readers see, durable
 	// the last one on disk.
 	last, applied, durable atomic.Pointer[commit]
-	syncing                chan syncing
-	synced                 chan struct{}
+	seed                   maphash.Seed  // of the hashes of keys
+	quit, ended            chan struct{} // of commitLoop
 
 	failed   chan struct{}
 	failOnce sync.Once
@@ -120,9 +123,12 @@ func (p *Pebble) fail(err error) error {
 		p.failWith = fmt.Errorf("%w: %w", ErrFailed, err)
 		p.log.Error("the store takes no more writes", "error", err)
 		close(p.failed)
+		p.refuse(p.failWith, true)
 	})
 	return p.failWith
 }
+
+func (p *Pebble) hash(full []byte) uint64 { return maphash.Bytes(p.seed, full) }
 
 func (p *Pebble) failure() error {
 	<-p.failed

@@ -27,13 +27,21 @@ const never expiry = 1<<63 - 1
 
 func expiryOf(t time.Time) expiry { return expiry(t.UnixMicro()) }
 
-// frame returns the bytes that keep a value.
-func frame(value []byte, at expiry) []byte {
+// frameLen is the length of what frame appends.
+func frameLen(value []byte, at expiry) int {
 	if at == never {
-		return append(append(make([]byte, 0, 1+len(value)), recordStays), value...)
+		return 1 + len(value)
 	}
-	b := append(make([]byte, 0, 9+len(value)), recordExpires)
-	return append(binary.BigEndian.AppendUint64(b, uint64(at)), value...)
+	return 9 + len(value)
+}
+
+// frame appends the bytes that keep a value to dst.
+func frame(dst, value []byte, at expiry) []byte {
+	if at == never {
+		return append(append(dst, recordStays), value...)
+	}
+	dst = binary.BigEndian.AppendUint64(append(dst, recordExpires), uint64(at))
+	return append(dst, value...)
 }
 
 // unframe takes apart what frame made. The value is part of b.

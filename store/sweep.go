@@ -66,15 +66,15 @@ func (t *transaction) sweep(ctx context.Context) (swept, notes int, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		found, err := t.s.expiry(ctx, full)
+		found, err := t.s.expiry(full)
 		if err != nil {
 			return 0, 0, err
 		}
 		if found == at {
-			t.put(full, write{delete: true})
+			t.deleteFull(full)
 			swept++
 		}
-		t.put(k, write{delete: true})
+		t.deleteFull(k)
 		notes++
 	}
 	return swept, notes, nil

@@ -25,8 +25,7 @@ var _ Reader = view{}
 
 // Get implements Reader.
 func (v view) Get(ctx context.Context, key []byte) ([]byte, error) {
-	b, _, err := v.s.get(ctx, fullKey(key))
-	return b, err
+	return v.s.get(ctx, fullKey(key))
 }
 
 // Range implements Reader.
@@ -56,12 +55,20 @@ func limit(walk iter.Seq2[KV, error], n int) iter.Seq2[KV, error] {
 // First the deleted spans count, then the writes.
 type transaction struct {
 	s       snapshot
-	writes  map[string]write // by full key
+	writes  []write
+	index   map[string]int // of writes by full key, if they are more than few
 	deleted []span
 	size    int
+	// outcome is what became of it when its group was committed.
+	outcome error
+
+	// Most transactions need no more room than this.
+	firstWrites [2]write
+	firstReads  [2]hashedKey
 }
 
 type write struct {
+	hashedKey
 	value  []byte
 	at     expiry
 	delete bool
@@ -69,25 +76,47 @@ type write struct {
 
 var _ Tx = (*transaction)(nil)
 
-// Get implements Reader.
-func (t *transaction) Get(ctx context.Context, key []byte) ([]byte, error) {
-	v, _, err := t.get(ctx, fullKey(key))
-	return bytes.Clone(v), err
+func newTransaction(p *Pebble) *transaction {
+	t := &transaction{s: snapshot{p: p, writes: true}}
+	t.writes = t.firstWrites[:0]
+	t.s.reads.keys = t.firstReads[:0]
+	return t
 }
 
-// get returns the value under a full key, which is still the transaction's.
-func (t *transaction) get(ctx context.Context, full []byte) ([]byte, expiry, error) {
-	w, ok := t.writes[string(full)]
-	if !ok && !t.inDeleted(full) {
+// own returns the transaction's own write of a full key, or nil.
+func (t *transaction) own(full []byte) *write {
+	if t.index != nil {
+		if i, ok := t.index[string(full)]; ok {
+			return &t.writes[i]
+		}
+		return nil
+	}
+	for i := range t.writes {
+		if bytes.Equal(t.writes[i].key, full) {
+			return &t.writes[i]
+		}
+	}
+	return nil
+}
+
+// Get implements Reader.
+func (t *transaction) Get(ctx context.Context, key []byte) ([]byte, error) {
+	return t.getFull(ctx, fullKey(key))
+}
+
+// getFull is Get of a full key.
+func (t *transaction) getFull(ctx context.Context, full []byte) ([]byte, error) {
+	w := t.own(full)
+	if w == nil && !t.inDeleted(full) {
 		return t.s.get(ctx, full)
 	}
 	if err := t.s.open(); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	if !ok || w.delete || w.at <= t.s.now {
-		return nil, 0, ErrNotFound
+	if w == nil || w.delete || w.at <= t.s.now {
+		return nil, ErrNotFound
 	}
-	return w.value, w.at, nil
+	return append([]byte{}, w.value...), nil
 }
 
 func (t *transaction) inDeleted(full []byte) bool {
@@ -114,10 +143,10 @@ func (t *transaction) overlay(walk iter.Seq2[KV, error], w span, reverse bool) i
 	}
 	own := map[string]write{}
 	var keys []string
-	for k, wr := range t.writes {
-		if w.has([]byte(k)) {
-			own[k] = wr
-			keys = append(keys, k)
+	for _, wr := range t.writes {
+		if w.has(wr.key) {
+			own[string(wr.key)] = wr
+			keys = append(keys, string(wr.key))
 		}
 	}
 	slices.SortFunc(keys, order)
@@ -160,17 +189,17 @@ func (t *transaction) overlay(walk iter.Seq2[KV, error], w span, reverse bool) i
 
 // Set implements Tx.
 func (t *transaction) Set(key, value []byte) {
-	t.put(fullKey(key), write{value: append([]byte{}, value...), at: never})
+	t.setFull(fullKey(key), value, never)
 }
 
 // SetExpiring implements Tx.
 func (t *transaction) SetExpiring(key, value []byte, at time.Time) {
-	t.put(fullKey(key), write{value: append([]byte{}, value...), at: expiryOf(at)})
+	t.setFull(fullKey(key), value, expiryOf(at))
 }
 
 // Delete implements Tx.
 func (t *transaction) Delete(key []byte) {
-	t.put(fullKey(key), write{delete: true})
+	t.deleteFull(fullKey(key))
 }
 
 // DeleteRange implements Tx.
@@ -179,11 +208,9 @@ func (t *transaction) DeleteRange(start, end []byte) {
 	if bytes.Compare(d.start, d.end) >= 0 {
 		return
 	}
-	for k := range t.writes {
-		if d.has([]byte(k)) {
-			delete(t.writes, k)
-		}
-	}
+	t.writes = slices.DeleteFunc(t.writes, func(w write) bool { return d.has(w.key) })
+	t.index = nil
+	t.indexMany()
 	t.deleted = append(t.deleted, d)
 	t.size += len(d.start) + len(d.end)
 }
@@ -205,45 +232,71 @@ func (t *transaction) Add(ctx context.Context, key []byte, delta int64) (int64, 
 	return n, nil
 }
 
-func (t *transaction) put(full []byte, w write) {
-	if t.writes == nil {
-		t.writes = map[string]write{}
-	}
-	t.writes[string(full)] = w
-	t.size += len(full) + len(w.value)
+// setFull writes a full key. It keeps neither the key nor the value.
+func (t *transaction) setFull(full, value []byte, at expiry) {
+	b := make([]byte, 0, len(full)+len(value))
+	b = append(append(b, full...), value...)
+	n := len(full)
+	t.put(write{hashedKey{t.s.p.hash(full), b[:n:n]}, b[n:], at, false})
 }
 
-// build returns what the transaction wrote: as a batch for the database, and as a
-// commit for other transactions.
-func (t *transaction) build(db *pebble.DB) (*pebble.Batch, *commit, error) {
-	if t.size > maxTx {
-		return nil, nil, ErrTooLarge
+func (t *transaction) deleteFull(full []byte) {
+	t.put(write{hashedKey{t.s.p.hash(full), bytes.Clone(full)}, nil, 0, true})
+}
+
+func (t *transaction) put(w write) {
+	t.size += len(w.key) + len(w.value)
+	if mine := t.own(w.key); mine != nil {
+		*mine = w
+		return
 	}
-	b := db.NewBatchWithSize(t.size + 32*len(t.writes) + 64)
-	c := &commit{done: make(chan struct{}), spans: t.deleted}
-	var err error
-	do := func(e error) {
-		if err == nil {
-			err = e
+	t.writes = append(t.writes, w)
+	if t.index != nil {
+		t.index[string(w.key)] = len(t.writes) - 1
+	}
+	t.indexMany()
+}
+
+// indexMany makes the index if there is none and the writes are many.
+func (t *transaction) indexMany() {
+	if t.index != nil || len(t.writes) <= few {
+		return
+	}
+	t.index = make(map[string]int, 4*few)
+	for i, w := range t.writes {
+		t.index[string(w.key)] = i
+	}
+}
+
+// appendTo adds what the transaction wrote to a batch, for the database, and to a
+// commit, for other transactions.
+func (t *transaction) appendTo(b *pebble.Batch, c *commit) error {
+	for _, d := range t.deleted {
+		if err := b.DeleteRange(d.start, d.end, nil); err != nil {
+			return err
 		}
 	}
-	for _, d := range t.deleted {
-		do(b.DeleteRange(d.start, d.end, nil))
-	}
-	for k, w := range t.writes {
-		key := []byte(k)
-		c.keys = append(c.keys, key)
+	c.spans = append(c.spans, t.deleted...)
+	for i := range t.writes {
+		w := &t.writes[i]
+		c.keys = append(c.keys, w.hashedKey)
 		if w.delete {
-			do(b.Delete(key, nil))
+			if err := b.Delete(w.key, nil); err != nil {
+				return err
+			}
 			continue
 		}
-		do(b.Set(key, frame(w.value, w.at), nil))
-		if w.at != never && key[0] == spaceRecord {
-			do(b.Set(expiryKey(w.at, key), nil, nil))
+		op := b.SetDeferred(len(w.key), frameLen(w.value, w.at))
+		copy(op.Key, w.key)
+		frame(op.Value[:0], w.value, w.at)
+		if err := op.Finish(); err != nil {
+			return err
+		}
+		if w.at != never && w.key[0] == spaceRecord {
+			if err := b.Set(expiryKey(w.at, w.key), nil, nil); err != nil {
+				return err
+			}
 		}
 	}
-	if err != nil {
-		return nil, nil, errors.Join(err, b.Close())
-	}
-	return b, c, nil
+	return nil
 }

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // patience is how often a transaction runs again because others were faster
@@ -19,9 +17,9 @@ func (p *Pebble) View(ctx context.Context, fn func(Reader) error) (err error) {
 		return err
 	}
 	defer p.end()
-	s := snapshot{p: p}
-	defer func() { err = errors.Join(err, s.close()) }()
-	err = fn(view{&s})
+	s := &snapshot{p: p}
+	defer func() { err = joined(err, s.close()) }()
+	err = fn(view{s})
 	return firstError(s.settle(ctx), err)
 }
 
@@ -50,13 +48,13 @@ func (p *Pebble) attempt(ctx context.Context, fn func(Tx) error, alone bool) (er
 			return err
 		}
 	}
-	unlock := alone
-	t := &transaction{s: snapshot{p: p}}
+	t := newTransaction(p)
+	mine := alone // the turn
 	defer func() {
-		if unlock {
+		err = joined(err, t.s.close())
+		if mine {
 			p.release()
 		}
-		err = errors.Join(err, t.s.close())
 	}()
 	if err := fn(t); err != nil {
 		return firstError(t.s.settle(ctx), err)
@@ -64,76 +62,25 @@ func (p *Pebble) attempt(ctx context.Context, fn func(Tx) error, alone bool) (er
 	if len(t.writes) == 0 && len(t.deleted) == 0 {
 		return t.s.settle(ctx)
 	}
-	b, c, err := t.build(p.db)
+	if t.size > maxTx {
+		return ErrTooLarge
+	}
+	// What is lost already need not stand in line.
+	if t.lost(p.last.Load()) {
+		return errConflict
+	}
+	if err := t.s.close(); err != nil {
+		return err
+	}
+	c, err := p.submit(t, alone)
 	if err != nil {
 		return err
 	}
-	// Most of the comparing is done before the lock is taken.
-	from := t.s.base
-	if !alone && from != nil {
-		to := p.last.Load()
-		if t.s.reads.changedSince(from, to) != nil {
-			return errors.Join(errConflict, b.Close())
-		}
-		from = to
-	}
-	if !alone {
-		if err := p.acquire(ctx); err != nil {
-			return errors.Join(err, b.Close())
-		}
-		unlock = true
-	}
-	if from != nil && t.s.reads.changedSince(from, p.last.Load()) != nil {
-		return errors.Join(errConflict, b.Close())
-	}
-	if err := p.apply(b, c); err != nil {
+	mine = false
+	if err := p.wait(ctx, c); err != nil {
 		return err
 	}
-	p.release()
-	unlock = false
-	return p.wait(ctx, c)
-}
-
-// apply makes a transaction visible and sends it on its way to disk. The caller
-// holds the lock.
-func (p *Pebble) apply(b *pebble.Batch, c *commit) error {
-	if err := p.writable(); err != nil {
-		return errors.Join(err, b.Close())
-	}
-	last := p.last.Load()
-	c.number = last.number + 1
-	last.next.Store(c)
-	p.last.Store(c)
-	if err := p.db.ApplyNoSyncWait(b, pebble.Sync); err != nil {
-		return p.fail(err)
-	}
-	p.applied.Store(c)
-	p.syncing <- syncing{b, c}
-	return nil
-}
-
-// syncing is a commit on its way to disk.
-type syncing struct {
-	b *pebble.Batch
-	c *commit
-}
-
-// syncLoop waits for commits to be on disk, in their order, and says so.
-func (p *Pebble) syncLoop() {
-	defer close(p.synced)
-	for s := range p.syncing {
-		err := s.b.SyncWait()
-		if err != nil {
-			s.c.err = p.fail(err)
-		} else {
-			p.durable.Store(s.c)
-			err = s.b.Close()
-		}
-		close(s.c.done)
-		if err == nil {
-			p.watchers.notify(s.c)
-		}
-	}
+	return t.outcome
 }
 
 // wait returns when a commit is on disk.
@@ -141,26 +88,14 @@ func (p *Pebble) wait(ctx context.Context, c *commit) error {
 	select {
 	case <-c.done:
 		return c.err
-	default:
-	}
-	select {
-	case <-c.done:
-		return c.err
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-p.failed:
-		return p.failure()
 	}
 }
 
 // acquire keeps everybody else from committing until release. It is a channel
 // because a waiting transaction may be given up.
 func (p *Pebble) acquire(ctx context.Context) error {
-	select {
-	case p.turn <- struct{}{}:
-		return nil
-	default:
-	}
 	select {
 	case p.turn <- struct{}{}:
 		return nil
@@ -182,4 +117,12 @@ func firstError(errs ...error) error {
 		}
 	}
 	return nil
+}
+
+// joined is errors.Join for two errors of which the second is rare.
+func joined(err, rare error) error {
+	if rare == nil {
+		return err
+	}
+	return errors.Join(err, rare)
 }
