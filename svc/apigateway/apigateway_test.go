@@ -16,6 +16,9 @@ func newTest(h *script.House) *Service {
 func TestScripts(t *testing.T) {
 	script.Run(t, "testdata/control", func(t *testing.T, h *script.House) []aws.Route {
 		h.Add(fakeRoles())
+		functions := newFakeLambda()
+		functions.functions["answer"] = `{"statusCode": 201, "body": "made"}`
+		h.Add(functions.routes())
 		return newTest(h).Routes()
 	})
 }

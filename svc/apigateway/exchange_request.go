@@ -204,7 +204,10 @@ func (x *exchange) read(src source, header []gateway.Param, body *payload) ([]st
 		return one(body.text, true)
 	}
 	v, err := body.at(src.path)
-	return one(v, err == nil)
+	if err != nil {
+		return nil, err
+	}
+	return one(v, true)
 }
 
 func lastOf(values []string) (string, bool) {
@@ -214,9 +217,10 @@ func lastOf(values []string) (string, bool) {
 	return values[len(values)-1], true
 }
 
-// at is the text at a path: a string as it is, anything else as JSON.
+// at is the text at a path: a string as it is, anything else as JSON. A body that
+// does not begin as JSON has nothing anywhere; one that does must be JSON.
 func (d *payload) at(p *jsonpath.Path) (string, error) {
-	if strings.TrimSpace(d.text) == "" {
+	if text := strings.TrimSpace(d.text); text == "" || strings.IndexByte("{[\"'", text[0]) < 0 {
 		return "", nil
 	}
 	if !d.parsed {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/store"
@@ -19,6 +20,9 @@ import (
 
 // maxPayload is how long a request's body may be.
 const maxPayload = 10 << 20
+
+// maxRead is how long a caller may take to send it.
+const maxRead = 60 * time.Second
 
 // Planes is the entrance for the callers of the APIs, under any of
 //
@@ -79,7 +83,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("x-amzn-RequestId", aws.RequestOf(r.Context()).ID)
 	w.Header().Set("x-amz-apigw-id", extended)
 	t, _ := parseTarget(r)
-	out, err := s.exchange(r, t, extended, dice[11:])
+	out, err := s.exchange(w, r, t, extended, dice[11:])
 	if err != nil {
 		var f *fault
 		if !errors.As(err, &f) {
@@ -95,7 +99,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // exchange finds the method that is meant and runs it.
-func (s *Service) exchange(r *http.Request, t target, extended string, dice []byte) (*reply, error) {
+func (s *Service) exchange(w http.ResponseWriter, r *http.Request, t target, extended string, dice []byte) (*reply, error) {
 	ctx := r.Context()
 	st, err := s.load(ctx, t.apiID, t.stage)
 	if errors.Is(err, store.ErrNotFound) {
@@ -112,7 +116,9 @@ func (s *Service) exchange(r *http.Request, t target, extended string, dice []by
 	if n == nil || n.method(r.Method) == nil {
 		return nil, missingToken()
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(s.Clock.Now().Add(maxRead)) // a recorder in a test has none
 	req, err := s.parse(r, t, path, extended, dice)
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -88,11 +89,13 @@ func (st *stand) deploy(t testing.TB, document, stage string) error {
 	return err
 }
 
+var header = regexp.MustCompile(`^[A-Za-z-]+: `)
+
 // request makes an HTTP request of the text of a scenario.
 func (st *stand) request(t testing.TB, verb, url, text string) *http.Request {
 	head, body, _ := strings.Cut(text, "\n\n")
-	if strings.HasPrefix(text, "\n") {
-		head, body = "", text[1:]
+	if !header.MatchString(text) {
+		head, body = "", text
 	}
 	r := httptest.NewRequest(verb, "http://x.execute-api.us-east-1.amazonaws.com/", strings.NewReader(strings.TrimSuffix(body, "\n")))
 	u, err := r.URL.Parse(strings.ReplaceAll(url, "{{api}}", st.apiID))
