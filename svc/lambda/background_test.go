@@ -378,3 +378,24 @@ func TestAttach(t *testing.T) {
 		t.Errorf("attached %d times, detached %d", attached, detached)
 	}
 }
+
+// A function's own rules for its events hold.
+func TestEventConfig(t *testing.T) {
+	st := newStand(t)
+	st.create("f", "nodejs20.x", `exports.handler = async (e) => { console.log("try"); throw new Error("no"); };`)
+	if _, err := st.putEventConfig(st.ctx(), &api.PutFunctionEventInvokeConfigRequest{FunctionName: ptr("f"), MaximumRetryAttempts: ptr(int32(0))}); err != nil {
+		t.Fatal(err)
+	}
+	st.send("f", `{}`)
+	until(t, "give up", func() bool { return len(st.queued()) == 0 })
+	st.logged("try", 1)
+	if _, err := st.putEventConfig(st.ctx(), &api.PutFunctionEventInvokeConfigRequest{FunctionName: ptr("f"), MaximumEventAgeInSeconds: ptr(int32(90))}); err != nil {
+		t.Fatal(err)
+	}
+	st.send("f", `{}`)
+	st.logged("try", 2)
+	until(t, "wait", func() bool { q := st.queued(); return len(q) == 1 && q[0].Failed == 1 })
+	st.clock.advance(time.Minute)
+	st.logged("try", 3)
+	until(t, "be too old", func() bool { return len(st.queued()) == 0 })
+}

@@ -249,5 +249,8 @@ func (s *Service) deleteWhole(ctx context.Context, tx store.Tx, at ref, gone *tr
 			return err
 		}
 	}
+	if err := eventConfigRecords.DeleteAll(tx, at.scope, at.name); err != nil {
+		return err
+	}
 	return functionRecords.Delete(tx, at.scope, at.name)
 }

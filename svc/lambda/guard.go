@@ -21,9 +21,14 @@ func (s *Service) access(ctx context.Context, name, qualifier *string) (aws.Acce
 		return aws.Access{}, err
 	}
 	arn := at.arn(q)
+	text := ""
 	need := aws.Access{Resource: arn, Keys: map[string][]string{"lambda:FunctionArn": {arn}},
-		Policy: func(ctx context.Context) (string, error) { return s.resourcePolicy(ctx, at, q) }}
+		Policy: func(context.Context) (string, error) { return text, nil }}
 	err = s.Store.View(ctx, func(r store.Reader) error {
+		var err error
+		if text, err = s.resourcePolicy(ctx, r, at, q); err != nil {
+			return err
+		}
 		f, err := s.records.functions.get(ctx, r, functionRecords, at.scope, at.name)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // which the operation will say to those who may know

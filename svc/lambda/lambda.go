@@ -14,7 +14,7 @@
 //     links that lead outside are refused when the zip is uploaded.
 //   - What a function writes to /tmp counts towards its memory (see package sandbox).
 //   - Code from S3, container images, layers, file systems, VPCs, dead-letter queues,
-//     code signing and encryption keys are refused (501) until they are built.
+//     destinations, code signing and encryption keys are refused (501) until they are built.
 package lambda
 
 import (
@@ -156,6 +156,22 @@ func (s *Service) Routes() []aws.Route {
 		api.PutFunctionConcurrency.To(s.putFunctionConcurrency, on(s, func(in *api.PutFunctionConcurrencyRequest) (name, qualifier *string) { return in.FunctionName, nil })),
 		api.GetFunctionConcurrency.To(s.getFunctionConcurrency, on(s, func(in *api.GetFunctionConcurrencyRequest) (name, qualifier *string) { return in.FunctionName, nil })),
 		api.DeleteFunctionConcurrency.To(s.deleteFunctionConcurrency, on(s, func(in *api.DeleteFunctionConcurrencyRequest) (name, qualifier *string) { return in.FunctionName, nil })),
+
+		api.PutFunctionEventInvokeConfig.To(s.putEventConfig, on(s, func(in *api.PutFunctionEventInvokeConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, in.Qualifier
+		})),
+		api.UpdateFunctionEventInvokeConfig.To(s.updateEventConfig, on(s, func(in *api.UpdateFunctionEventInvokeConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, in.Qualifier
+		})),
+		api.GetFunctionEventInvokeConfig.To(s.getEventConfig, on(s, func(in *api.GetFunctionEventInvokeConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, in.Qualifier
+		})),
+		api.DeleteFunctionEventInvokeConfig.To(s.deleteEventConfig, on(s, func(in *api.DeleteFunctionEventInvokeConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, in.Qualifier
+		})),
+		api.ListFunctionEventInvokeConfigs.To(s.listEventConfigs, on(s, func(in *api.ListFunctionEventInvokeConfigsRequest) (name, qualifier *string) {
+			return in.FunctionName, nil
+		})),
 
 		api.Invoke.To(s.invoke, s.guardInvoke),
 		api.InvokeAsync.To(s.invokeAsync, s.guardInvokeAsync),

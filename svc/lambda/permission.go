@@ -17,6 +17,7 @@ import (
 type policy struct {
 	Revision   string
 	Statements []statement
+	Document   string // the same in the policy language
 }
 
 // statement is a statement as AddPermission makes it.
@@ -38,13 +39,16 @@ type condition struct {
 // maxPolicy is the most bytes that a function's policy may have.
 const maxPolicy = 20480
 
-// document is the policy in the policy language.
-func (p *policy) document() (string, error) {
+// newPolicy is a policy of these statements.
+func (s *Service) newPolicy(statements []statement) (*policy, error) {
 	b, err := json.Marshal(struct {
 		Version, Id string
 		Statement   []statement
-	}{"2012-10-17", "default", p.Statements})
-	return string(b), err
+	}{"2012-10-17", "default", statements})
+	if err == nil && len(b) > maxPolicy {
+		err = api.PolicyLengthExceededException("The final policy size (%d) is bigger than the limit (%d).", len(b), maxPolicy)
+	}
+	return &policy{aws.RandomUUID(s.Random), statements, string(b)}, err
 }
 
 // policy reads the policy on a qualifier of a function, or store.ErrNotFound.
@@ -53,22 +57,18 @@ func (s *Service) policy(ctx context.Context, r store.Reader, at ref, qualifier 
 }
 
 // resourcePolicy is the text of the policy on a qualifier, "" without one.
-func (s *Service) resourcePolicy(ctx context.Context, at ref, qualifier string) (text string, err error) {
+func (s *Service) resourcePolicy(ctx context.Context, r store.Reader, at ref, qualifier string) (string, error) {
 	if qualifier == latest {
 		qualifier = ""
 	}
-	err = s.Store.View(ctx, func(r store.Reader) error {
-		p, err := s.policy(ctx, r, at, qualifier)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		text, err = p.document()
-		return err
-	})
-	return text, err
+	p, err := s.policy(ctx, r, at, qualifier)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return p.Document, nil
 }
 
 func (s *Service) addPermission(ctx context.Context, in *api.AddPermissionRequest) (*api.AddPermissionResponse, error) {
@@ -100,13 +100,8 @@ func (s *Service) addPermission(ctx context.Context, in *api.AddPermissionReques
 		if slices.ContainsFunc(p.Statements, func(have statement) bool { return have.Sid == st.Sid }) {
 			return conflict("The statement id (%s) provided already exists. Please provide a new statement id, or remove the existing statement.", st.Sid)
 		}
-		p = &policy{aws.RandomUUID(s.Random), append(slices.Clone(p.Statements), st)}
-		text, err := p.document()
-		if err != nil {
+		if p, err = s.newPolicy(append(slices.Clone(p.Statements), st)); err != nil {
 			return err
-		}
-		if len(text) > maxPolicy {
-			return api.PolicyLengthExceededException("The final policy size (%d) is bigger than the limit (%d).", len(text), maxPolicy)
 		}
 		return put(tx, policyRecords, at.scope, p, at.name, qualifier)
 	})
@@ -187,8 +182,7 @@ func (s *Service) getPolicy(ctx context.Context, in *api.GetPolicyRequest) (*api
 	if err != nil {
 		return nil, err
 	}
-	text, err := p.document()
-	return &api.GetPolicyResponse{Policy: &text, RevisionId: &p.Revision}, err
+	return &api.GetPolicyResponse{Policy: &p.Document, RevisionId: &p.Revision}, nil
 }
 
 func (s *Service) removePermission(ctx context.Context, in *api.RemovePermissionRequest) (*aws.Empty, error) {
@@ -217,7 +211,10 @@ func (s *Service) removePermission(ctx context.Context, in *api.RemovePermission
 		if len(rest) == 0 {
 			return policyRecords.Delete(tx, at.scope, at.name, qualifier)
 		}
-		return put(tx, policyRecords, at.scope, &policy{aws.RandomUUID(s.Random), rest}, at.name, qualifier)
+		if p, err = s.newPolicy(rest); err != nil {
+			return err
+		}
+		return put(tx, policyRecords, at.scope, p, at.name, qualifier)
 	})
 }
 

@@ -211,7 +211,11 @@ func (q *queue) attempt(ctx context.Context, w waiting, ev *event) error {
 	ctx = s.acting(ctx, w.at, aws.ServiceCaller(principal, w.at.scope.Account, w.at.arn("")))
 	t, err := s.findBy(ctx, ptr(w.at.arn("")), optional(ev.Qualifier), s.route)
 	failed := false
+	var rules eventConfig
 	if err == nil {
+		if rules, err = s.eventConfig(ctx, w.at, ev.Qualifier); err != nil {
+			return err
+		}
 		res, runErr := s.execute(ctx, t, call{id: w.id, payload: ev.Payload, clientContext: ev.ClientContext})
 		err, failed = runErr, res.FunctionError != ""
 	}
@@ -220,7 +224,7 @@ func (q *queue) attempt(ctx context.Context, w waiting, ev *event) error {
 	switch {
 	case err == nil && !failed:
 		return q.settle(ctx, w)
-	case failed && ev.Failed >= maxRetries:
+	case failed && ev.Failed >= rules.retries():
 		s.Logger.Warn("lambda: an asynchronous invoke has failed for good", "function", w.at.arn(""), "id", w.id, "times", ev.Failed+1)
 		return q.settle(ctx, w)
 	case failed:
@@ -234,7 +238,7 @@ func (q *queue) attempt(ctx context.Context, w waiting, ev *event) error {
 		ev.Due = now.Add(min(throttleFirst<<min(ev.Throttled, 20), throttleMost))
 		ev.Throttled++
 	}
-	if ev.Due.Sub(ev.Received) > maxEventAge {
+	if ev.Due.Sub(ev.Received) > rules.age() {
 		s.Logger.Warn("lambda: an asynchronous invoke has become too old", "function", w.at.arn(""), "id", w.id, "error", err)
 		return q.settle(ctx, w)
 	}
