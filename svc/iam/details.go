@@ -53,7 +53,7 @@ func (p *principal) detail(account string) detail {
 			AttachedManagedPolicies: p.attachedDetails(), GroupPolicyList: p.inlineDetails()}
 	case role:
 		d.role = &api.RoleDetail{Arn: &arn, CreateDate: &p.Created, Path: &p.Path, RoleId: &p.ID, RoleName: &p.Name, AssumeRolePolicyDocument: encode(p.Trust),
-			AttachedManagedPolicies: p.attachedDetails(), RolePolicyList: p.inlineDetails(), 
+			AttachedManagedPolicies: p.attachedDetails(), RolePolicyList: p.inlineDetails(),
 			PermissionsBoundary: boundary(p.Boundary), RoleLastUsed: &api.RoleLastUsed{}, Tags: apiTags(p.Tags)}
 	}
 	return d

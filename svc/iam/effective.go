@@ -133,8 +133,11 @@ func (s *Service) policiesOf(ctx context.Context, c *aws.Caller, id string) (pol
 	if !c.IssuedAt.IsZero() && g.since.After(c.IssuedAt) {
 		return policy.Set{}, errGone() // another of the same name
 	}
-	if c.Kind == aws.AssumedRole {
+	switch { // Key knows that a key was used, and not yet where
+	case c.Kind == aws.AssumedRole:
 		s.uses.mark(c.Account, id, aws.RequestOf(ctx).Region, s.clock.Now())
+	case strings.HasPrefix(c.AccessKeyID, "AKIA"):
+		s.uses.mark(c.Account, c.AccessKeyID, aws.RequestOf(ctx).Region, s.clock.Now())
 	}
 	return g.set, nil
 }

@@ -250,6 +250,9 @@ func TestLastUse(t *testing.T) {
 	if got := last(); got != "2026-01-02T03:05:00Z" {
 		t.Error(got)
 	}
+	if body := root.must(iamapi.Service, "GetAccessKeyLastUsed", "AccessKeyId", anna.id); element(body, "Region") != "us-east-1" {
+		t.Error(body)
+	}
 	root.role("r", trust("arn:aws:iam::"+prod+":root"), allow("logs:*", groups("*")))
 	root.assume("arn:aws:iam::"+prod+":role/r").writes("a", "")
 	if body := root.must(iamapi.Service, "GetRole", "RoleName", "r"); element(body, "LastUsedDate") == "" || element(body, "Region") != "us-east-1" {
