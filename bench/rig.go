@@ -82,7 +82,7 @@ func (r *rig) start() (time.Duration, error) {
 	took := time.Since(begin)
 	if strings.TrimSpace(line) != "Ready." {
 		text, _ := os.ReadFile(log.Name())
-		return 0, fmt.Errorf("Tule did not start (%v): %s", err, text)
+		return 0, fmt.Errorf("the program did not start (%v): %s", err, text)
 	}
 	go io.Copy(io.Discard, out)
 	return took, nil

@@ -7,7 +7,6 @@ package value
 
 import (
 	"encoding/base64"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -20,7 +19,7 @@ const MaxDepth = 32
 
 // Invalid is DynamoDB's answer to an input that breaks a rule.
 func Invalid(format string, args ...any) *aws.Error {
-	return aws.Errorf(http.StatusBadRequest, "ValidationException", format, args...)
+	return aws.Errorf(400, "ValidationException", format, args...)
 }
 
 // Invalidf is Invalid with the words that most such messages begin with.
