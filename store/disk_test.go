@@ -333,6 +333,8 @@ func TestDiskFailure(t *testing.T) {
 	for i := range 3 {
 		if err := put(t.Context(), st, 2, 100); !errors.Is(err, store.ErrFailed) || !errors.Is(err, syscall.EIO) {
 			t.Errorf("write %d on a broken disk: %v", i, err)
+		} else if !strings.Contains(err.Error(), "check the disk, then start again") {
+			t.Errorf("what to do: %v", err)
 		}
 	}
 	view(t, st, func(r store.Reader) error {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -131,7 +132,7 @@ func (p *Pebble) openFolder(dir string, o Options) error {
 	}
 	go p.commitLoop()
 	if size := p.db.Metrics().Total().TablesSize; size > 0 && size <= o.VerifyBytes {
-		if err := p.verify(); err != nil {
+		if err := p.verify(context.Background()); err != nil {
 			return err
 		}
 	}
@@ -279,20 +280,6 @@ func (p *Pebble) flush() error {
 	case <-p.disk.isFull():
 	}
 	return nil
-}
-
-// verify reads everything, so that pebble checks every block.
-func (p *Pebble) verify() error {
-	it, err := p.db.NewIter(nil)
-	if err != nil {
-		return readError(err)
-	}
-	for ok := it.First(); ok; ok = it.Next() {
-		if _, err := it.ValueAndErr(); err != nil {
-			return readError(errors.Join(err, it.Close()))
-		}
-	}
-	return readError(it.Close())
 }
 
 // pebbleLogger is what pebble tells.

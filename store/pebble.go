@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
@@ -25,8 +26,8 @@ type Options struct {
 	// CacheBytes is the size of the cache of blocks read; 16 MiB if zero.
 	CacheBytes int64
 	// VerifyBytes is how much data Open reads through to see that it is sound;
-	// 16 MiB if zero. If there is more, only what is read later is checked, or all
-	// of it by Verify.
+	// 16 MiB if zero. If there is more, a block is checked when it is read; Verify
+	// reads them all.
 	VerifyBytes int64
 	// MemTableBytes is how much is written before it moves from the log into
 	// tables; 8 MiB if zero.
@@ -120,7 +121,11 @@ func (p *Pebble) writable() error {
 // fail ends writing for good.
 func (p *Pebble) fail(err error) error {
 	p.failOnce.Do(func() {
-		p.failWith = fmt.Errorf("%w: %w", ErrFailed, err)
+		advice := "check the disk, then start again; what was acknowledged is on it"
+		if errors.Is(err, ErrFull) {
+			advice = "free some space, then start again; what was acknowledged is on the disk"
+		}
+		p.failWith = fmt.Errorf("%w (%s): %w", ErrFailed, advice, err)
 		p.log.Error("the store takes no more writes", "error", err)
 		close(p.failed)
 		p.refuse(p.failWith, true)
