@@ -143,7 +143,7 @@ func TestFloors(t *testing.T) {
 
 // dataPlane reports whether a service's file serves other HTTP than its API.
 func dataPlane(p string) bool {
-	for _, name := range []string{"plane", "function_url", "website", "runtime_api", "http_"} {
+	for _, name := range []string{"plane", "fault", "integrate_", "function_url", "website", "runtime_api"} {
 		if strings.HasPrefix(path.Base(p), name) {
 			return true
 		}
