@@ -18,6 +18,10 @@
 //     against models are not built yet. Nothing is open for lack of them: a method that
 //     asks for a key or an authorizer refuses every caller, and the execution log says
 //     why.
+//   - HTTP integrations work where the operator lends a transport; elsewhere they
+//     answer 500. Path parameters go to back ends as they were encoded.
+//   - Bodies that are no text reach proxy functions in base64 even where no binary
+//     media type names them, so that nothing is lost.
 //   - AWS integrations reach Lambda; another service's answers 500 until it is built.
 package apigateway
 
@@ -31,7 +35,7 @@ import (
 	"github.com/tule-cloud/tule/store"
 )
 
-// Options furnish a Service. All but Allow are required.
+// Options furnish a Service. All but Allow and HTTP are required.
 type Options struct {
 	Store  store.Store
 	Clock  aws.Clock
@@ -41,6 +45,10 @@ type Options struct {
 	// Allow asks whether the caller of ctx may do all of needs: for methods under
 	// AWS_IAM and APIs with a policy. Without it nobody may.
 	Allow func(ctx context.Context, needs ...aws.Access) error
+	// HTTP reaches the back ends of HTTP integrations, such as Transport does.
+	// Without it none is reached: what this machine can reach is its operator's to
+	// lend.
+	HTTP RoundTripper
 }
 
 // Service answers API Gateway's operations and serves the APIs.

@@ -75,7 +75,7 @@ func (x *exchange) run(ctx context.Context) *reply {
 		x.log.end(f.status)
 		return f.reply()
 	}
-	if x.method.integration.kind != "MOCK" {
+	if kind := x.method.integration.kind; kind != "MOCK" && kind != "HTTP_PROXY" {
 		out.header = append([]gateway.Param{{Name: "X-Amzn-Trace-Id", Value: x.req.trace}}, out.header...)
 	}
 	x.log.data("Method response body after transformations: ", out.body)
@@ -165,28 +165,33 @@ func (x *exchange) execute(ctx context.Context) (*reply, error) {
 		return nil, err
 	}
 	switch i.kind {
-	case "MOCK":
-		if err := x.prepare(ctx); err != nil {
-			return nil, err
-		}
-		in, err := x.mock()
-		if err != nil {
-			return nil, err
-		}
-		return x.respond(ctx, in)
-	case "AWS":
-		if err := x.prepare(ctx); err != nil {
-			return nil, err
-		}
-		in, err := x.invoke(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return x.respond(ctx, in)
 	case "AWS_PROXY":
 		return x.proxy(ctx)
+	case "HTTP_PROXY":
+		return x.httpProxy(ctx)
 	}
-	return nil, misconfigured("integrations of type " + i.kind + " are not available in this version of Tule")
+	if err := x.prepare(ctx); err != nil {
+		return nil, err
+	}
+	in, err := x.backEnd(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return x.respond(ctx, in)
+}
+
+// backEnd sends what was prepared.
+func (x *exchange) backEnd(ctx context.Context) (*endpointResponse, error) {
+	switch kind := x.method.integration.kind; kind {
+	case "MOCK":
+		return x.mock()
+	case "AWS":
+		return x.invoke(ctx)
+	case "HTTP":
+		return x.fetch(ctx)
+	default:
+		return nil, misconfigured("integrations of type " + kind + " are not available in this version of Tule")
+	}
 }
 
 // checkRequired refuses a request without the parameters that a validator asks for.

@@ -61,6 +61,7 @@ func newStand(t testing.TB) *stand {
 		}
 		return nil
 	}
+	st.HTTP = backEnd{}
 	h.Add(fakeRoles())
 	h.Add(st.lambda.routes())
 	h.Add(st.logs.routes())
@@ -74,6 +75,38 @@ func (st *stand) must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// backEnd answers every request with its description, or the status and body that
+// its path names: /status/404/body.
+type backEnd struct{}
+
+func (backEnd) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	w.Header().Set("Server", "fake")
+	body, _ := io.ReadAll(r.Body)
+	parts := strings.Split(r.URL.Path, "/")
+	switch {
+	case parts[1] == "hang":
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	case parts[1] == "down":
+		return nil, errors.New("connection refused")
+	case parts[1] == "large":
+		_, _ = w.Write(make([]byte, maxPayload+1))
+	case parts[1] == "status":
+		w.Header().Set("X-Back", "end")
+		code, _ := strconv.Atoi(parts[2])
+		w.WriteHeader(code)
+		_, _ = w.WriteString(parts[3])
+	default:
+		fmt.Fprintf(w, "%s %s %s\n", r.Method, r.Host, r.URL.RequestURI())
+		for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+			fmt.Fprintf(w, "%s: %s\n", name, strings.Join(r.Header[name], " | "))
+		}
+		_, _ = w.Write(body)
+	}
+	return w.Result(), nil
 }
 
 // deploy imports a document and shows it on a stage.
