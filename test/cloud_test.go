@@ -186,3 +186,13 @@ func zipped(files ...string) []byte {
 }
 
 var ctx = context.Background()
+
+// has checks that a text holds all of words.
+func has(text string, words ...string) error {
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			return fmt.Errorf("%q is not in:\n%s", w, text)
+		}
+	}
+	return nil
+}

@@ -63,8 +63,13 @@ func Root() string {
 func Bin() string { return cmp.Or(os.Getenv("TULE_BIN"), filepath.Join(Root(), "bin", "tule")) }
 
 // Start starts Tule and waits until it says «Ready.».
-func Start(o Options) (*Tule, error) {
+func Start(o Options) (started *Tule, err error) {
 	t := &Tule{Data: o.Data, log: &tail{}}
+	defer func() {
+		if err != nil && t.own {
+			os.RemoveAll(filepath.Dir(t.Data))
+		}
+	}()
 	if t.Data == "" {
 		dir, err := os.MkdirTemp("", "tule-test-")
 		if err != nil {
@@ -77,7 +82,6 @@ func Start(o Options) (*Tule, error) {
 			return nil, err
 		}
 	}
-	var err error
 	for range 5 { // another may take the port first
 		if t.Addr, err = FreeAddr(); err != nil {
 			return nil, err
