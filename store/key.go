@@ -82,7 +82,11 @@ func appendNamed(dst []byte, part any) ([]byte, error) {
 			return appendText(append(dst, tagBytes), v.Bytes()), nil
 		}
 	}
-	return nil, fmt.Errorf("store: %T cannot be part of a key", part)
+	name := "nil" // not %T, which would have every part on the heap
+	if v.IsValid() {
+		name = v.Type().String()
+	}
+	return nil, fmt.Errorf("store: %s cannot be part of a key", name)
 }
 
 func appendText[T string | []byte](dst []byte, s T) []byte {

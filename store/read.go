@@ -32,6 +32,9 @@ type snapshot struct {
 	// durable is a commit up to which all were on disk before the first read.
 	durable *commit
 	closed  bool
+	// key is the one looked for, which pebble's iterators want on the heap.
+	key  []byte
+	room [keyRoom]byte
 }
 
 // open fixes the state to read.
@@ -88,7 +91,11 @@ func (s *snapshot) look(full []byte) (value []byte, at expiry, err error) {
 	if !s.quiet {
 		s.reads.addKey(hashedKey{s.p.hash(full), bytes.Clone(full)})
 	}
-	if !s.pin.SeekPrefixGE(full) {
+	if s.key == nil {
+		s.key = s.room[:0]
+	}
+	s.key = append(s.key[:0], full...)
+	if !s.pin.SeekPrefixGE(s.key) {
 		if err := s.pin.Error(); err != nil {
 			return nil, 0, readError(err)
 		}

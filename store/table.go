@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding"
 	"encoding/json"
@@ -62,11 +63,12 @@ type ListOptions struct {
 // Get returns the record under key, or ErrNotFound.
 func (t Table[R]) Get(ctx context.Context, r Reader, s Scope, key ...any) (R, error) {
 	var rec R
-	k, err := t.key(s, key)
+	var room [keyRoom]byte
+	k, err := t.fullKey(room[:0], s, key)
 	if err != nil {
 		return rec, err
 	}
-	v, err := r.Get(ctx, k)
+	v, err := getFull(ctx, r, k)
 	if err != nil {
 		return rec, err
 	}
@@ -92,20 +94,12 @@ func (t Table[R]) Has(ctx context.Context, r Reader, s Scope, key ...any) (bool,
 
 // Put writes the record under key.
 func (t Table[R]) Put(tx Tx, s Scope, rec R, key ...any) error {
-	k, v, err := t.record(s, rec, key)
-	if err == nil {
-		tx.Set(k, v)
-	}
-	return err
+	return t.put(tx, s, rec, never, time.Time{}, key)
 }
 
 // PutExpiring writes the record under key; at the time given it is gone.
 func (t Table[R]) PutExpiring(tx Tx, s Scope, rec R, at time.Time, key ...any) error {
-	k, v, err := t.record(s, rec, key)
-	if err == nil {
-		tx.SetExpiring(k, v, at)
-	}
-	return err
+	return t.put(tx, s, rec, expiryOf(at), at, key)
 }
 
 // Delete removes the record under key; it need not be there.
@@ -156,35 +150,77 @@ func (t Table[R]) WatchAll(ctx context.Context, st Store) <-chan struct{} {
 	return st.Watch(ctx, []byte(t.prefix))
 }
 
+// keyRoom is enough for most keys. Where a key does not outlive the call it is made
+// on the stack.
+const keyRoom = 160
+
 // key returns where the record under parts is kept.
 func (t Table[R]) key(s Scope, parts []any) ([]byte, error) {
-	b := make([]byte, 0, len(t.prefix)+64)
-	b = append(b, t.prefix...)
-	b = appendText(append(b, tagString), s.Account)
-	b = appendText(append(b, tagString), s.Region)
-	b, err := appendKey(b, parts)
+	k, err := t.fullKey(make([]byte, 0, len(t.prefix)+64), s, parts)
+	if err != nil {
+		return nil, err
+	}
+	return k[1:], nil
+}
+
+// fullKey appends the full key of the record under parts to dst.
+func (t Table[R]) fullKey(dst []byte, s Scope, parts []any) ([]byte, error) {
+	dst = append(dst, spaceRecord)
+	dst = append(dst, t.prefix...)
+	dst = appendText(append(dst, tagString), s.Account)
+	dst = appendText(append(dst, tagString), s.Region)
+	dst, err := appendKey(dst, parts)
 	if err != nil {
 		return nil, fmt.Errorf("table %s: %w", t.name, err)
 	}
-	return b, nil
+	return dst, nil
 }
 
-func (t Table[R]) record(s Scope, rec R, parts []any) (key, value []byte, err error) {
-	if key, err = t.key(s, parts); err != nil {
-		return nil, nil, err
+// getFull is r.Get of a full key, which it does not keep.
+func getFull(ctx context.Context, r Reader, full []byte) ([]byte, error) {
+	switch r := r.(type) {
+	case view:
+		return r.s.get(ctx, full)
+	case *transaction:
+		return r.getFull(ctx, full)
 	}
+	return r.Get(ctx, bytes.Clone(full[1:]))
+}
+
+// put writes a record that stays, or is gone at a time, which is given twice.
+func (t Table[R]) put(tx Tx, s Scope, rec R, e expiry, at time.Time, parts []any) error {
+	var room [keyRoom]byte
+	full, err := t.fullKey(room[:0], s, parts)
+	if err != nil {
+		return err
+	}
+	value, err := t.encode(rec)
+	if err != nil {
+		return err
+	}
+	if own, ok := tx.(*transaction); ok {
+		own.setFull(full, value, e)
+	} else if e == never {
+		tx.Set(bytes.Clone(full[1:]), value)
+	} else {
+		tx.SetExpiring(bytes.Clone(full[1:]), value, at)
+	}
+	return nil
+}
+
+func (t Table[R]) encode(rec R) (value []byte, err error) {
 	switch r := any(&rec).(type) {
 	case *[]byte:
-		value = *r
+		return *r, nil
 	case encoding.BinaryMarshaler:
 		value, err = r.MarshalBinary()
 	default:
 		value, err = json.Marshal(rec)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("table %s: %w", t.name, err)
+		return nil, fmt.Errorf("table %s: %w", t.name, err)
 	}
-	return key, value, nil
+	return value, nil
 }
 
 func (t Table[R]) decode(v []byte, rec *R) error {
