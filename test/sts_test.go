@@ -47,6 +47,21 @@ func TestSTSIdentities(t *testing.T) {
 	refused(t, err, "InvalidClientTokenId", "The security token included in the request is invalid")
 }
 
+func TestSTSFederation(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	c.table("songs", false)
+	ann := c.user("ann", statement("Allow", "*", "*", ""))
+	out := must(ann.sts.GetFederationToken(ctx, &sts.GetFederationTokenInput{Name: aws.String("guest"), Policy: aws.String(statement("Allow", "dynamodb:GetItem", "*", ""))}))(t)
+	guest := cloudAs(t, c.account, *out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
+	equal(t, "the guest", guest.whoami(), "arn:aws:sts::"+c.account+":federated-user/guest")
+	guest.get("songs", item{"artist": text("a")})
+	_, err := guest.dynamo.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String("songs"), Item: item{"artist": text("a")}})
+	refused(t, err, "AccessDeniedException", "no session policy allows the dynamodb:PutItem action")
+	key := must(ann.config.Credentials.Retrieve(ctx))(t).AccessKeyID
+	equal(t, "the key's account", *must(c.sts.GetAccessKeyInfo(ctx, &sts.GetAccessKeyInfoInput{AccessKeyId: &key}))(t).Account, c.account)
+}
+
 func TestSTSAllowedAndDenied(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
