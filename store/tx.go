@@ -268,6 +268,10 @@ func (t *transaction) indexMany() {
 	}
 }
 
+// keepWhole is the most bytes of a value that stay in memory with their key, for as
+// long as the commit can be asked for.
+const keepWhole = 4 << 10
+
 // appendTo adds what the transaction wrote to a batch, for the database, and to a
 // commit, for other transactions.
 func (t *transaction) appendTo(b *pebble.Batch, c *commit) error {
@@ -279,7 +283,11 @@ func (t *transaction) appendTo(b *pebble.Batch, c *commit) error {
 	c.spans = append(c.spans, t.deleted...)
 	for i := range t.writes {
 		w := &t.writes[i]
-		c.keys = append(c.keys, w.hashedKey)
+		k := w.hashedKey
+		if len(w.value) > keepWhole {
+			k.key = bytes.Clone(k.key)
+		}
+		c.keys = append(c.keys, k)
 		if w.delete {
 			if err := b.Delete(w.key, nil); err != nil {
 				return err

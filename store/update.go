@@ -89,6 +89,11 @@ func (p *Pebble) wait(ctx context.Context, c *commit) error {
 	case <-c.done:
 		return c.err
 	case <-ctx.Done():
+	}
+	select {
+	case <-c.done: // both: then the outcome is known
+		return c.err
+	default:
 		return ctx.Err()
 	}
 }
