@@ -303,7 +303,7 @@ func TestZipFiles(t *testing.T) {
 	if _, err := st.Blobs.Put(context.Background(), strings.NewReader("of an upload that was cut short"), 100); err != nil {
 		t.Fatal(err)
 	}
-	if err := st.sweepBlobs(context.Background()); err != nil || files() != 1 {
+	if err := st.sweep(context.Background()); err != nil || files() != 1 {
 		t.Errorf("%v, %d files", err, files())
 	}
 	for _, name := range []string{"a", "b"} {
@@ -398,4 +398,28 @@ func TestEventConfig(t *testing.T) {
 	st.clock.advance(time.Minute)
 	st.logged("try", 3)
 	until(t, "be too old", func() bool { return len(st.queued()) == 0 })
+}
+
+// A reset of the state takes environments, zip files and unpacked code along.
+func TestReset(t *testing.T) {
+	st := newStand(t)
+	st.create("f", "nodejs20.x", `exports.handler = async () => 1;`)
+	st.call("f", "{}")
+	if err := store.Reset(context.Background(), st.Store, "", ""); err != nil {
+		t.Fatal(err)
+	}
+	st.clock.advance(time.Minute)
+	until(t, "end", func() bool { return len(st.fleet.manned()) == 0 })
+	until(t, "sweep", func() bool {
+		left, err := filepath.Glob(filepath.Join(st.Dir, "*", "*"))
+		n := 0
+		if err := st.Blobs.Names(func(string) bool { n++; return true }); err != nil {
+			t.Fatal(err)
+		}
+		return err == nil && len(left) == 0 && n == 0
+	})
+	st.create("f", "nodejs20.x", `exports.handler = async () => 2;`)
+	if answer, _ := st.call("f", "{}"); answer != "2" {
+		t.Error(answer)
+	}
 }

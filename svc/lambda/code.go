@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"syscall"
 
 	api "github.com/tule-cloud/tule/api/lambda"
 	"github.com/tule-cloud/tule/aws"
@@ -53,29 +54,36 @@ type upload struct {
 func (s *Service) upload(ctx context.Context, zip []byte) (*upload, error) {
 	sum := sha256.Sum256(zip)
 	u := &upload{s: s, code: code{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(zip))}}
-	_, release, err := s.code.open(u.code.SHA256, func() (io.ReaderAt, int64, func() error, error) {
+	s.uploads.RLock()
+	err := u.write(ctx, zip)
+	if err != nil {
+		s.uploads.RUnlock()
+		return nil, err
+	}
+	return u, nil
+}
+
+func (u *upload) write(ctx context.Context, zip []byte) error {
+	_, release, err := u.s.code.open(u.code.SHA256, func() (io.ReaderAt, int64, func() error, error) {
 		return bytes.NewReader(zip), int64(len(zip)), func() error { return nil }, nil
 	})
 	if err != nil {
-		return nil, badZip(err)
+		return badZip(err)
 	}
 	release()
-	s.uploads.RLock()
-	info, err := s.Blobs.Put(ctx, bytes.NewReader(zip), maxZipped)
-	if err != nil {
-		s.uploads.RUnlock()
-		if errors.Is(err, blob.ErrFull) {
-			return nil, aws.Unavailable("The disk is full.").Because(err)
-		}
-		return nil, err
+	info, err := u.s.Blobs.Put(ctx, bytes.NewReader(zip), maxZipped)
+	if errors.Is(err, blob.ErrFull) {
+		return aws.Unavailable("The disk is full.").Because(err)
 	}
 	u.blob = info.Name
-	return u, nil
+	return err
 }
 
 // badZip is AWS's error for a zip that cannot be used.
 func badZip(err error) error {
 	switch {
+	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+		return aws.Unavailable("The disk is full.").Because(err)
 	case errors.Is(err, errTooLarge):
 		return invalid("Unzipped size must be smaller than %d bytes", maxUnzipped).Because(err)
 	case errors.Is(err, errBadZip):
@@ -101,7 +109,7 @@ func (u *upload) keep(ctx context.Context, tx store.Tx, scope store.Scope) (code
 func (u *upload) done() {
 	defer u.s.uploads.RUnlock()
 	// Should this fail, the next start removes it.
-	if used, err := u.s.blobs(context.Background()); err == nil && !used[u.blob] {
+	if used, _, err := u.s.zips(context.Background()); err == nil && !used[u.blob] {
 		u.s.warn("remove an unused zip file", u.s.Blobs.Delete(u.blob))
 	}
 }
@@ -141,33 +149,34 @@ func (s *Service) empty(t *trash) {
 	}
 }
 
-// blobs are the files that records refer to.
-func (s *Service) blobs(ctx context.Context) (map[string]bool, error) {
-	var used map[string]bool
-	err := s.Store.View(ctx, func(r store.Reader) error {
-		used = map[string]bool{}
+// zips are the files that records refer to, by their names and by their sums.
+func (s *Service) zips(ctx context.Context) (names, sums map[string]bool, err error) {
+	err = s.Store.View(ctx, func(r store.Reader) error {
+		names, sums = map[string]bool{}, map[string]bool{}
 		for e, err := range zipRecords.All(ctx, r) {
 			if err != nil {
 				return err
 			}
-			used[e.Record.Blob] = true
+			names[e.Record.Blob] = true
+			sums[e.Key.String(0)] = true
 		}
 		return nil
 	})
-	return used, err
+	return names, sums, err
 }
 
-// sweepBlobs removes files that nothing refers to: their upload was cut short.
-func (s *Service) sweepBlobs(ctx context.Context) error {
+// sweep removes zip files, and what was unpacked of them, that nothing refers to:
+// their upload was cut short, or the state was reset.
+func (s *Service) sweep(ctx context.Context) error {
 	s.uploads.Lock()
 	defer s.uploads.Unlock()
-	used, err := s.blobs(ctx)
+	names, sums, err := s.zips(ctx)
 	if err != nil {
 		return err
 	}
 	var stray []string
 	err = s.Blobs.Names(func(name string) bool {
-		if !used[name] {
+		if !names[name] {
 			stray = append(stray, name)
 		}
 		return true
@@ -175,7 +184,7 @@ func (s *Service) sweepBlobs(ctx context.Context) error {
 	for _, name := range stray {
 		err = errors.Join(err, s.Blobs.Delete(name))
 	}
-	return err
+	return errors.Join(err, s.code.sweep(sums))
 }
 
 // folder is where a version's code lies, unpacked, until release.

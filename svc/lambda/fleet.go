@@ -296,6 +296,17 @@ func (f *fleet) retireIf(at ref, is func(*environment) bool) {
 	f.tidy(at, c)
 }
 
+// manned are the functions that have environments.
+func (f *fleet) manned() map[ref]bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := map[ref]bool{}
+	for at := range f.functions {
+		out[at] = true
+	}
+	return out
+}
+
 // close ends all environments, and waits until they have ended.
 func (f *fleet) close() {
 	f.mu.Lock()

@@ -179,8 +179,9 @@ func (s *Service) Routes() []aws.Route {
 }
 
 // Run reaps idle environments, runs queued events and writes logs, until ctx ends.
+// Then it closes the service.
 func (s *Service) Run(ctx context.Context) error {
-	if err := s.sweepBlobs(ctx); err != nil {
+	if err := s.sweep(ctx); err != nil {
 		return err
 	}
 	if err := s.queue.load(ctx); err != nil {
@@ -190,16 +191,71 @@ func (s *Service) Run(ctx context.Context) error {
 	wg.Go(func() { s.fleet.reap(ctx) })
 	wg.Go(func() { s.queue.run(ctx) })
 	wg.Go(func() { s.logs.run(ctx) })
+	wg.Go(func() { s.follow(ctx) })
 	wg.Wait()
+	last, cancel := s.within(context.WithoutCancel(ctx), closeLimit)
+	defer cancel()
+	if err := s.Close(last); err != nil {
+		return err
+	}
 	return ctx.Err()
 }
 
+// closeLimit is how long the last logs may take.
+const closeLimit = 10 * time.Second
+
 // Close ends every environment, those in the middle of an invoke too, and writes
-// what they have logged. It is called after Run has returned; ctx bounds the writing.
+// what they have logged; ctx bounds the writing. Run calls it; twice is fine.
 func (s *Service) Close(ctx context.Context) error {
 	s.fleet.close()
 	s.queue.wg.Wait()
 	return s.logs.flush(ctx)
+}
+
+// follow notices functions that have gone without DeleteFunction: the state of a test
+// instance was reset.
+func (s *Service) follow(ctx context.Context) {
+	changed := functionRecords.WatchAll(ctx, s.Store)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+		s.warn("end what functions that are gone have left", s.retireGone(ctx))
+		due, stop := s.Clock.After(followEvery)
+		select {
+		case <-ctx.Done():
+			stop()
+			return
+		case <-due:
+		}
+	}
+}
+
+const followEvery = 5 * time.Second
+
+func (s *Service) retireGone(ctx context.Context) error {
+	gone := s.fleet.manned()
+	err := s.Store.View(ctx, func(r store.Reader) error {
+		for at := range gone {
+			has, err := functionRecords.Has(ctx, r, at.scope, at.name)
+			if err != nil {
+				return err
+			}
+			if has {
+				delete(gone, at)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(gone) == 0 {
+		return err
+	}
+	for at := range gone {
+		s.fleet.retireAll(at)
+	}
+	return s.sweep(ctx)
 }
 
 // sharedReader lets goroutines share a source of randomness.

@@ -92,6 +92,39 @@ func (c *shelf) discard(sum string) {
 	}
 }
 
+// sweep discards all code but that of these zip files.
+func (c *shelf) sweep(keep map[string]bool) error {
+	c.mu.Lock()
+	err := c.begin()
+	boot := c.boot
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(boot)
+	for _, e := range entries {
+		rest, partial := strings.CutPrefix(e.Name(), unpacking)
+		switch sum, _, _ := strings.Cut(rest, "-"); {
+		case partial && !c.has(sum): // a predecessor was killed at it
+			err = errors.Join(err, os.RemoveAll(filepath.Join(boot, e.Name())))
+		case !partial && !keep[e.Name()]:
+			c.discard(e.Name())
+		}
+	}
+	return err
+}
+
+// has reports whether somebody uses the code of a zip file, or unpacks it.
+func (c *shelf) has(sum string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.folders[sum] != nil
+}
+
+// unpacking begins the names of folders that are not complete; the zip file's sum
+// follows.
+const unpacking = "unpacking-"
+
 func (c *shelf) remove(sum string) {
 	// What stays behind, where the disk fails, goes at the next boot.
 	_ = os.RemoveAll(filepath.Join(c.boot, sum))
@@ -139,7 +172,7 @@ func fill(path string, from source) error {
 		return err
 	}
 	defer done()
-	temp, err := os.MkdirTemp(filepath.Dir(path), "unpacking-")
+	temp, err := os.MkdirTemp(filepath.Dir(path), unpacking+filepath.Base(path)+"-")
 	if err != nil {
 		return err
 	}

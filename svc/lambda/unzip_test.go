@@ -229,6 +229,12 @@ func TestShelf(t *testing.T) {
 	}); !errors.Is(err, errBadZip) {
 		t.Error(err)
 	}
+	if err := os.Mkdir(filepath.Join(filepath.Dir(path), unpacking+"sum2-1"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.sweep(map[string]bool{"sum": true}); err != nil {
+		t.Error(err)
+	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*", "*")); len(left) != 1 {
 		t.Errorf("left: %q", left)
 	}
