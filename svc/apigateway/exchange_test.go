@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,7 @@ func TestTimeout(t *testing.T) {
 		case <-done:
 			waiting = false
 		default:
+			runtime.Gosched()
 		}
 	}
 	if w.Code != http.StatusGatewayTimeout || w.Body.String() != `{"message":"Endpoint request timed out"}` {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"reflect"
+	"regexp"
 	"strings"
 
 	api "github.com/tule-cloud/tule/api/apigateway"
@@ -47,14 +48,18 @@ func path(uri string, in any) string {
 	return uri
 }
 
-// pass is the permission to hand a role to API Gateway.
+// pass is the permission to hand a role to API Gateway. A role that stage variables
+// choose may be any role, and takes the permission for all that it may be.
 func pass(role *string) []aws.Access {
-	if !isRole(aws.Value(role)) {
+	text := stageVariable.ReplaceAllString(aws.Value(role), "*")
+	if text == "" || text == aws.Value(role) && !isRole(text) {
 		return nil
 	}
-	return []aws.Access{{Action: "iam:PassRole", Resource: *role,
+	return []aws.Access{{Action: "iam:PassRole", Resource: text,
 		Keys: map[string][]string{"iam:PassedToService": {principal}}}}
 }
+
+var stageVariable = regexp.MustCompile(`\$\{[^}]*\}?`)
 
 // principal is API Gateway as other services know it.
 const principal = "apigateway.amazonaws.com"

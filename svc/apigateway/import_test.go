@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
 )
 
@@ -21,8 +22,8 @@ func FuzzImport(f *testing.F) {
 		f.Add(doc)
 	}
 	f.Add(`{"openapi": "3.0.1", "info": {"title": "t"}, "paths": {"/a": {"get": {"x-amazon-apigateway-integration": {"type": "mock"}}}}}`)
+	st := newStand(f)
 	f.Fuzz(func(t *testing.T, doc string) {
-		st := newStand(t)
 		if err := st.deploy(t, doc, "prod"); err != nil {
 			if aws.CodeOf(err) == "" || strings.Contains(err.Error(), "InternalFailure") {
 				t.Fatalf("%v", err)
@@ -30,6 +31,8 @@ func FuzzImport(f *testing.F) {
 			return
 		}
 		st.handler.ServeHTTP(discard{}, st.request(t, "GET", "/prod/", ""))
+		_, err := api.DeleteRestApi.Do(st.house.Context(t.Context()), st.house, &api.DeleteRestApiRequest{RestApiId: &st.apiID})
+		st.must(t, err)
 	})
 }
 

@@ -45,6 +45,9 @@ func (x *exchange) act(ctx context.Context) (aws.Caller, error) {
 		}
 		return x.req.caller, nil
 	}
+	if a, _ := aws.ParseARN(role); a.Account != x.program.at.Account {
+		return aws.Caller{}, misconfigured("Cross-account pass role is not allowed: " + role)
+	}
 	c, err := x.s.sessionFor(ctx, role, source)
 	if err != nil {
 		return c, misconfigured("API Gateway does not have permission to assume the provided role " + role)

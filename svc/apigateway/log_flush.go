@@ -17,7 +17,7 @@ import (
 const (
 	flushEvery = 500 * time.Millisecond
 	lastFlush  = 10 * time.Second // for what is left at the end
-	maxPending = 100_000          // lines; what comes beyond is lost, and counted
+	maxPending = 50_000           // lines; what comes beyond is lost, and counted
 	maxEvents  = 10_000           // of one PutLogEvents
 	maxBatch   = 1 << 20          // bytes of one PutLogEvents, 26 for each event beside its text
 )
