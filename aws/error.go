@@ -107,6 +107,10 @@ func Unavailable(format string, args ...any) *Error {
 	return Errorf(http.StatusServiceUnavailable, "ServiceUnavailable", format, args...)
 }
 
+// ErrFull is in the chain of errors that say that there is no room for a change.
+// Nothing was changed, and reading goes on.
+var ErrFull = errors.New("the disk is full")
+
 // Unanswered says that AWS has the operation and this Tule does not, yet.
 func Unanswered(op *Operation) *Error {
 	return Errorf(http.StatusNotImplemented, "NotImplemented",

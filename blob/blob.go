@@ -24,7 +24,7 @@ import (
 var (
 	ErrNotFound = errors.New("blob: there is none of that name")
 	ErrTooLarge = errors.New("blob: larger than allowed")
-	ErrFull     = errors.New("blob: the disk is full")
+	ErrFull     = fmt.Errorf("blob: %w", aws.ErrFull)
 )
 
 // partial marks files that are being written.

@@ -81,6 +81,8 @@ func (f *Front) toError(c *call, err error) *aws.Error {
 		default:
 			return f.rename(c, e)
 		}
+	case errors.Is(err, aws.ErrFull):
+		return f.rename(c, aws.Unavailable("The disk of this Tule is full. Nothing was changed; try again when there is room.").Because(err))
 	case c.r.Context().Err() != nil:
 		return aws.Errorf(499, "RequestAbandoned", "The caller went away.").Because(err)
 	default:

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -71,6 +72,8 @@ func door(t testing.TB, change func(*Options)) (*Front, *bytes.Buffer) {
 		switch *in.LogGroupName {
 		case "panic":
 			panic("on purpose")
+		case "full":
+			return nil, fmt.Errorf("writing: %w", aws.ErrFull)
 		case "taken":
 			return nil, logs.ResourceAlreadyExistsException("The specified log group already exists")
 		}
@@ -170,6 +173,7 @@ func TestDoor(t *testing.T) {
 		{"no signature", createGroup("a", ""), 400, "MissingAuthenticationTokenException"},
 		{"the service's own error", createGroup("taken", "111111111111"), 400, "The specified log group already exists"},
 		{"a panic", createGroup("panic", "111111111111"), 500, "InternalFailure"},
+		{"a full disk", createGroup("full", "111111111111"), 503, "The disk of this Tule is full"},
 		{"a broken constraint", createGroup("", "test"), 400, "Value '' at 'logGroupName' failed to satisfy constraint"},
 		{"a body that is no JSON", with(createGroup("a", "test"), func(a *ask) { a.body = `{"logGroupName":` }), 400, "SerializationException"},
 		{"an operation that is not answered", with(createGroup("a", "test"), func(a *ask) { a.header["X-Amz-Target"] = "Logs_20140328.PutLogEvents" }), 501, "PutLogEvents"},

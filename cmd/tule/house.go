@@ -153,7 +153,7 @@ func (h *house) buildServices(context.Context) error {
 	h.front.Add(front.Service{Model: streamsapi.Service, Operations: streamsapi.Operations()})
 	h.front.Add(front.Service{Model: lambdaapi.Service, Operations: lambdaapi.Operations(), Routes: functions.Routes()}, functions.Planes()...)
 	h.front.Add(front.Service{Model: apigatewayapi.Service, Operations: apigatewayapi.Operations(), Routes: gateway.Routes()}, gateway.Planes()...)
-	h.background = append(h.background, dynamo.Run, logger.Run, functions.Run, gateway.Run)
+	h.background = append(h.background, h.iam.Run, dynamo.Run, logger.Run, functions.Run, gateway.Run)
 	return nil
 }
 
