@@ -159,6 +159,17 @@ func (t *Tule) Pid() int { return t.cmd.Process.Pid }
 // Log is the end of what Tule wrote to stderr.
 func (t *Tule) Log() string { return t.log.String() }
 
+// Failures is the log without the lines of requests that were answered well.
+func (t *Tule) Failures() string {
+	var b strings.Builder
+	for line := range strings.Lines(t.Log()) {
+		if !strings.Contains(line, "msg=request") || !strings.Contains(line, " status=2") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
 // Alive reports whether the process is still there.
 func (t *Tule) Alive() bool {
 	select {
