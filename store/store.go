@@ -15,8 +15,11 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
+
+	"github.com/tule-cloud/tule/aws"
 )
 
 var (
@@ -24,7 +27,7 @@ var (
 	ErrNotFound = errors.New("store: not found")
 	// ErrFull: the disk is full. The transaction was refused before it changed
 	// anything; reads go on, and writes work again once there is space.
-	ErrFull = errors.New("store: the disk is full")
+	ErrFull = fmt.Errorf("store: %w", aws.ErrFull)
 	// ErrTooLarge: the transaction writes more than the driver takes at once.
 	ErrTooLarge = errors.New("store: the transaction is too large")
 	// ErrDamaged: what is on disk is not what was written. Nothing was changed.
