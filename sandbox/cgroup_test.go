@@ -108,6 +108,9 @@ func TestV2(t *testing.T) {
 			t.Errorf("%s: %s, want %s", file, got, want)
 		}
 	}
+	if !g.oomWhole() {
+		t.Error("want of memory does not kill the whole group")
+	}
 	if got := g.oomKills(); got != 2 {
 		t.Error(got)
 	}
@@ -172,8 +175,8 @@ func TestV1(t *testing.T) {
 		content(t, top, "memory/me/tule-x/1/memory.memsw.limit_in_bytes") != "1048576" || content(t, top, "cpu/tule-x/1/cpu.shares") != "10" {
 		t.Error(err)
 	}
-	if g.oomKills() != 1 || g.v2() != "" {
-		t.Error(g.oomKills(), g.v2())
+	if g.oomKills() != 1 || g.oomWhole() || g.v2() != "" {
+		t.Error(g.oomKills(), g.oomWhole(), g.v2())
 	}
 	if n, err := g.memoryPeak(); n != 77 || err != nil {
 		t.Error(n, err)

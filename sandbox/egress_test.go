@@ -156,7 +156,7 @@ func TestEgress(t *testing.T) {
 	if !inMachine(t) {
 		return
 	}
-	h := openHost(t)
+	h := openHost(t, func(o *Options) { o.Spare = -1 }) // whose comings and goings would be counted
 	if !h.Features().Tun {
 		t.Skip("no /dev/net/tun")
 	}
@@ -265,18 +265,16 @@ func BenchmarkEgress(b *testing.B) {
 	const size = 256 << 20
 	took := make(chan time.Duration, 1)
 	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			t := time.Now()
-			n, _ := io.Copy(io.Discard, c)
-			if n == size {
-				took <- time.Since(t)
-			}
-			c.Close()
+		c, err := l.Accept()
+		if err != nil {
+			return
 		}
+		t := time.Now()
+		if n, err := io.Copy(io.Discard, c); n != size {
+			b.Errorf("%d bytes, %v", n, err)
+		}
+		took <- time.Since(t)
+		c.Close()
 	}()
 	var with, without []time.Duration
 	for range 20 {
@@ -298,7 +296,9 @@ func BenchmarkEgress(b *testing.B) {
 	spec := payload(b, "f", "pour")
 	spec.Env = append(spec.Env, fmt.Sprintf("SANDBOX_ARGS=%s:9 %d", outsideAddress, size))
 	spec.Egress = EgressNAT
-	run(b, h, spec)
+	if r := run(b, h, spec); r.out != "poured EOF\n" {
+		b.Fatal(r)
+	}
 	b.ReportMetric(median(with)-median(without), "ms-more")
 	b.ReportMetric(size/1e6/(<-took).Seconds(), "MB/s")
 	b.ReportMetric(0, "ns/op")

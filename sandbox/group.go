@@ -198,6 +198,17 @@ func (g *group) oomKills() int {
 	return 0
 }
 
+// oomWhole says whether want of memory kills the whole group at once (version 2, Linux 4.19).
+func (g *group) oomWhole() bool {
+	for _, d := range g.dirs {
+		if d.memory && d.base.v2 {
+			b, _ := os.ReadFile(filepath.Join(d.path, "memory.oom.group"))
+			return strings.TrimSpace(string(b)) == "1"
+		}
+	}
+	return false
+}
+
 // memoryPeak is the most memory the group has used.
 func (g *group) memoryPeak() (int64, error) {
 	for _, d := range g.dirs {

@@ -38,6 +38,7 @@ type jail struct {
 	dead  chan struct{} // closed when it is gone and reaped, and with it all others
 	kills sync.Mutex    // held to signal first, and to reap it: no pid is used after that
 	gone  bool
+	ours  bool // kill was called before it was gone
 
 	asking  sync.Mutex // one Listen at a time
 	sockets chan socketReply
@@ -308,19 +309,24 @@ func (j *jail) reap() {
 		}
 	}
 	j.gone = true
+	ours := j.ours
 	j.kills.Unlock()
 	peak, _ := j.group.memoryPeak()
-	oom := j.group.oomKills() > 0
+	oomKills := j.group.oomKills()
 	j.mu.Lock()
 	j.peak, j.status = peak, ws
 	s, end := j.sandbox, j.end
+	// A kill of Tule's own is not the kernel's, should a child have been before; where the kernel kills
+	// all or none, it was.
+	byKernel := end != nil || !ours || j.group.oomWhole()
 	if end == nil { // killed from outside, or with the whole group for want of memory
 		end = &Exit{Code: ws.ExitStatus()}
 		if ws.Signaled() {
 			end = &Exit{Signal: ws.Signal()}
 		}
 	}
-	end.OOM = oom && end.Signal == syscall.SIGKILL
+	end.OOMKills = oomKills
+	end.OOM = oomKills > 0 && end.Signal == syscall.SIGKILL && byKernel
 	j.mu.Unlock()
 	close(j.dead)
 	if s != nil {
@@ -343,6 +349,7 @@ func (j *jail) kill() {
 	if j.gone {
 		return
 	}
+	j.ours = true
 	_ = syscall.Kill(j.first, syscall.SIGKILL)
 	j.thawOld()
 }

@@ -30,6 +30,7 @@ var payloads = map[string]func(){
 	"identity": payloadIdentity,
 	"calls":    payloadCalls,
 	"memory":   payloadMemory,
+	"child":    payloadChild,
 	"bomb":     payloadBomb,
 	"fill":     payloadFill,
 	"inodes":   payloadInodes,
@@ -148,6 +149,16 @@ func payloadMemory() {
 	fmt.Println("still here", len(all))
 }
 
+// payloadChild has a child take all memory, tells how that ended, and waits when told to.
+func payloadChild() {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = []string{"SANDBOX_PAYLOAD=memory"}
+	fmt.Println("child:", cmd.Run())
+	if len(args()) > 0 {
+		select {}
+	}
+}
+
 // payloadBomb starts copies of itself until that fails.
 func payloadBomb() {
 	n := 0
@@ -227,7 +238,10 @@ func payloadPour() {
 			return
 		}
 	}
-	c.Close()
+	// What is still on its way when the sandbox ends is lost; so until the other end has it all.
+	_ = c.(*net.TCPConn).CloseWrite()
+	_, err = c.Read(make([]byte, 1))
+	fmt.Println("poured", reason(err))
 }
 
 // payloadOrphans makes orphans that end, and looks whether somebody takes them away.

@@ -129,5 +129,8 @@ type Spec struct {
 type Exit struct {
 	Code   int            // exit code, when Signal is 0
 	Signal syscall.Signal // what killed it, or 0
-	OOM    bool           // killed by the kernel for want of memory
+	OOM    bool           // the program was killed by the kernel for want of memory
+	// OOMKills is how many processes the kernel killed for want of memory. With version 1 cgroups these
+	// may be children that the program outlived: it is above 0 then, and OOM false. (Linux 4.13)
+	OOMKills int
 }

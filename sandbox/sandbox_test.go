@@ -190,6 +190,38 @@ func TestCloseFrozen(t *testing.T) {
 	}
 }
 
+// A child that was killed for want of memory is counted, and does not make a program that outlived it
+// one that was; nor does killing that program.
+func TestChildOutOfMemory(t *testing.T) {
+	h := openHost(t)
+	if h.Features().Memory == "" {
+		t.Skip("no memory cgroup: ", h.Features())
+	}
+	spec := payload(t, "f", "child")
+	spec.Memory = 64 << 20
+	r := run(t, h, spec)
+	if h.Features().Memory == "cgroup v2" { // which kills all
+		if !r.exit.OOM || r.exit.OOMKills == 0 {
+			t.Error(r)
+		}
+		return
+	}
+	if r.exit != (Exit{OOMKills: 1}) || r.out != "child: signal: killed\n" {
+		t.Error(r)
+	}
+	spec.Env = append(spec.Env, "SANDBOX_ARGS=wait")
+	s, out := started(t, h, spec)
+	if got := line(t, out); got != "child: signal: killed" {
+		t.Error(got)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if e := wait(t, s); e != (Exit{Signal: syscall.SIGKILL, OOMKills: 1}) {
+		t.Errorf("%+v", e)
+	}
+}
+
 func TestSignal(t *testing.T) {
 	h := openHost(t)
 	s, out := started(t, h, payload(t, "f", "caught"))
