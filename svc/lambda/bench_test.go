@@ -12,12 +12,17 @@ import (
 	"github.com/tule-cloud/tule/steer"
 )
 
+const (
+	benchNode   = `exports.handler = async (event) => event;`
+	benchPython = "def handler(event, context):\n    return event\n"
+)
+
 // BenchmarkWarm invokes a function whose environment is there: the operation's guard
 // and handler, without the front door.
 func BenchmarkWarm(b *testing.B) {
 	for _, c := range []struct{ name, runtime, code string }{
-		{"node", "nodejs20.x", `exports.handler = async (event) => event;`},
-		{"python", "python3.11", "def handler(event, context):\n    return event\n"},
+		{"node", "nodejs20.x", benchNode},
+		{"python", "python3.11", benchPython},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			st := newStand(b)
@@ -52,18 +57,23 @@ func steered(b *testing.B) func(*Options) {
 	}
 }
 
+func unsteered(*testing.B) func(*Options) { return func(*Options) {} }
+
 // BenchmarkCold invokes a function that has no environment, and beside it starts its
 // interpreter alone on the host. It reports medians; the aim is a ratio below 1.5.
 func BenchmarkCold(b *testing.B) {
 	for _, c := range []struct {
 		name, runtime, code string
 		bare                []string
+		change              func(*testing.B) func(*Options)
 	}{
-		{"node", "nodejs20.x", `exports.handler = async (event) => event;`, []string{"-e", "0"}},
-		{"python", "python3.11", "def handler(event, context):\n    return event\n", []string{"-I", "-S", "-E", "-c", "pass"}},
+		{"node", "nodejs20.x", benchNode, []string{"-e", "0"}, steered},
+		{"node-unsteered", "nodejs20.x", benchNode, []string{"-e", "0"}, unsteered},
+		{"python", "python3.11", benchPython, []string{"-I", "-S", "-E", "-c", "pass"}, steered},
+		{"python-unsteered", "python3.11", benchPython, []string{"-I", "-S", "-E", "-c", "pass"}, unsteered},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			st := newStand(b, steered(b))
+			st := newStand(b, c.change(b))
 			st.create("f", c.runtime, c.code)
 			set, err := st.interpreters(context.Background())
 			if err != nil {

@@ -179,7 +179,7 @@ func (e *environment) launch(ctx context.Context, cause string) (attached <-chan
 	}
 	role, err := s.roles.session(ctx, e.at, e.version.Role)
 	if err != nil {
-		return nil, err
+		return nil, unassumable(err)
 	}
 	e.until = role.until
 	spec := e.spec(cmd, code, plain)

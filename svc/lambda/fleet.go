@@ -62,7 +62,7 @@ func (f *fleet) acquire(ctx context.Context, t *target) (e *environment, fresh b
 	}
 	e = f.reuse(c, t)
 	if e == nil {
-		if err := f.room(); err != nil {
+		if err := f.room(c); err != nil {
 			f.tidy(t.at, c)
 			f.mu.Unlock()
 			return nil, false, err
@@ -127,8 +127,8 @@ func (f *fleet) reuse(c *crew, t *target) *environment {
 }
 
 // room makes room for one more environment, if need be by ending the one that nobody
-// has needed longest.
-func (f *fleet) room() error {
+// has needed longest. The crew that grows stays, even if it was that one's.
+func (f *fleet) room(grows *crew) error {
 	if f.count < f.s.Environments {
 		return nil
 	}
@@ -142,8 +142,11 @@ func (f *fleet) room() error {
 		return throttled(api.ThrottleReasonConcurrentInvocationLimitExceeded)
 	}
 	c := f.functions[oldest.at]
-	c.idle = c.idle[1:]
+	c.idle = slices.Delete(c.idle, 0, 1)
 	f.end(oldest)
+	if c != grows {
+		f.tidy(oldest.at, c)
+	}
 	return nil
 }
 

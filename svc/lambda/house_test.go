@@ -41,6 +41,7 @@ type neighbours struct {
 	events map[string][]string // by group and stream
 	deny   bool                // the role may not write logs
 	broken bool                // Logs fails
+	closed bool                // no role can be assumed
 	roles  int                 // times a role was assumed
 }
 
@@ -60,7 +61,10 @@ func (n *neighbours) routes() []aws.Route {
 // assumeRole lets Lambda assume every role but those called "closed".
 func (n *neighbours) assumeRole(ctx context.Context, in *stsapi.AssumeRoleRequest) (*stsapi.AssumeRoleResponse, error) {
 	c := aws.RequestOf(ctx).Caller
-	if c.Kind != aws.ServiceSelf || c.ARN != "lambda.amazonaws.com" || strings.HasSuffix(*in.RoleArn, "/closed") {
+	n.mu.Lock()
+	closed := n.closed
+	n.mu.Unlock()
+	if closed || c.Kind != aws.ServiceSelf || c.ARN != "lambda.amazonaws.com" || strings.HasSuffix(*in.RoleArn, "/closed") {
 		return nil, aws.Errorf(403, "AccessDenied", "User: %s is not authorized to perform: sts:AssumeRole on resource: %s", c.ARN, *in.RoleArn)
 	}
 	n.mu.Lock()
@@ -267,7 +271,12 @@ func blobs(t testing.TB, random io.Reader) *blob.Dir {
 	return d
 }
 
-func (st *stand) ctx() context.Context { return st.house.Context(context.Background()) }
+// ctx is the context of a call from outside.
+func (st *stand) ctx() context.Context {
+	st.near.mu.Lock() // the house counts calls, one at a time
+	defer st.near.mu.Unlock()
+	return st.house.Context(context.Background())
+}
 
 // zipped is a zip file of names and texts.
 func zipped(t testing.TB, files map[string]string) []byte {

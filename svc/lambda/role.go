@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -93,4 +94,14 @@ func (s *Service) acting(ctx context.Context, at ref, caller aws.Caller) context
 	req := aws.Request{Region: at.scope.Region, Scheme: "https", Host: "lambda." + at.scope.Region + ".amazonaws.com"}
 	req.ID, req.Time = aws.RandomUUID(s.Random), s.Clock.Now()
 	return aws.WithRequest(context.WithoutCancel(ctx), req.As(caller))
+}
+
+// unassumable is what the invoker of a function hears whose role is not Lambda's to
+// assume any more.
+func unassumable(err error) error {
+	var e *aws.Error
+	if errors.As(err, &e) && !e.Server() {
+		return aws.AccessDenied("The role defined for the function cannot be assumed by Lambda.").Because(err)
+	}
+	return err
 }

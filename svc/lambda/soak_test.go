@@ -97,6 +97,9 @@ func TestRoom(t *testing.T) {
 			t.Error(answer)
 		}
 	}
+	if n := len(st.fleet.manned()); n != 3 {
+		t.Errorf("%d functions have environments", n)
+	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	codes := map[string]int{}
@@ -163,4 +166,21 @@ func TestSoak(t *testing.T) {
 	until(t, fmt.Sprintf("%d goroutines and %d descriptors", goroutines, files), func() bool {
 		return runtime.NumGoroutine() <= goroutines+2 && descriptors() <= files+2
 	})
+}
+
+// A function whose role has been closed to Lambda since runs no more, and says why.
+func TestRoleClosed(t *testing.T) {
+	st := newStand(t)
+	st.create("f", "nodejs20.x", `exports.handler = async () => 1;`)
+	st.near.mu.Lock()
+	st.near.closed = true
+	st.near.mu.Unlock()
+	st.clock.advance(2 * time.Hour)
+	_, err := st.try("f", "{}")
+	if err == nil || err.Error() != "AccessDeniedException: The role defined for the function cannot be assumed by Lambda." {
+		t.Error(err)
+	}
+	if st.fleet.count != 0 {
+		t.Errorf("%d environments are left", st.fleet.count)
+	}
 }
