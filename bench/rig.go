@@ -44,6 +44,9 @@ func newRig(program string) (*rig, error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, err
 	}
+	if err := os.Chmod(dir, 0o755); err != nil { // functions run as somebody else
+		return nil, err
+	}
 	return &rig{program: path, dir: dir, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}, nil
 }
 
