@@ -1,0 +1,76 @@
+"""The AWS command line, as people type it."""
+
+import json
+import pathlib
+import urllib.request
+
+from conftest import REGION, eventually, zipped
+
+HERE = pathlib.Path(__file__).parent
+
+
+def test_dynamodb(account, tmp_path):
+    table = tmp_path / "movies.json"
+    table.write_text(json.dumps({
+        "TableName": "MOVIES", "KeySchema": [{"AttributeName": "year", "KeyType": "HASH"}, {"AttributeName": "title", "KeyType": "RANGE"}],
+        "AttributeDefinitions": [{"AttributeName": "year", "AttributeType": "N"}, {"AttributeName": "title", "AttributeType": "S"}]}))
+    made = account.aws("dynamodb", "create-table", "--cli-input-json", f"file://{table}", "--provisioned-throughput", "ReadCapacityUnits=5,WriteCapacityUnits=5")
+    assert made["TableDescription"]["TableName"] == "MOVIES"
+    account.aws("dynamodb", "wait", "table-exists", "--table-name", "MOVIES")
+    account.aws("dynamodb", "put-item", "--table-name", "MOVIES", "--item", '{"year": {"N": "1936"}, "title": {"S": "Modern Times"}}')
+    count = account.aws("dynamodb", "scan", "--table-name", "MOVIES", "--query", "Count", "--output", "text")
+    assert count == 1
+    assert "ResourceNotFoundException" in account.aws("dynamodb", "describe-table", "--table-name", "NONE", status=255)
+    assert "(NotImplemented)" in (said := account.aws("dynamodb", "list-backups", status=255)) and "ListBackups" in said
+
+
+def test_lambda(account, tmp_path):
+    role = account.role("fn", "lambda.amazonaws.com", "service-role/AWSLambdaBasicExecutionRole")
+    (tmp_path / "fn.zip").write_bytes(zipped({"index.js": "exports.handler = async e => { console.log('got', e.n); return e.n * 2 }"}))
+    account.aws("lambda", "create-function", "--function-name", "double", "--runtime", "nodejs22.x", "--handler", "index.handler", "--role", role, "--zip-file", f"fileb://{tmp_path}/fn.zip")
+    account.aws("lambda", "wait", "function-active-v2", "--function-name", "double")
+    out = tmp_path / "out"
+    done = account.aws("lambda", "invoke", "--function-name", "double", "--payload", '{"n": 21}', "--log-type", "Tail", out)
+    assert done["StatusCode"] == 200 and out.read_text() == "42"
+    assert eventually(lambda: account.aws("logs", "filter-log-events", "--log-group-name", "/aws/lambda/double", "--filter-pattern", '"got 21"')["events"])
+    stream = account.aws("logs", "describe-log-streams", "--log-group-name", "/aws/lambda/double", "--order-by", "LastEventTime", "--descending", "--max-items", "1")["logStreams"][0]
+    said = account.aws("logs", "get-log-events", "--log-group-name", "/aws/lambda/double", "--log-stream-name", stream["logStreamName"], "--query", "events[].message")
+    assert any("got 21" in line for line in said) and any(line.startswith("REPORT RequestId: ") for line in said)
+    assert account.aws("lambda", "list-functions", "--query", "Functions[].FunctionName", "--output", "text").strip() == "double"
+
+
+def test_import_rest_api(account, tmp_path):
+    account.function("back", "python3.12", "import json\ndef handler(event, context):\n    return {'statusCode': 200, 'body': json.dumps(event['pathParameters'])}\n")
+    document = tmp_path / "swagger.yaml"
+    document.write_text((HERE / "swagger.yaml").read_text().replace("ACCOUNT", account.number))
+    api = account.aws("apigateway", "import-rest-api", "--body", f"fileb://{document}", "--fail-on-warnings")
+    assert api["name"] == "Pets"
+    paths = account.aws("apigateway", "get-resources", "--rest-api-id", api["id"], "--query", "sort(items[].path)")
+    assert paths == ["/", "/fn", "/fn/{proxy+}", "/pets"]
+    account.aws("lambda", "add-permission", "--function-name", "back", "--statement-id", "api", "--action", "lambda:InvokeFunction", "--principal", "apigateway.amazonaws.com",
+                "--source-arn", account.arn("execute-api", api["id"] + "/*"))
+    account.aws("apigateway", "create-deployment", "--rest-api-id", api["id"], "--stage-name", "v1", "--variables", "function=back")
+
+    def get(path):
+        with urllib.request.urlopen(f"{account.url}/_aws/execute-api/{api['id']}/v1{path}") as answer:
+            return answer.headers, json.load(answer)
+
+    headers, body = get("/pets?kind=cat")
+    assert headers["X-Kind"] == "pets" and body == {"kind": "cat", "stage": "v1"}
+    assert get("/fn/a/b")[1] == {"proxy": "a/b"}
+    test = account.aws("apigateway", "test-invoke-method", "--rest-api-id", api["id"], "--http-method", "GET", "--path-with-query-string", "/pets?kind=dog",
+                       "--resource-id", account.aws("apigateway", "get-resources", "--rest-api-id", api["id"], "--query", "items[?path=='/pets'].id | [0]", "--output", "text").strip())
+    assert test["status"] == 200 and json.loads(test["body"])["kind"] == "dog"
+
+
+def test_iam_and_sts(account):
+    assert account.aws("sts", "get-caller-identity")["Arn"] == f"arn:aws:iam::{account.number}:root"
+    policy = '{"Version":"2012-10-17","Statement":[{"Sid":"Manage records","Effect":"Allow","Action":"logs:*","Resource":"*"}]}'
+    assert "MalformedPolicyDocument" in account.aws("iam", "create-policy", "--policy-name", "p", "--policy-document", policy, status=255)
+    made = account.aws("iam", "create-policy", "--policy-name", "p", "--policy-document", policy.replace("Manage records", "Records"))
+    account.aws("iam", "create-user", "--user-name", "ann")
+    account.aws("iam", "wait", "user-exists", "--user-name", "ann")
+    account.aws("iam", "attach-user-policy", "--user-name", "ann", "--policy-arn", made["Policy"]["Arn"])
+    assert account.aws("iam", "list-attached-user-policies", "--user-name", "ann", "--query", "AttachedPolicies[].PolicyName", "--output", "text").strip() == "p"
+    assert "NoSuchEntity" in account.aws("iam", "get-user", "--user-name", "bob", status=255)
+    assert account.aws("iam", "list-users", "--max-items", "1")["Users"][0]["UserName"] == "ann"
