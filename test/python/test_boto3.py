@@ -105,7 +105,7 @@ def test_iam_and_sts(account):
     iam.get_waiter("role_exists").wait(RoleName="worker")
     with refused("AccessDenied", "is not authorized to perform: sts:AssumeRole"):
         sts_ann = account.client("sts", boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name="us-east-1"))
-        sts_ann.assume_role(RoleArn=role, RoleSessionName="s")
+        sts_ann.assume_role(RoleArn=role, RoleSessionName="session")
     names = {p["PolicyName"] for p in iam.get_paginator("list_policies").paginate(Scope="AWS").search("Policies[]")}
     assert {"AmazonDynamoDBFullAccess", "AWSLambdaFullAccess", "AWSLambdaBasicExecutionRole"} <= names
 

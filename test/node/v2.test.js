@@ -1,0 +1,98 @@
+// aws-sdk v2: callbacks and promises, DocumentClient, waiters; and, under tule exec,
+// with no endpoint at all.
+"use strict";
+process.env.AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE = "1";
+const assert = require("node:assert/strict");
+const { spawn } = require("node:child_process");
+const path = require("node:path");
+const { after, before, test } = require("node:test");
+const AWS = require("aws-sdk");
+const { start, zip, trust, eventually, songs } = require("./house.js");
+
+let house, options;
+before(async () => {
+  house = await start();
+  options = { endpoint: house.url, region: "us-west-2", accessKeyId: "222222222222", secretAccessKey: "any", maxRetries: 0 };
+});
+after(() => house.stop());
+
+test("DocumentClient", async () => {
+  const db = new AWS.DynamoDB(options), docs = new AWS.DynamoDB.DocumentClient({ service: db });
+  await db.createTable(songs).promise();
+  await db.waitFor("tableExists", { TableName: "songs" }).promise();
+  await docs.put({ TableName: "songs", Item: { artist: "Nina", year: 1964, tags: docs.createSet(["a", "b"]), info: { rating: 8.5, list: [1, null, "x", true] } } }).promise();
+  const { Item } = await docs.get({ TableName: "songs", Key: { artist: "Nina", year: 1964 } }).promise();
+  assert.deepEqual(Item.info, { rating: 8.5, list: [1, null, "x", true] });
+  assert.deepEqual([...Item.tags.values].sort(), ["a", "b"]);
+  const { Attributes } = await docs.update({
+    TableName: "songs", Key: { artist: "Nina", year: 1964 }, UpdateExpression: "set info.rating = info.rating + :n", ConditionExpression: "info.rating < :most",
+    ExpressionAttributeValues: { ":n": 1, ":most": 9 }, ReturnValues: "UPDATED_NEW",
+  }).promise();
+  assert.deepEqual(Attributes, { info: { rating: 9.5 } });
+  await assert.rejects(docs.delete({ TableName: "songs", Key: { artist: "Nina", year: 1964 }, ConditionExpression: "info.rating < :n", ExpressionAttributeValues: { ":n": 1 } }).promise(),
+    { code: "ConditionalCheckFailedException", statusCode: 400, retryable: false });
+  await docs.batchWrite({ RequestItems: { songs: [1, 2, 3].map((year) => ({ PutRequest: { Item: { artist: "Ella", year } } })) } }).promise();
+  const found = await new Promise((resolve, reject) => docs.query({
+    TableName: "songs", KeyConditionExpression: "artist = :a and #y > :y", ExpressionAttributeNames: { "#y": "year" }, ExpressionAttributeValues: { ":a": "Ella", ":y": 1 }, ScanIndexForward: false,
+  }, (err, data) => (err ? reject(err) : resolve(data))));
+  assert.deepEqual(found.Items.map((i) => i.year), [3, 2]);
+  const page = await docs.scan({ TableName: "songs", Limit: 2 }).promise();
+  assert.equal(page.Items.length, 2);
+  assert.ok(page.LastEvaluatedKey);
+  await docs.transactWrite({ TransactItems: [{ Put: { TableName: "songs", Item: { artist: "T", year: 1 } } }, { Delete: { TableName: "songs", Key: { artist: "Ella", year: 1 } } }] }).promise();
+  let pages = 0;
+  await new Promise((resolve, reject) => db.scan({ TableName: "songs", Limit: 2 }).eachPage((err, data) => {
+    if (err) reject(err); else if (data) pages++; else resolve();
+    return true;
+  }));
+  assert.ok(pages >= 2);
+  await db.deleteTable({ TableName: "songs" }).promise();
+  await db.waitFor("tableNotExists", { TableName: "songs" }).promise();
+  await assert.rejects(db.describeTable({ TableName: "songs" }).promise(), { code: "ResourceNotFoundException", message: "Requested resource not found: Table: songs not found" });
+});
+
+test("IAM, STS, Lambda, API Gateway and Logs", async () => {
+  const iam = new AWS.IAM(options), sts = new AWS.STS(options), lambda = new AWS.Lambda(options), gateway = new AWS.APIGateway(options), logs = new AWS.CloudWatchLogs(options);
+  assert.equal((await sts.getCallerIdentity().promise()).Account, "222222222222");
+  const { Role } = await iam.createRole({ RoleName: "fn", AssumeRolePolicyDocument: trust("lambda.amazonaws.com") }).promise();
+  await iam.attachRolePolicy({ RoleName: "fn", PolicyArn: "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole" }).promise();
+  await assert.rejects(iam.getRole({ RoleName: "none" }).promise(), { code: "NoSuchEntity", statusCode: 404 });
+  const fn = await lambda.createFunction({
+    FunctionName: "add", Runtime: "nodejs18.x", Handler: "index.handler", Role: Role.Arn,
+    Code: { ZipFile: zip("index.js", "exports.handler = (event, context, callback) => { console.log('adding', event.id); callback(null, { sum: event.a + event.b, id: event.id }) }") },
+  }).promise();
+  const answer = await lambda.invoke({ FunctionName: "add", Payload: '{"a": 1, "b": 2}' }).promise();
+  assert.deepEqual(JSON.parse(answer.Payload), { sum: 3 });
+  await assert.rejects(lambda.invoke({ FunctionName: "none" }).promise(), { code: "ResourceNotFoundException", statusCode: 404 });
+  assert.equal((await lambda.getFunction({ FunctionName: "add" }).promise()).Configuration.FunctionArn, fn.FunctionArn);
+
+  const api = await gateway.createRestApi({ name: "add" }).promise();
+  const at = { restApiId: api.id, resourceId: (await gateway.getResources({ restApiId: api.id }).promise()).items[0].id, httpMethod: "POST" };
+  await gateway.putMethod({ ...at, authorizationType: "NONE" }).promise();
+  await gateway.putIntegration({
+    ...at, type: "AWS", integrationHttpMethod: "POST", uri: `arn:aws:apigateway:us-west-2:lambda:path/2015-03-31/functions/${fn.FunctionArn}/invocations`,
+    requestTemplates: { "application/json": '{"a": $input.json("$.a"), "b": 40, "id": "$context.requestId"}' },
+  }).promise();
+  await gateway.putMethodResponse({ ...at, statusCode: "200" }).promise();
+  await gateway.putIntegrationResponse({ ...at, statusCode: "200" }).promise();
+  await lambda.addPermission({ FunctionName: "add", StatementId: "api", Action: "lambda:InvokeFunction", Principal: "apigateway.amazonaws.com", SourceArn: `arn:aws:execute-api:us-west-2:222222222222:${api.id}/*` }).promise();
+  await gateway.createDeployment({ restApiId: api.id, stageName: "prod" }).promise();
+  const res = await fetch(`${house.url}/_aws/execute-api/${api.id}/prod`, { method: "POST", body: '{"a": 2}', headers: { "content-type": "application/json" } });
+  assert.deepEqual(await res.json(), { sum: 42, id: res.headers.get("x-amzn-requestid") });
+  await eventually(async () => {
+    const { events } = await logs.filterLogEvents({ logGroupName: "/aws/lambda/add", filterPattern: `"adding ${res.headers.get("x-amzn-requestid")}"` }).promise();
+    return events.length === 1;
+  });
+  await assert.rejects(logs.createExportTask({ logGroupName: "a", from: 0, to: 1, destination: "b" }).promise(), { statusCode: 501, message: /CreateExportTask/ });
+});
+
+test("a script that knows no endpoint, under tule exec", async () => {
+  const child = spawn(house.tule, ["exec", "--data", house.data, "--", process.execPath, path.join(__dirname, "script.js")],
+    { env: { ...process.env, AWS_ACCESS_KEY_ID: "333333333333", AWS_SECRET_ACCESS_KEY: "any" } });
+  let out = "", errors = "";
+  child.stdout.on("data", (b) => { out += b; });
+  child.stderr.on("data", (b) => { errors += b; });
+  const status = await new Promise((resolve) => child.on("exit", resolve));
+  assert.equal(status, 0, errors);
+  assert.equal(out, "333333333333 songs 1 NoSuchEntity true\n", errors);
+});
