@@ -58,12 +58,12 @@ func benchSandbox(ctx context.Context, r *rig) ([]row, error) {
 		return nil, err
 	}
 	defer h.Close()
-	bare, err := median(100, func() error { return exec.Command("/bin/true").Run() })
+	bare, err := median(60, rest, func() error { return exec.Command("/bin/true").Run() })
 	if err != nil {
 		return nil, err
 	}
 	n := 0
-	walled, err := median(100, func() error {
+	walled, err := median(60, rest, func() error {
 		n++
 		s, err := h.Start(ctx, sandbox.Spec{ID: fmt.Sprintf("bench-%d", n), Argv: []string{"/bin/true"}, Code: r.dir, Memory: 128 << 20})
 		if err != nil {
@@ -118,7 +118,8 @@ func (r *rig) invoke(name string) error {
 	return err
 }
 
-// benchCold is a function's first answer against its interpreter's own start.
+// benchCold is a function's first answer against its interpreter's own start: of
+// Debian's, which a function of that version runs on.
 func benchCold(_ context.Context, r *rig) ([]row, error) {
 	if err := r.need(); err != nil {
 		return nil, err
@@ -126,10 +127,10 @@ func benchCold(_ context.Context, r *rig) ([]row, error) {
 	var rows []row
 	for _, c := range []struct{ name, runtime, file, source, floor string }{
 		{"Node", "nodejs20.x", "index.js", nodeHello, "/usr/bin/node -e 0"},
-		{"Python", "python3.12", "index.py", pythonHello, "/usr/bin/python3 -I -S -E -c pass"},
+		{"Python", "python3.11", "index.py", pythonHello, "/usr/bin/python3 -I -S -E -c pass"},
 	} {
 		argv := strings.Fields(c.floor)
-		floor, err := median(15, func() error {
+		floor, err := median(15, rest, func() error {
 			cmd := exec.Command(argv[0], argv[1:]...)
 			cmd.Env = []string{"PATH=/usr/bin:/bin"}
 			return cmd.Run()
@@ -147,7 +148,7 @@ func benchCold(_ context.Context, r *rig) ([]row, error) {
 			return nil, err
 		}
 		i := -1
-		cold, err := median(n, func() error {
+		cold, err := median(n, rest, func() error {
 			i++
 			return r.invoke(fmt.Sprintf("cold-%s-%d", c.name, i))
 		})
