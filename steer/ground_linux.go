@@ -36,12 +36,12 @@ func findGround(ctx context.Context, o *ExecOptions) (ground, error) {
 	if o.Private {
 		return private, nil
 	}
-	conf, err := readSmall("/etc/resolv.conf")
+	servers, err := HostServers()
 	if err != nil {
 		return ground{}, err
 	}
 	for addr := range aliases {
-		services, err := steered(o, addr, upstreams(conf))
+		services, err := steered(o, addr, servers)
 		if err != nil {
 			return ground{}, err
 		}

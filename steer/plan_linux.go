@@ -2,8 +2,6 @@ package steer
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -80,18 +78,4 @@ func bundleTargets() []string {
 		}
 	}
 	return out
-}
-
-// readSmall reads a configuration file of the host's.
-func readSmall(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	body, err := io.ReadAll(io.LimitReader(f, maxResolvConf+1))
-	if err == nil && len(body) > maxResolvConf {
-		err = fmt.Errorf("%s: larger than %d bytes", path, maxResolvConf)
-	}
-	return body, err
 }

@@ -3,8 +3,11 @@ package steer
 import (
 	"bufio"
 	"bytes"
+	"fmt"
+	"io"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 
@@ -13,6 +16,15 @@ import (
 
 // maxResolvConf bounds the files read here.
 const maxResolvConf = 64 << 10
+
+// HostServers are the host's own name servers ("host:port"), for a Resolver's Upstream.
+func HostServers() ([]string, error) {
+	conf, err := readSmall("/etc/resolv.conf")
+	if err != nil {
+		return nil, err
+	}
+	return upstreams(conf), nil
+}
 
 // upstreams are the name servers of a resolv.conf; the local one where none is
 // named, as the C library has it.
@@ -101,4 +113,18 @@ func steerHosts(services []string) []string {
 	}
 	add("files", "dns")
 	return out
+}
+
+// readSmall reads a configuration file of the host's.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	body, err := io.ReadAll(io.LimitReader(f, maxResolvConf+1))
+	if err == nil && len(body) > maxResolvConf {
+		err = fmt.Errorf("%s: larger than %d bytes", path, maxResolvConf)
+	}
+	return body, err
 }

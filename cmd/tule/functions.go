@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 
+	"github.com/tule-cloud/tule/sandbox"
 	"github.com/tule-cloud/tule/steer"
 	"github.com/tule-cloud/tule/svc/lambda"
 )
@@ -17,7 +18,7 @@ func (h *house) functions() (*lambda.Service, error) {
 		return nil, err
 	}
 	o := lambda.Options{
-		Store: h.store, Blobs: h.blobs, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front,
+		Store: h.store, Blobs: h.zips, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front,
 		Host:     h.sandboxes,
 		Runtimes: h.runtimes,
 		Dir:      h.in("code"),
@@ -25,7 +26,14 @@ func (h *house) functions() (*lambda.Service, error) {
 		Trust:    lambda.TrustFiles{Bundle: bundle},
 	}
 	if h.settings.isolation == "namespaces" {
-		resolver, err := steer.NewResolver(steer.ResolverOptions{})
+		var names steer.ResolverOptions
+		if h.egress == "nat" {
+			o.Egress = sandbox.EgressNAT
+			if names.Upstream, err = steer.HostServers(); err != nil {
+				return nil, err
+			}
+		}
+		resolver, err := steer.NewResolver(names)
 		if err != nil {
 			return nil, err
 		}

@@ -42,7 +42,7 @@ type house struct {
 	clock     systemClock
 	random    io.Reader
 	store     *store.Pebble
-	blobs     *blob.Dir
+	zips      *blob.Dir // functions' code, as it was uploaded
 	authority *steer.Authority
 	gate      *steer.Gate // where the ports inside sandboxes lead
 	sandboxes *sandbox.Host
@@ -85,7 +85,7 @@ func (h *house) buildState(context.Context) (err error) {
 	}
 	h.closers = append(h.closers, h.store.Close)
 	h.background = append(h.background, h.store.Run)
-	if h.blobs, err = blob.Open(h.in("blobs"), h.random); err != nil {
+	if h.zips, err = blob.Open(h.in("zips"), h.random); err != nil {
 		return err
 	}
 	h.authority, err = steer.OpenAuthority(steer.AuthorityOptions{Dir: h.in("authority"), Clock: h.clock, Rand: h.random})
@@ -141,7 +141,7 @@ func (h *house) buildDoor(context.Context) error {
 func (h *house) buildServices(context.Context) error {
 	dynamo := dynamodb.New(dynamodb.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
 	logger := logs.New(logs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
-	gateway := apigateway.New(apigateway.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Allow: h.front.Allow})
+	gateway := apigateway.New(h.gateway())
 	functions, err := h.functions()
 	if err != nil {
 		return err
@@ -155,6 +155,16 @@ func (h *house) buildServices(context.Context) error {
 	h.front.Add(front.Service{Model: apigatewayapi.Service, Operations: apigatewayapi.Operations(), Routes: gateway.Routes()}, gateway.Planes()...)
 	h.background = append(h.background, h.iam.Run, dynamo.Run, logger.Run, functions.Run, gateway.Run)
 	return nil
+}
+
+// gateway is what API Gateway needs. It reaches HTTP back ends, as functions do the
+// outside, only where the operator lets them.
+func (h *house) gateway() apigateway.Options {
+	o := apigateway.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Allow: h.front.Allow}
+	if h.egress == "nat" {
+		o.HTTP = apigateway.Transport()
+	}
+	return o
 }
 
 // Close ends what build began, last to first.

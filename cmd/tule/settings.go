@@ -104,7 +104,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringSliceVar(&s.listen, "listen", []string{"127.0.0.1:4566"}, "host:port to serve HTTP and HTTPS on; may be given more than once")
 	f.StringVar(&s.iam, "iam", "enforce", "what policies are for: enforce, audit (log what would be denied) or off")
 	f.StringVar(&s.isolation, "isolation", "namespaces", "how functions run: namespaces, or process (no walls)")
-	f.StringVar(&s.egress, "egress", "none", "network that functions have beside Tule: none or nat")
+	f.StringVar(&s.egress, "egress", "none", "what functions, and HTTP integrations of APIs, reach beside Tule: none or nat")
 	f.StringVar(&s.region, "region", "us-east-1", "region of requests that name none")
 	f.StringVar(&s.logFormat, "log-format", "", "text or json; text on a terminal, json elsewhere")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")

@@ -53,6 +53,9 @@ func start(ctx context.Context, s settings, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	for i, l := range listeners {
+		s.listen[i] = l.Addr().String() // where a port of 0 was asked for
+	}
 	h, err := build(ctx, s, logger)
 	if err != nil {
 		for _, l := range listeners {

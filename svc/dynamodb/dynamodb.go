@@ -85,7 +85,7 @@ func (s *Service) Routes() []aws.Route {
 		api.DescribeTable.To(s.describeTable, on(func(in *api.DescribeTableInput) *string { return in.TableName })),
 		api.UpdateTable.To(s.updateTable, on(func(in *api.UpdateTableInput) *string { return in.TableName })),
 		api.DeleteTable.To(s.deleteTable, on(func(in *api.DeleteTableInput) *string { return in.TableName })),
-		api.ListTables.To(s.listTables, aws.Anywhere),
+		api.ListTables.To(s.listTables, onAll),
 
 		api.PutItem.To(s.putItem, of(s.putTargets)),
 		api.GetItem.To(s.getItem, of(s.getTargets)),
@@ -104,7 +104,7 @@ func (s *Service) Routes() []aws.Route {
 		api.UpdateTimeToLive.To(s.updateTimeToLive, on(func(in *api.UpdateTimeToLiveInput) *string { return in.TableName })),
 		api.DescribeTimeToLive.To(s.describeTimeToLive, on(func(in *api.DescribeTimeToLiveInput) *string { return in.TableName })),
 		api.DescribeContinuousBackups.To(s.describeContinuousBackups, on(func(in *api.DescribeContinuousBackupsInput) *string { return in.TableName })),
-		api.DescribeLimits.To(s.describeLimits, aws.Anywhere),
+		api.DescribeLimits.To(s.describeLimits, onAll),
 		api.DescribeEndpoints.To(s.describeEndpoints, aws.Nothing),
 	}
 }

@@ -44,6 +44,11 @@ func on[In any](name func(in *In) *string) aws.Guard[In] {
 	return of(func(_ context.Context, in *In) []target { return []target{{table: name(in)}} })
 }
 
+// onAll is the guard of operations on no table in particular: AWS asks for all of them.
+func onAll[In any](ctx context.Context, _ *In) ([]aws.Access, error) {
+	return []aws.Access{{Resource: aws.RequestOf(ctx).ARN("dynamodb", "table/*")}}, nil
+}
+
 func (t target) access(ctx context.Context) (aws.Access, error) {
 	r, err := parseRef(ctx, t.table)
 	if err != nil {

@@ -302,6 +302,7 @@ func (e *environment) spec(cmd runtimes.Command, code string, plain bool) sandbo
 	v := e.version
 	spec := sandbox.Spec{
 		ID: e.id, Argv: cmd.Argv, Code: code, Memory: int64(v.Memory) << 20, TmpSize: int64(v.Storage) << 20,
+		Egress: e.s.Egress,
 	}
 	if plain {
 		spec.Code, spec.Dir = "", code
@@ -343,7 +344,7 @@ func (e *environment) exited(ctx context.Context) runtimes.Exit {
 			return runtimes.Exit{Code: 1}
 		}
 	}
-	out := runtimes.Exit{Code: end.Code, OutOfMemory: end.OOM}
+	out := runtimes.Exit{Code: end.Code, OutOfMemory: end.OOM || end.OOMKills > 0}
 	if end.Signal != 0 {
 		out.Signal = end.Signal.String()
 	}

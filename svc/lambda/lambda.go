@@ -76,6 +76,8 @@ type Options struct {
 	// Endpoint is this Tule's address as functions reach it: "http://127.0.0.1:4566".
 	Endpoint string
 	Trust    TrustFiles
+	// Egress is what functions reach beside this Tule.
+	Egress sandbox.Egress
 	// KeepAlive is how long an environment waits for its next invoke; 0 is ten minutes.
 	KeepAlive time.Duration
 	// Thawed leaves environments running between invokes.
