@@ -38,9 +38,15 @@ func (h *house) functions() (*lambda.Service, error) {
 			return nil, err
 		}
 		o.Attach = h.attach(resolver)
+		o.Endpoint = insideEndpoint
 	}
 	return lambda.New(o), nil
 }
+
+// insideEndpoint is Tule as programs in a sandbox find it if they look at
+// AWS_ENDPOINT_URL: by a name that any service can put another before, and without
+// the time that TLS takes. Those that do not look find it by AWS's names.
+const insideEndpoint = "http://localhost.localstack.cloud:4566"
 
 // attach opens, in a sandbox's network, the ports that AWS's names lead to.
 func (h *house) attach(resolver *steer.Resolver) func(context.Context, string, lambda.Network) (func(), error) {

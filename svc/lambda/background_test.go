@@ -370,7 +370,7 @@ func TestAttach(t *testing.T) {
 		const fs = require("fs");
 		exports.handler = async () => [await (await fetch("http://127.0.0.1/")).text(), fs.readFileSync(process.env.SSL_CERT_FILE, "utf8"),
 			process.env.AWS_ENDPOINT_URL, fs.readFileSync("/etc/resolv.conf", "utf8")];`)
-	if answer, _ := st.call("f", "{}"); answer != `["tule","certificates",null,"nameserver 127.0.0.1\n"]` {
+	if answer, _ := st.call("f", "{}"); answer != `["tule","certificates","http://127.0.0.1:4566","nameserver 127.0.0.1\n"]` {
 		t.Error(answer)
 	}
 	st.stop()

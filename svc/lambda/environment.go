@@ -290,7 +290,7 @@ func (e *environment) environ(cmd runtimes.Command, role *session, code string, 
 			env.Further[name] = bundle
 		}
 	}
-	if u, err := url.Parse(e.s.Endpoint); err == nil && u.Host != "" && (plain || e.s.Attach == nil) {
+	if u, err := url.Parse(e.s.Endpoint); err == nil && u.Host != "" {
 		env.Further["AWS_ENDPOINT_URL"] = e.s.Endpoint
 		env.Further["LOCALSTACK_HOSTNAME"], env.Further["EDGE_PORT"] = u.Hostname(), u.Port()
 	}

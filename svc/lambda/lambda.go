@@ -71,9 +71,9 @@ type Options struct {
 	// Dir is where unpacked code lies. What is in it can be lost at any time.
 	Dir string
 	// Attach makes AWS's names lead to Tule within a sandbox's network, until
-	// detach. Nil is without: functions then get Endpoint in their variables.
+	// detach. Nil is without.
 	Attach func(ctx context.Context, name string, n Network) (detach func(), err error)
-	// Endpoint is this Tule's address as functions reach it: "http://127.0.0.1:4566".
+	// Endpoint is this Tule's address as functions reach it, for their AWS_ENDPOINT_URL.
 	Endpoint string
 	Trust    TrustFiles
 	// Egress is what functions reach beside this Tule.
