@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -75,39 +74,11 @@ func (f *Front) stranger(id string) (aws.Caller, error) {
 	case aws.ValidAccount(id):
 		account = id
 	case strings.HasPrefix(id, "LKIA") || strings.HasPrefix(id, "LSIA"):
-		if a, ok := accountOf(id); ok {
+		if a, ok := aws.AccountOfKey(id); ok {
 			account = a
 		}
 	}
 	return aws.Caller{Kind: aws.Root, Account: account, ARN: "arn:aws:iam::" + account + ":root", UserID: account}, nil
-}
-
-// accountOf decodes the account in an access key: characters 4 to 11 are, in base
-// 32, half the account above an offset of 2^39, and whether the account is odd
-// shows in which half of the alphabet the next one is from.
-func accountOf(id string) (string, bool) {
-	if len(id) < 13 {
-		return "", false
-	}
-	var n uint64
-	for _, r := range id[4:12] {
-		d := strings.IndexRune(aws.Base32, r)
-		if d < 0 {
-			return "", false
-		}
-		n = n<<5 | uint64(d)
-	}
-	if n < 1<<39 {
-		return "", false
-	}
-	n = (n - 1<<39) * 2
-	if strings.IndexByte(aws.Base32, id[12]) >= 16 {
-		n++
-	}
-	if n > 999999999999 {
-		return "", false
-	}
-	return fmt.Sprintf("%012d", n), true
 }
 
 // checkSignature verifies the signature, and the body against it. What an unknown

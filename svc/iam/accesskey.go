@@ -2,12 +2,8 @@ package iam
 
 import (
 	"context"
-	"encoding/base32"
 	"errors"
-	"io"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/iam"
@@ -41,43 +37,9 @@ func (s *Service) keyRoutes() []aws.Route {
 	}
 }
 
-// newKeyID is an id as AWS makes them: the account is in its bits 1 to 40.
-func newKeyID(random io.Reader, prefix, account string) string {
-	var b [10]byte
-	if _, err := io.ReadFull(random, b[:]); err != nil {
-		panic("iam: the source of randomness failed: " + err.Error())
-	}
-	n, _ := strconv.ParseUint(account, 10, 64)
-	head := 1<<47 | n<<7 | uint64(b[5]&0x7f)
-	for i := range 6 {
-		b[i] = byte(head >> (40 - 8*i))
-	}
-	return prefix + base32.StdEncoding.EncodeToString(b[:])
-}
-
-// keyAccount is the account in an access key's id.
-func keyAccount(id string) (string, bool) {
-	if len(id) != 20 {
-		return "", false
-	}
-	b, err := base32.StdEncoding.DecodeString(id[4:])
-	if err != nil || b[0]&0x80 == 0 {
-		return "", false
-	}
-	n := uint64(0)
-	for _, c := range b[:6] {
-		n = n<<8 | uint64(c)
-	}
-	a := strconv.FormatUint(n&(1<<47-1)>>7, 10)
-	if len(a) > 12 {
-		return "", false
-	}
-	return strings.Repeat("0", 12-len(a)) + a, true
-}
-
 // newKey makes an access key for a user, or for root where user is "".
 func (s *Service) newKey(ctx context.Context, account, userName string) (*accessKey, error) {
-	k := accessKey{ID: newKeyID(s.random, "AKIA", account), Secret: aws.RandomID(s.random, aws.Base62+"+/", 40),
+	k := accessKey{ID: aws.NewAccessKeyID(s.random, "AKIA", account), Secret: aws.RandomID(s.random, aws.Base62+"+/", 40),
 		Status: api.StatusTypeActive, Created: s.now()}
 	return &k, s.change(ctx, account, func(tx store.Tx) error {
 		taken, err := keys.Has(ctx, tx, scope(account), k.ID)

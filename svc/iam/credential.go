@@ -20,7 +20,7 @@ type credential struct {
 // issued, or is no more, gives aws.ErrUnknownKey; a key that is switched off, or
 // that comes with a session token, an *aws.Error for its holder.
 func (s *Service) Key(ctx context.Context, id, token string) (secret string, owner aws.Caller, err error) {
-	a, ok := keyAccount(id)
+	a, ok := aws.AccountOfKey(id)
 	if !ok {
 		return "", aws.Caller{}, aws.ErrUnknownKey
 	}

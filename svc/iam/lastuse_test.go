@@ -83,7 +83,7 @@ func TestKey(t *testing.T) {
 	if err != nil || secret != *k.SecretAccessKey || c.Kind != aws.User || c.ARN != "arn:aws:iam::000000000000:user/anna" || c.Account != "000000000000" {
 		t.Errorf("%s %+v %v", secret, c, err)
 	}
-	other := newKeyID(s.random, "AKIA", "999999999999")
+	other := aws.NewAccessKeyID(s.random, "AKIA", "999999999999")
 	for _, id := range []string{"", "test", "000000000000", "AKIAIOSFODNN7EXAMPLE", other, (*k.AccessKeyId)[:19]} {
 		if _, _, err := s.Key(ctx, id, ""); err != aws.ErrUnknownKey {
 			t.Errorf("%q: %v", id, err)
@@ -91,16 +91,6 @@ func TestKey(t *testing.T) {
 	}
 	if _, _, err := s.Key(ctx, *k.AccessKeyId, "a token"); aws.CodeOf(err) != "UnrecognizedClientException" {
 		t.Error(err)
-	}
-}
-
-func TestKeyIDs(t *testing.T) {
-	s, _, _ := house(t)
-	for _, account := range []string{"000000000000", "000000000001", "111111111111", "999999999999"} {
-		id := newKeyID(s.random, "AKIA", account)
-		if got, ok := keyAccount(id); !ok || got != account || len(id) != 20 {
-			t.Errorf("%s is of %s, not of %s", id, got, account)
-		}
 	}
 }
 

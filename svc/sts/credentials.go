@@ -2,10 +2,7 @@ package sts
 
 import (
 	"context"
-	"encoding/base32"
 	"errors"
-	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,7 +16,7 @@ const maxOpened = 4096
 // Key is the secret and the owner of a session's access key, which its token must
 // come with. An id that no session can have gives aws.ErrUnknownKey.
 func (s *Service) Key(ctx context.Context, id, token string) (secret string, owner aws.Caller, err error) {
-	if _, ok := keyAccount(id); !ok || !strings.HasPrefix(id, "ASIA") {
+	if _, ok := aws.AccountOfKey(id); !ok || !strings.HasPrefix(id, "ASIA") {
 		return "", aws.Caller{}, aws.ErrUnknownKey
 	}
 	have, err := s.open(ctx, token)
@@ -68,7 +65,7 @@ func (s *Service) lend(ctx context.Context, of session, length time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
-	of.ID = newKeyID(s.random, of.Account)
+	of.ID = aws.NewAccessKeyID(s.random, "ASIA", of.Account)
 	of.Issued = s.clock.Now().UTC().Truncate(time.Second)
 	of.Expires = of.Issued.Add(length)
 	token, err := k.close(&of, s.random)
@@ -76,38 +73,4 @@ func (s *Service) lend(ctx context.Context, of session, length time.Duration) (*
 		return nil, err
 	}
 	return &api.Credentials{AccessKeyId: &of.ID, SecretAccessKey: &of.secret, SessionToken: &token, Expiration: &of.Expires}, nil
-}
-
-// newKeyID is an id as AWS makes them: the account is in its bits 1 to 40.
-func newKeyID(random io.Reader, account string) string {
-	var b [10]byte
-	if _, err := io.ReadFull(random, b[:]); err != nil {
-		panic("sts: the source of randomness failed: " + err.Error())
-	}
-	n, _ := strconv.ParseUint(account, 10, 64)
-	head := 1<<47 | n<<7 | uint64(b[5]&0x7f)
-	for i := range 6 {
-		b[i] = byte(head >> (40 - 8*i))
-	}
-	return "ASIA" + base32.StdEncoding.EncodeToString(b[:])
-}
-
-// keyAccount is the account in an access key's id.
-func keyAccount(id string) (string, bool) {
-	if len(id) != 20 {
-		return "", false
-	}
-	b, err := base32.StdEncoding.DecodeString(id[4:])
-	if err != nil || b[0]&0x80 == 0 {
-		return "", false
-	}
-	n := uint64(0)
-	for _, c := range b[:6] {
-		n = n<<8 | uint64(c)
-	}
-	a := strconv.FormatUint(n&(1<<47-1)>>7, 10)
-	if len(a) > 12 {
-		return "", false
-	}
-	return strings.Repeat("0", 12-len(a)) + a, true
 }

@@ -14,7 +14,7 @@ func (s *Service) getCallerIdentity(ctx context.Context, _ *api.GetCallerIdentit
 
 // The account is in the id, so that of a foreign key is as good as one of ours.
 func (s *Service) getAccessKeyInfo(_ context.Context, in *api.GetAccessKeyInfoRequest) (*api.GetAccessKeyInfoResponse, error) {
-	a, ok := keyAccount(*in.AccessKeyId)
+	a, ok := aws.AccountOfKey(*in.AccessKeyId)
 	if !ok {
 		return nil, aws.Errorf(400, "ValidationError", "The access key ID is not valid: %s", *in.AccessKeyId)
 	}
