@@ -145,7 +145,9 @@ func write(ctx context.Context, c *dynamodb.Client, w, n int) error {
 func (l *ledger) check(t *testing.T, c *dynamodb.Client) {
 	there := map[string]int{}
 	for p := dynamodb.NewScanPaginator(c, &dynamodb.ScanInput{TableName: aws.String("writes"), ConsistentRead: aws.Bool(true)}); p.HasMorePages(); {
-		page, err := p.NextPage(t.Context())
+		// Three attempts are the SDK's default. It may lose a long answer that comes at
+		// once: it closes the request's body then, which net/http may yet be reading.
+		page, err := p.NextPage(t.Context(), func(o *dynamodb.Options) { o.RetryMaxAttempts = 3 })
 		if err != nil {
 			t.Fatal(err)
 		}
