@@ -246,5 +246,5 @@ func shortLivedTule(t *testing.T, dir string) {
 		fmt.Println("pid", s.PID())
 	}
 	fmt.Println("go")
-	select {}
+	forever()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -39,12 +40,12 @@ var payloads = map[string]func(){
 	"pour":     payloadPour,
 	"orphans":  payloadOrphans,
 	"tick":     payloadTick,
-	"wait":     func() { fmt.Println("up"); select {} },
+	"wait":     func() { fmt.Println("up"); forever() },
 	"exit":     func() { os.Exit(3) },
 	"term":     func() { _ = syscall.Kill(os.Getpid(), syscall.SIGTERM); time.Sleep(time.Second) },
 	"caught":   payloadCaught,
 	"inherit":  payloadInherit,
-	"bye":      func() { os.Stdout.Close(); select {} },
+	"bye":      func() { os.Stdout.Close(); forever() },
 }
 
 func runPayload(name string) {
@@ -155,7 +156,7 @@ func payloadChild() {
 	cmd.Env = []string{"SANDBOX_PAYLOAD=memory"}
 	fmt.Println("child:", cmd.Run())
 	if len(args()) > 0 {
-		select {}
+		forever()
 	}
 }
 
@@ -304,3 +305,7 @@ func payloadCalls() {
 		fmt.Println("an ordinary shell does not work:", err)
 	}
 }
+
+// forever does nothing, in a way that Go's runtime does not take for a deadlock: it
+// does where a program has no cgo.
+func forever() { time.Sleep(time.Duration(math.MaxInt64)) }
