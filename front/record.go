@@ -35,7 +35,7 @@ func (f *Front) log(c *call) {
 	switch {
 	case c.tool:
 		level = slog.LevelDebug
-	case c.err != nil && c.err.Server():
+	case c.err != nil && c.err.Server() && c.err.Status != http.StatusNotImplemented:
 		level = slog.LevelError
 	}
 	ctx := c.r.Context()

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -194,7 +195,7 @@ func (h *house) mayServe(ctx context.Context, s settings) error {
 	}
 	have, err := h.iam.RootKeys(ctx)
 	if err == nil && !have {
-		err = fmt.Errorf("listening on %s, others can reach this Tule, and it has no root credential yet.\nMake one first: tule root-key --data %s", s.listen, s.data)
+		err = fmt.Errorf("listening on %s, others can reach this Tule, and it has no root credential yet.\nMake one first: tule root-key --data %s", strings.Join(s.listen, " and "), s.data)
 	}
 	return err
 }
