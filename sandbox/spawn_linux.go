@@ -16,7 +16,6 @@ type spawner struct {
 	jobs chan func()
 	init *os.File // the init program
 	argv []string
-	self bool
 	user bool // make a user namespace too
 }
 
