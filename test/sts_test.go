@@ -81,6 +81,9 @@ func TestSTSAllowedAndDenied(t *testing.T) {
 // A role in 999999999999 is assumed from 111111111111, with an external id.
 func TestSTSAssumeRoleAcrossAccounts(t *testing.T) {
 	t.Parallel()
+	for _, account := range []string{"111111111111", "999999999999"} {
+		must(http.Post(house.URL()+"/_localstack/state/reset?account="+account, "", nil))(t).Body.Close()
+	}
 	prod, poc := cloudAs(t, "111111111111", "", "", ""), cloudAs(t, "999999999999", "", "", "")
 	poc.table("replica", false)
 	role := aws.String("arn:aws:iam::999999999999:role/poc")

@@ -54,16 +54,17 @@ func bomb(t testing.TB) []byte {
 
 const good = "def handler(event, context):\n    return 'good'\n"
 
-// functions is a client, and a role for functions, of an account.
-func functions(t testing.TB, account string) (c *lambda.Client, role string) {
+// functions is a client, and a role for functions, of a new account.
+func functions(t testing.TB) (c *lambda.Client, role string) {
 	t.Helper()
-	people := iam.NewFromConfig(config(house, account))
+	config := config(house, account())
+	people := iam.NewFromConfig(config)
 	made, err := people.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("fn"), AssumeRolePolicyDocument: aws.String(
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return lambda.NewFromConfig(config(house, account)), *made.Role.Arn
+	return lambda.NewFromConfig(config), *made.Role.Arn
 }
 
 func create(c *lambda.Client, role, name string, timeout int32, code []byte) error {
@@ -73,7 +74,7 @@ func create(c *lambda.Client, role, name string, timeout int32, code []byte) err
 }
 
 func TestZips(t *testing.T) {
-	c, role := functions(t, "777777777701")
+	c, role := functions(t)
 	file := entry{name: "index.py", text: good}
 	for name, code := range map[string][]byte{
 		"a path that climbs":        zipped(t, file, entry{name: "../../outside", text: "x"}),
@@ -99,7 +100,7 @@ func TestZips(t *testing.T) {
 }
 
 func TestFunctionsThatMisbehave(t *testing.T) {
-	c, role := functions(t, "777777777702")
+	c, role := functions(t)
 	if err := create(c, role, "good", 10, zipped(t, entry{name: "index.py", text: good})); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestFunctionsThatMisbehave(t *testing.T) {
 
 // A template that does not end is ended; the API goes on.
 func TestTemplatesThatLoop(t *testing.T) {
-	c := apigateway.NewFromConfig(config(house, "777777777703"))
+	c := apigateway.NewFromConfig(config(house, account()))
 	for name, template := range map[string]string{
 		"loops in loops":     `#foreach($a in [1..1000])#foreach($b in [1..1000])#foreach($c in [1..1000])x#end#end#end`,
 		"a macro of itself":  `#macro(m)#m()#end#m()`,

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +48,12 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(code)
 }
+
+// accounts counts the tests' accounts.
+var accounts atomic.Int64
+
+// account is one that no other test has.
+func account() string { return fmt.Sprint(700_000_000_000 + accounts.Add(1)) }
 
 // config is the root of an account on a Tule.
 func config(t *tule.Tule, account string) aws.Config {
@@ -114,7 +121,7 @@ func dynamo(operation, body string) message {
 // user makes an IAM user, who may do nothing, and gives the key.
 func user(t testing.TB) aws.Credentials {
 	t.Helper()
-	people := iam.NewFromConfig(config(house, "000000000000"))
+	people := iam.NewFromConfig(config(house, account()))
 	if _, err := people.CreateUser(ctx, &iam.CreateUserInput{UserName: aws.String("ann")}); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +184,7 @@ func TestMessages(t *testing.T) {
 }
 
 func TestItemsTooLarge(t *testing.T) {
-	db := dynamodb.NewFromConfig(config(house, "666666666666"))
+	db := dynamodb.NewFromConfig(config(house, account()))
 	table(t, db)
 	put := func(size int) error {
 		_, err := db.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String("things"), Item: map[string]types.AttributeValue{
