@@ -285,6 +285,26 @@ func TestLambdaPermissionsAndTags(t *testing.T) {
 	equal(t, "the tags", fmt.Sprint(must(c.lambda.ListTags(ctx, &lambda.ListTagsInput{Resource: made.FunctionArn}))(t).Tags), "map[b:2]")
 }
 
+// How often and for how long an asynchronous invoke that fails is tried.
+func TestLambdaEventInvokeConfig(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	fn := aws.String("fails")
+	c.function("fails", types.RuntimePython312, "def handler(event, context):\n    print('tried', context.aws_request_id)\n    raise ValueError('no')\n")
+	_, err := c.lambda.GetFunctionEventInvokeConfig(ctx, &lambda.GetFunctionEventInvokeConfigInput{FunctionName: fn})
+	fails[*types.ResourceNotFoundException](t, err, "doesn't have an EventInvokeConfig")
+	must(c.lambda.PutFunctionEventInvokeConfig(ctx, &lambda.PutFunctionEventInvokeConfigInput{FunctionName: fn, MaximumRetryAttempts: aws.Int32(1)}))(t)
+	must(c.lambda.UpdateFunctionEventInvokeConfig(ctx, &lambda.UpdateFunctionEventInvokeConfigInput{FunctionName: fn, MaximumEventAgeInSeconds: aws.Int32(60), MaximumRetryAttempts: aws.Int32(0)}))(t)
+	got := must(c.lambda.GetFunctionEventInvokeConfig(ctx, &lambda.GetFunctionEventInvokeConfigInput{FunctionName: fn}))(t)
+	if *got.MaximumRetryAttempts != 0 || *got.MaximumEventAgeInSeconds != 60 {
+		t.Errorf("config %+v", got)
+	}
+	equal(t, "the number of configurations", len(must(c.lambda.ListFunctionEventInvokeConfigs(ctx, &lambda.ListFunctionEventInvokeConfigsInput{FunctionName: fn}))(t).FunctionEventInvokeConfigs), 1)
+	must(c.lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: fn, InvocationType: types.InvocationTypeEvent}))(t)
+	c.seen("/aws/lambda/fails", "tried", "tried ")
+	must(c.lambda.DeleteFunctionEventInvokeConfig(ctx, &lambda.DeleteFunctionEventInvokeConfigInput{FunctionName: fn}))(t)
+}
+
 // A function has its role's permissions, and no more; the SDK that it finds
 // unpackaged leads to Tule with nothing configured.
 func TestLambdaRole(t *testing.T) {
