@@ -37,6 +37,9 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if small.Alive() {
+			small.Kill()
+		}
 		if t.Failed() {
 			t.Log(small.Failures())
 		}

@@ -112,6 +112,7 @@ func (t *Tule) start(o Options) error {
 	t.cmd = exec.Command(Bin(), args...)
 	t.cmd.Env = append(os.Environ(), o.Env...)
 	t.cmd.Stderr = t.log
+	t.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM} // a test that dies leaves nobody behind
 	stdout, err := t.cmd.StdoutPipe()
 	if err != nil {
 		return err
