@@ -3,14 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // A loader sends requests that were made and signed beforehand over a connection of
@@ -74,20 +72,15 @@ func (l *loader) send(i int) error {
 	return err
 }
 
-// load is how many requests a second n loaders get answered within d.
-func (r *rig) load(ctx context.Context, n int, d time.Duration, make func(worker, i int) *http.Request) (float64, error) {
-	var loaders []*loader
-	defer func() {
-		for _, l := range loaders {
-			l.conn.Close()
-		}
-	}()
+// loaders are n loaders, each with requests of its own.
+func (r *rig) loaders(n int, make func(worker, i int) *http.Request) ([]*loader, error) {
+	var out []*loader
 	for w := range n {
 		l, err := r.newLoader(500, func(i int) *http.Request { return make(w, i) })
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		loaders = append(loaders, l)
+		out = append(out, l)
 	}
-	return rate(ctx, n, d, func(w, i int) error { return loaders[w].send(i) })
+	return out, nil
 }

@@ -163,6 +163,28 @@ func rate(ctx context.Context, n int, d time.Duration, f func(worker, i int) err
 	return float64(done.Load()) / time.Since(begin).Seconds(), nil
 }
 
+// inTurns measures two rates in turns, since a machine's disk and neighbours differ
+// from second to second: the medians of both, and that of the ratios of each turn.
+func inTurns(turns int, d time.Duration, a, b func(time.Duration) (float64, error)) (rateA, rateB, ratio float64, err error) {
+	var as, bs, ratios []float64
+	for range turns {
+		x, err := a(d)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		y, err := b(d)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		as, bs, ratios = append(as, x), append(bs, y), append(ratios, x/y)
+	}
+	mid := func(all []float64) float64 {
+		slices.Sort(all)
+		return all[len(all)/2]
+	}
+	return mid(as), mid(bs), mid(ratios), nil
+}
+
 // rest is the pause between two starts that are timed: what a start prepares for the
 // next one is its own cost in a burst, and nobody's at the rate at which functions
 // start cold.
