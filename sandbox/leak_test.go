@@ -163,7 +163,7 @@ func TestKilledTule(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(exe, "-test.run=^TestKilledTule$")
-	cmd.Env = append(os.Environ(), "SANDBOX_TULE="+dir)
+	cmd.Env = append(os.Environ(), "SANDBOX_TULE="+dir, "TMPDIR="+t.TempDir()) // it is killed, and cleans nothing up
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -29,8 +29,15 @@ var self sandbox.Self
 
 func TestMain(m *testing.M) {
 	self = sandbox.MaybeInit()
-	os.Exit(m.Run())
+	code := m.Run()
+	if bootstraps != "" {
+		os.RemoveAll(bootstraps)
+	}
+	os.Exit(code)
 }
+
+// bootstraps is where those of the interpreters lie, for all tests.
+var bootstraps string
 
 // neighbours are the services that functions' lives need, as small as can be.
 type neighbours struct {
@@ -186,11 +193,11 @@ func (c *machineClock) advance(d time.Duration) {
 
 // interpreters are the machine's, found once.
 var interpreters = sync.OnceValues(func() (*runtimes.Set, error) {
-	dir, err := os.MkdirTemp("", "tule-lambda-")
-	if err != nil {
+	var err error
+	if bootstraps, err = os.MkdirTemp("", "tule-lambda-"); err != nil {
 		return nil, err
 	}
-	return runtimes.Find(context.Background(), runtimes.FindOptions{Dir: dir})
+	return runtimes.Find(context.Background(), runtimes.FindOptions{Dir: bootstraps})
 })
 
 // A stand is a service with real sandboxes.
