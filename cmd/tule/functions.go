@@ -13,7 +13,7 @@ import (
 // functions makes the service that runs functions: isolated as the settings say,
 // with AWS's names leading back here.
 func (h *house) functions() (*lambda.Service, error) {
-	bundle, err := h.authority.Trust().BundleFile()
+	trust, err := h.authority.Trust().Files()
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +23,7 @@ func (h *house) functions() (*lambda.Service, error) {
 		Runtimes: h.runtimes,
 		Dir:      h.in("code"),
 		Endpoint: "http://" + reachable(h.listen[0]),
-		Trust:    lambda.TrustFiles{Bundle: bundle},
+		Trust:    lambda.TrustFiles{Bundle: trust.Bundle, Java: trust.TrustStore, JavaOptions: steer.JavaOptions},
 	}
 	if h.settings.isolation == "namespaces" {
 		var names steer.ResolverOptions

@@ -318,7 +318,13 @@ func TestZipFiles(t *testing.T) {
 
 // A function that brings its own bootstrap speaks the HTTP Runtime API.
 func TestProvided(t *testing.T) {
-	st := newStand(t)
+	store := filepath.Join(t.TempDir(), "truststore.p12")
+	if err := os.WriteFile(store, []byte("roots"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	st := newStand(t, func(o *Options) {
+		o.Trust = TrustFiles{Java: store, JavaOptions: func(path string) string { return path }}
+	})
 	python := "/usr/bin/python3"
 	if _, err := os.Stat(python); err != nil {
 		t.Skip("the test's bootstrap needs " + python)
@@ -330,14 +336,14 @@ while True:
     c.request("GET", "/2018-06-01/runtime/invocation/next")
     r = c.getresponse(); event = r.read(); id = r.headers["Lambda-Runtime-Aws-Request-Id"]
     print("event", event.decode(), flush=True)
-    c.request("POST", "/2018-06-01/runtime/invocation/" + id + "/response", b'{"got":' + event + b'}')
+    c.request("POST", "/2018-06-01/runtime/invocation/" + id + "/response", b'{"got":' + event + b',"java":"' + open(os.environ["JAVA_TOOL_OPTIONS"], "rb").read() + b'"}')
     c.getresponse().read()
 `})
 	st.create("own", "provided.al2023", "", func(in *api.CreateFunctionRequest) {
 		in.Handler, in.Code = nil, &api.FunctionCode{ZipFile: code}
 	})
 	for n := range 2 {
-		if answer, _ := st.call("own", fmt.Sprint(n)); answer != fmt.Sprintf(`{"got":%d}`, n) {
+		if answer, _ := st.call("own", fmt.Sprint(n)); answer != fmt.Sprintf(`{"got":%d,"java":"roots"}`, n) {
 			t.Error(answer)
 		}
 	}

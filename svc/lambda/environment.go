@@ -270,8 +270,12 @@ func (e *environment) config(cause, code string, plain bool) runtimes.Config {
 	return cfg
 }
 
-// bundleInside is where sandboxes have the certificates that they trust.
-const bundleInside = "/etc/tule/bundle.pem"
+// Where sandboxes have the certificates that they trust. Java's are there for those
+// that bring a runtime of their own.
+const (
+	bundleInside = "/etc/tule/bundle.pem"
+	javaInside   = "/etc/tule/truststore.p12"
+)
 
 func (e *environment) environ(cmd runtimes.Command, role *session, code string, plain bool) runtimes.Environ {
 	v := e.version
@@ -289,6 +293,12 @@ func (e *environment) environ(cmd runtimes.Command, role *session, code string, 
 		for _, name := range []string{"AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {
 			env.Further[name] = bundle
 		}
+	}
+	if java := e.s.Trust.Java; java != "" && cmd.HTTP {
+		if !plain {
+			java = javaInside
+		}
+		env.Further["JAVA_TOOL_OPTIONS"] = e.s.Trust.JavaOptions(java)
 	}
 	if u, err := url.Parse(e.s.Endpoint); err == nil && u.Host != "" {
 		env.Further["AWS_ENDPOINT_URL"] = e.s.Endpoint
@@ -315,6 +325,9 @@ func (e *environment) spec(cmd runtimes.Command, code string, plain bool) sandbo
 	}
 	if e.s.Trust.Bundle != "" {
 		spec.Mounts = append(spec.Mounts, sandbox.Mount{Host: e.s.Trust.Bundle, Inside: bundleInside})
+	}
+	if e.s.Trust.Java != "" && cmd.HTTP {
+		spec.Mounts = append(spec.Mounts, sandbox.Mount{Host: e.s.Trust.Java, Inside: javaInside})
 	}
 	if e.s.Attach != nil {
 		spec.Files = append(spec.Files, sandbox.File{Path: "/etc/resolv.conf", Content: []byte("nameserver 127.0.0.1\n")})

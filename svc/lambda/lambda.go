@@ -52,6 +52,9 @@ type Network interface {
 // "" is none.
 type TrustFiles struct {
 	Bundle string // PEM: the host's roots and Tule's
+	Java   string // the same as a Java trust store
+	// JavaOptions are the virtual machine's for the trust store at path.
+	JavaOptions func(path string) string
 }
 
 // Options are what a Service needs. Store, Clock and Random are required; without
