@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"time"
 
 	"github.com/tule-cloud/tule/sandbox"
 	"github.com/tule-cloud/tule/steer"
@@ -22,8 +23,10 @@ func (h *house) functions() (*lambda.Service, error) {
 		Host:     h.sandboxes,
 		Runtimes: h.runtimes,
 		Dir:      h.in("code"),
-		Endpoint: "http://" + reachable(h.listen[0]),
-		Trust:    lambda.TrustFiles{Bundle: trust.Bundle, Java: trust.TrustStore, JavaOptions: steer.JavaOptions},
+		// An environment that is not kept is ended as soon as anybody looks.
+		KeepAlive: max(h.keepAlive, time.Millisecond),
+		Endpoint:  "http://" + reachable(h.listen[0]),
+		Trust:     lambda.TrustFiles{Bundle: trust.Bundle, Java: trust.TrustStore, JavaOptions: steer.JavaOptions},
 	}
 	if h.settings.isolation == "namespaces" {
 		var names steer.ResolverOptions

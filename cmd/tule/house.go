@@ -126,6 +126,7 @@ func (h *house) buildDoor(context.Context) error {
 		Mode:         front.Mode(h.settings.iam),
 		TrustUnknown: h.loopback(),
 		Region:       h.region,
+		Origins:      h.origins,
 		Version:      version,
 		Metrics:      promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 	}

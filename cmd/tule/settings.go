@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,8 @@ type settings struct {
 	region    string
 	logFormat string
 	logLevel  string
+	keepAlive time.Duration
+	origins   []string
 	test      bool
 	// self starts sandboxes from this very program, if it was built without the
 	// small one that is made for it.
@@ -51,6 +54,9 @@ var aliases = []struct {
 	{"log-level", []string{"TULE_LOG_LEVEL"}, same},
 	{"log-level", []string{"LS_LOG"}, readLevel},
 	{"log-level", []string{"DEBUG"}, choose("debug", "")},
+	{"keep-alive", []string{"TULE_KEEP_ALIVE"}, same},
+	{"keep-alive", []string{"LAMBDA_KEEPALIVE_MS"}, func(v string) (string, error) { return v + "ms", nil }},
+	{"origin", []string{"TULE_ORIGIN", "EXTRA_CORS_ALLOWED_ORIGINS"}, same},
 	{"test", []string{"TULE_TEST"}, same},
 }
 
@@ -108,6 +114,8 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringVar(&s.region, "region", "us-east-1", "region of requests that name none")
 	f.StringVar(&s.logFormat, "log-format", "", "text or json; text on a terminal, json elsewhere")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.DurationVar(&s.keepAlive, "keep-alive", 10*time.Minute, "how long a function's idle environment is kept for its next invoke")
+	f.StringSliceVar(&s.origins, "origin", nil, "web origin whose pages may call the API, beside those of this machine; may be given more than once")
 	f.BoolVar(&s.test, "test", false, "an instance for tests: its state can be reset over HTTP")
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // given runs a start command's flags and variables through settings.
@@ -43,6 +44,9 @@ func TestSettings(t *testing.T) {
 		"Tule's own beats an alias": {vars: vars{"TULE_LOG_LEVEL": "error", "LS_LOG": "debug"}, want: func(s settings) bool { return s.logLevel == "error" }},
 		"IPv6 loopback":             {args: []string{"--listen", "[::1]:4566"}, want: func(s settings) bool { return s.loopback() }},
 		"a name is not loopback":    {args: []string{"--listen", "example.org:4566"}, want: func(s settings) bool { return !s.loopback() }},
+		"milliseconds":              {vars: vars{"LAMBDA_KEEPALIVE_MS": "2500"}, want: func(s settings) bool { return s.keepAlive == 2500*time.Millisecond }},
+		"origins":                   {vars: vars{"EXTRA_CORS_ALLOWED_ORIGINS": "https://a.example,https://b.example"}, want: func(s settings) bool { return len(s.origins) == 2 }},
+		"no number":                 {vars: vars{"LAMBDA_KEEPALIVE_MS": "soon"}, err: "the variable LAMBDA_KEEPALIVE_MS"},
 		"a mode that is none":       {args: []string{"--iam", "maybe"}, err: "choose one of enforce, audit, off"},
 		"no port":                   {args: []string{"--listen", "127.0.0.1"}, err: "give host:port"},
 		"a switch that is none":     {vars: vars{"DEBUG": "perhaps"}, err: "the variable DEBUG"},
