@@ -25,6 +25,7 @@ const floors = `
 aws                <
 vtl                <
 policy             <
+seal               <
 blob               < aws
 api/gen            <
 api/*              < aws
@@ -34,11 +35,13 @@ sandbox            < aws
 steer              < aws
 runtimes           < aws
 script             < aws store wire
-svc/lambda         < aws api store blob sandbox runtimes
+svc/lambda         < aws api store blob sandbox runtimes seal
 svc/apigateway     < aws api store vtl
-svc/iam            < aws api store policy
+svc/iam            < aws api store policy seal
+svc/sts            < aws api store seal
+svc/organizations  < aws api store policy
 svc/*              < aws api store
-front              < aws wire policy
+front              < aws wire policy seal
 cmd                < *
 bench              < *
 `
