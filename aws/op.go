@@ -85,6 +85,12 @@ type Access struct {
 	// Keys are the service's own condition keys and their values:
 	// "dynamodb:LeadingKeys", "iam:PassedToService", "aws:ResourceTag/team".
 	Keys map[string][]string
+	// Tags, if not nil, reads the resource's tags. It is asked only when a policy wants
+	// aws:ResourceTag or the service's own ResourceTag.
+	Tags func(ctx context.Context) (map[string]string, error)
+	// As, if not nil, is who asks, where that is not the request's caller: whom the
+	// token within the input speaks of.
+	As *Caller
 	// Policy, if not nil, reads the policy attached to the resource itself; an
 	// empty document means that it has none.
 	Policy func(ctx context.Context) (document string, err error)

@@ -21,6 +21,9 @@ const (
 	User        PrincipalKind = "User"
 	AssumedRole PrincipalKind = "AssumedRole"
 	Federated   PrincipalKind = "FederatedUser"
+	// Who an identity provider vouches for, before it has become a role's session.
+	WebIdentity PrincipalKind = "WebIdentityUser"
+	SAMLUser    PrincipalKind = "SAMLUser"
 	ServiceSelf PrincipalKind = "Service" // a service of the cloud, on somebody's behalf
 	Anonymous   PrincipalKind = "Anonymous"
 )
@@ -33,13 +36,25 @@ type Caller struct {
 	UserID  string // "AIDA…", "AROA…:session", the account for root
 	// AccessKeyID is the key that signed the request, empty for calls within.
 	AccessKeyID string
-	// Role is the ARN of the role behind an assumed-role session.
+	// Role is the ARN of the role behind an assumed-role session, or of the user or
+	// root behind a federated one.
 	Role string
 	// SessionPolicies narrow a session; nil means that there are none.
 	SessionPolicies []string
 	Tags            map[string]string
-	IssuedAt        time.Time // of the session's credentials; zero for long-term keys
-	MFA             bool
+	// TransitiveTags are the keys of those tags that go along when the session
+	// assumes another role.
+	TransitiveTags []string
+	// SourceIdentity is who was behind a session at first, and stays so from role to
+	// role.
+	SourceIdentity string
+	// Provider is who vouched for a federated session, as a trust policy names it: the
+	// ARN of a provider, or "cognito-identity.amazonaws.com".
+	Provider string
+	// Keys are condition keys that came with the session: "saml:aud".
+	Keys     map[string][]string
+	IssuedAt time.Time // of the session's credentials; zero for long-term keys
+	MFAAt    time.Time // when a code of an MFA device was shown; zero for never
 	// SourceARN and SourceAccount are for whom a service calls.
 	SourceARN, SourceAccount string
 }

@@ -186,8 +186,8 @@ func (f facts) ofCaller(name string) ([]string, bool) {
 		}
 		return nil, true
 	case "multifactorauthpresent":
-		if c.Kind == aws.AssumedRole || c.MFA {
-			return one(strconv.FormatBool(c.MFA)), true
+		if c.Kind == aws.AssumedRole || !c.IssuedAt.IsZero() {
+			return one(strconv.FormatBool(!c.MFAAt.IsZero())), true
 		}
 		return nil, true
 	case "tokenissuetime":
