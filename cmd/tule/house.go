@@ -27,6 +27,7 @@ import (
 	"github.com/tule-cloud/tule/front"
 	"github.com/tule-cloud/tule/runtimes"
 	"github.com/tule-cloud/tule/sandbox"
+	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/steer"
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/svc/apigateway"
@@ -43,6 +44,7 @@ type house struct {
 	clock     systemClock
 	random    io.Reader
 	store     *store.Pebble
+	keys      *seal.Keys
 	zips      *blob.Dir // functions' code, as it was uploaded
 	authority *steer.Authority
 	gate      *steer.Gate // where the ports inside sandboxes lead
@@ -81,6 +83,9 @@ func (h *house) buildState(context.Context) (err error) {
 	if err := os.MkdirAll(h.data, 0o711); err != nil {
 		return fmt.Errorf("the data folder %s cannot be made: %w\nChoose another with --data", h.data, err)
 	}
+	if h.keys, err = seal.Open(h.in("key"), h.random); err != nil {
+		return err
+	}
 	if h.store, err = store.Open(h.in("store"), store.Options{Clock: h.clock, Logger: h.log}); err != nil {
 		return err
 	}
@@ -117,8 +122,8 @@ func (h *house) buildSandboxes(context.Context) (err error) {
 
 // buildDoor makes the front door, which leads nowhere yet.
 func (h *house) buildDoor(context.Context) error {
-	h.iam = iam.New(iam.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
-	h.sts = sts.New(sts.Options{Store: h.store, Clock: h.clock, Random: h.random, Roles: h.iam})
+	h.iam = iam.New(iam.Options{Store: h.store, Clock: h.clock, Random: h.random, Keys: h.keys, Logger: h.log})
+	h.sts = sts.New(sts.Options{Store: h.store, Clock: h.clock, Random: h.random, Keys: h.keys, Roles: h.iam})
 	registry := prometheus.NewRegistry()
 	options := front.Options{
 		Clock: h.clock, Random: h.random, Logger: h.log,

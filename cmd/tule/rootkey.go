@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/svc/iam"
 )
@@ -30,7 +31,11 @@ func rootKeyCommand() *cobra.Command {
 				return err
 			}
 			defer st.Close()
-			people := iam.New(iam.Options{Store: st, Clock: systemClock{}, Random: rand.Reader, Logger: slog.Default()})
+			keys, err := seal.Open(house.in("key"), rand.Reader)
+			if err != nil {
+				return err
+			}
+			people := iam.New(iam.Options{Store: st, Clock: systemClock{}, Random: rand.Reader, Keys: keys, Logger: slog.Default()})
 			id, secret, err := people.CreateRootKey(c.Context(), account)
 			if err != nil {
 				return err

@@ -31,6 +31,7 @@ import (
 
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/policy"
+	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -38,7 +39,8 @@ import (
 type Options struct {
 	Store  store.Store
 	Clock  aws.Clock
-	Random io.Reader // of ids and secrets
+	Random io.Reader  // of ids and secrets
+	Keys   *seal.Keys // keeps secrets from who reads the disk
 	Logger *slog.Logger
 }
 

@@ -18,6 +18,7 @@ import (
 
 	api "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -35,7 +36,8 @@ type Roles interface {
 type Options struct {
 	Store  store.Store
 	Clock  aws.Clock
-	Random io.Reader // of the sealing key, of ids and of nonces
+	Random io.Reader  // of the sealing key, of ids and of nonces
+	Keys   *seal.Keys // seals tokens, and opens the messages of denials
 	Roles  Roles
 }
 
