@@ -49,7 +49,7 @@ type Service struct {
 	roles  Roles
 
 	mu     sync.RWMutex
-	seal   *seal
+	seal   *sealer
 	opened map[string]*session // by token; a cache
 }
 

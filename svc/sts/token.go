@@ -40,10 +40,10 @@ func (s *session) caller() aws.Caller {
 // sealKeys has the key under which tokens are sealed: one for the installation.
 var sealKeys = store.NewTable[[]byte]("sts", "seal")
 
-// A seal closes sessions into tokens and opens them again. A token is, in base64,
+// A sealer closes sessions into tokens and opens them again. A token is, in base64,
 // the format's number, a nonce, and the session in JSON under AES-256-GCM. The
 // secret that belongs to it follows from the nonce and the access key's id.
-type seal struct {
+type sealer struct {
 	key    [32]byte
 	aead   cipher.AEAD
 	secret []byte
@@ -59,7 +59,7 @@ const (
 
 var errToken = errors.New("not a token of this installation")
 
-func newSeal(key []byte) (*seal, error) {
+func newSeal(key []byte) (*sealer, error) {
 	if len(key) != 32 {
 		return nil, errors.New("sts: the sealing key in the store is damaged")
 	}
@@ -76,11 +76,11 @@ func newSeal(key []byte) (*seal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &seal{key: [32]byte(key), aead: aead, secret: derive("tule session secrets")}, nil
+	return &sealer{key: [32]byte(key), aead: aead, secret: derive("tule session secrets")}, nil
 }
 
 // close makes a session's token, and gives the session its secret.
-func (k *seal) close(s *session, random io.Reader) (token string, err error) {
+func (k *sealer) close(s *session, random io.Reader) (token string, err error) {
 	text, err := json.Marshal(s)
 	if err != nil {
 		return "", err
@@ -96,7 +96,7 @@ func (k *seal) close(s *session, random io.Reader) (token string, err error) {
 }
 
 // open is the session in a token, whatever the time.
-func (k *seal) open(token string) (*session, error) {
+func (k *sealer) open(token string) (*session, error) {
 	if len(token) > maxToken {
 		return nil, errToken
 	}
@@ -117,7 +117,7 @@ func (k *seal) open(token string) (*session, error) {
 	return &s, nil
 }
 
-func (k *seal) secretOf(id string, nonce []byte) string {
+func (k *sealer) secretOf(id string, nonce []byte) string {
 	h := hmac.New(sha256.New, k.secret)
 	h.Write([]byte(id))
 	h.Write(nonce)
@@ -126,7 +126,7 @@ func (k *seal) secretOf(id string, nonce []byte) string {
 
 // sealing is the installation's seal; the first call makes its key. A seal whose key
 // the store does not have any more, after a reset, is dropped.
-func (s *Service) sealing(ctx context.Context) (*seal, error) {
+func (s *Service) sealing(ctx context.Context) (*sealer, error) {
 	var key []byte
 	err := s.store.View(ctx, func(r store.Reader) (err error) {
 		key, err = sealKeys.Get(ctx, r, store.Scope{}, "key")

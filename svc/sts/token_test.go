@@ -12,7 +12,7 @@ import (
 	"github.com/tule-cloud/tule/aws"
 )
 
-func testSeal(t testing.TB, fill byte) *seal {
+func testSeal(t testing.TB, fill byte) *sealer {
 	k, err := newSeal(bytes.Repeat([]byte{fill}, 32))
 	if err != nil {
 		t.Fatal(err)
