@@ -1,8 +1,12 @@
 package front
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
+
+	"github.com/tule-cloud/tule/aws"
 )
 
 // Coverage is what of a service is answered.
@@ -27,4 +31,11 @@ func (f *Front) Coverage() []Coverage {
 	}
 	slices.SortFunc(out, func(a, b Coverage) int { return strings.Compare(a.Service, b.Service) })
 	return out
+}
+
+// Routes are all that is answered, by service and operation in alphabetical order.
+func (f *Front) Routes() []aws.Route {
+	return slices.SortedFunc(maps.Values(f.routes), func(a, b aws.Route) int {
+		return cmp.Or(strings.Compare(a.Op.Service.Package, b.Op.Service.Package), strings.Compare(a.Op.Name, b.Op.Name))
+	})
 }
