@@ -13,10 +13,11 @@ import (
 
 // An accessKey is a long-term credential, of a user or of an account's root.
 type accessKey struct {
-	ID, Secret string
-	User       string // name; "" for root
-	Status     string
-	Created    time.Time
+	ID      string
+	Sealed  []byte // the secret, under secretContext
+	User    string // name; "" for root
+	Status  string
+	Created time.Time
 }
 
 var (
@@ -37,11 +38,18 @@ func (s *Service) keyRoutes() []aws.Route {
 	}
 }
 
-// newKey makes an access key for a user, or for root where user is "".
-func (s *Service) newKey(ctx context.Context, account, userName string) (*accessKey, error) {
-	k := accessKey{ID: aws.NewAccessKeyID(s.random, "AKIA", account), Secret: aws.RandomID(s.random, aws.Base62+"+/", 40),
-		Status: api.StatusTypeActive, Created: s.now()}
-	return &k, s.change(ctx, account, func(tx store.Tx) error {
+// secretContext binds the sealed secret of an access key to the key.
+func secretContext(account, id string) string { return account + "/" + id }
+
+// newKey makes an access key, and its secret, for a user, or for root where user is "".
+func (s *Service) newKey(ctx context.Context, account, userName string) (*accessKey, string, error) {
+	k := accessKey{ID: aws.NewAccessKeyID(s.random, "AKIA", account), Status: api.StatusTypeActive, Created: s.now()}
+	secret := aws.RandomID(s.random, aws.Base62+"+/", 40)
+	var err error
+	if k.Sealed, err = s.secrets.Seal([]byte(secret), secretContext(account, k.ID)); err != nil {
+		return nil, "", err
+	}
+	return &k, secret, s.change(ctx, account, func(tx store.Tx) error {
 		taken, err := keys.Has(ctx, tx, scope(account), k.ID)
 		if err != nil || taken {
 			return errors.Join(err, errTaken(taken))
@@ -101,12 +109,12 @@ func (s *Service) createAccessKey(ctx context.Context, in *api.CreateAccessKeyRe
 	if err != nil {
 		return nil, err
 	}
-	k, err := s.newKey(ctx, account(ctx), name)
+	k, secret, err := s.newKey(ctx, account(ctx), name)
 	if err != nil {
 		return nil, err
 	}
 	return &api.CreateAccessKeyResponse{AccessKey: &api.AccessKey{AccessKeyId: &k.ID, CreateDate: &k.Created,
-		SecretAccessKey: &k.Secret, Status: &k.Status, UserName: &k.User}}, nil
+		SecretAccessKey: &secret, Status: &k.Status, UserName: &k.User}}, nil
 }
 
 func (s *Service) listAccessKeys(ctx context.Context, in *api.ListAccessKeysRequest) (*api.ListAccessKeysResponse, error) {

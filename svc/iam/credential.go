@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	api "github.com/tule-cloud/tule/api/iam"
 	"github.com/tule-cloud/tule/aws"
@@ -53,7 +54,7 @@ func (s *Service) credential(ctx context.Context, account, id string) (c credent
 		if ok {
 			return nil
 		}
-		if c, err = read(ctx, r, account, id); err != nil {
+		if c, err = s.readKey(ctx, r, account, id); err != nil {
 			return err
 		}
 		s.cache.mu.Lock()
@@ -64,13 +65,17 @@ func (s *Service) credential(ctx context.Context, account, id string) (c credent
 	return c, err
 }
 
-// read reads a credential from the store.
-func read(ctx context.Context, r store.Reader, account, id string) (credential, error) {
+// readKey reads a credential from the store, and opens its secret.
+func (s *Service) readKey(ctx context.Context, r store.Reader, account, id string) (credential, error) {
 	k, err := keys.Get(ctx, r, scope(account), id)
 	if err != nil {
 		return credential{}, err
 	}
-	c := credential{secret: k.Secret, active: k.Status == api.StatusTypeActive}
+	secret, err := s.secrets.Open(k.Sealed, secretContext(account, id))
+	if err != nil {
+		return credential{}, fmt.Errorf("the access key %s: %w", id, err)
+	}
+	c := credential{secret: string(secret), active: k.Status == api.StatusTypeActive}
 	if k.User == "" {
 		c.owner = aws.Caller{Kind: aws.Root, Account: account, ARN: aws.NewARN("iam", "", account, "root").String(), UserID: account}
 		return c, nil
@@ -101,9 +106,9 @@ func (s *Service) CreateRootKey(ctx context.Context, account string) (id, secret
 	if !aws.ValidAccount(account) {
 		return "", "", aws.Errorf(400, "ValidationError", "%q is not an account: twelve digits", account)
 	}
-	k, err := s.newKey(ctx, account, "")
+	k, secret, err := s.newKey(ctx, account, "")
 	if err != nil {
 		return "", "", err
 	}
-	return k.ID, k.Secret, nil
+	return k.ID, secret, nil
 }

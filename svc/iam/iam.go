@@ -50,6 +50,7 @@ type Service struct {
 	clock    aws.Clock
 	random   io.Reader
 	logger   *slog.Logger
+	secrets  *seal.Box // of access keys
 	compiled *policy.Cache
 	cache    cache
 	uses     uses
@@ -62,7 +63,7 @@ func New(o Options) *Service {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger,
-		compiled: policy.NewCache(0), cache: newCache(), uses: newUses(), catalog: newCatalog()}
+		secrets: o.Keys.For("access keys"), compiled: policy.NewCache(0), cache: newCache(), uses: newUses(), catalog: newCatalog()}
 }
 
 // Routes are the operations that the service answers.

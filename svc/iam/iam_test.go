@@ -9,10 +9,11 @@ import (
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/policy"
 	"github.com/tule-cloud/tule/script"
+	"github.com/tule-cloud/tule/seal"
 )
 
 func build(_ *testing.T, h *script.House) []aws.Route {
-	return New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random}).Routes()
+	return New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: seal.New([32]byte{1}, h.Random)}).Routes()
 }
 
 func TestScripts(t *testing.T) { script.Run(t, "testdata", build) }

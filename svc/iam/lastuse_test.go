@@ -9,13 +9,14 @@ import (
 	api "github.com/tule-cloud/tule/api/iam"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/script"
+	"github.com/tule-cloud/tule/seal"
 )
 
 // house is a service on an empty store, and a context of root's.
 func house(t testing.TB) (*Service, *script.House, context.Context) {
 	h := script.New()
 	t.Cleanup(func() { h.Store.Close() })
-	return New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random}), h, h.Context(t.Context())
+	return New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: seal.New([32]byte{1}, h.Random)}), h, h.Context(t.Context())
 }
 
 func ptr[T any](v T) *T { return &v }
@@ -56,7 +57,7 @@ func TestRun(t *testing.T) {
 	for h.Clock.Timers() == 0 {
 		runtime.Gosched()
 	}
-	again := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random})
+	again := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: seal.New([32]byte{1}, h.Random)})
 	last, err := again.lastUse(ctx, "000000000000", *k.AccessKeyId)
 	if want := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC); err != nil || !last.At.Equal(want) || last.Region != "us-east-1" {
 		t.Errorf("%+v, %v; want %v", last, err, want)
@@ -98,7 +99,7 @@ func TestKey(t *testing.T) {
 // on the store.
 func TestPoliciesFollow(t *testing.T) {
 	s, h, ctx := house(t)
-	other := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random})
+	other := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: seal.New([32]byte{1}, h.Random)})
 	k := newUser(t, s, ctx, "anna")
 	_, c, err := s.Key(ctx, *k.AccessKeyId, "")
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/front"
 	"github.com/tule-cloud/tule/policy"
+	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/svc/iam"
 	"github.com/tule-cloud/tule/svc/sts"
@@ -63,7 +64,7 @@ func newWorld(t testing.TB) *world {
 	clock := aws.NewManualClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	w := &world{t: t, clock: clock, store: store.Memory(clock)}
 	t.Cleanup(func() { w.store.Close() })
-	w.iam = iam.New(iam.Options{Store: w.store, Clock: clock, Random: rand.Reader})
+	w.iam = iam.New(iam.Options{Store: w.store, Clock: clock, Random: rand.Reader, Keys: seal.New([32]byte{1}, rand.Reader)})
 	w.sts = sts.New(sts.Options{Store: w.store, Clock: clock, Random: rand.Reader, Roles: w.iam})
 	w.front = front.New(front.Options{Clock: clock, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 		Identity: identity{w.iam, w.sts}, Mode: front.Enforce, TrustUnknown: true})

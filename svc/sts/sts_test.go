@@ -6,12 +6,13 @@ import (
 	api "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/script"
+	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/svc/iam"
 )
 
 // build furnishes a house with STS and with the IAM behind it.
 func build(_ *testing.T, h *script.House) []aws.Route {
-	id := iam.New(iam.Options{Store: h.Store, Clock: h.Clock, Random: h.Random})
+	id := iam.New(iam.Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: seal.New([32]byte{1}, h.Random)})
 	s := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Roles: id})
 	return append(s.Routes(), id.Routes()...)
 }
