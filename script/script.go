@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -170,16 +171,30 @@ func (h *House) change(d *datadriven.TestData) string {
 func (h *House) accesses(t *testing.T, d *datadriven.TestData) string {
 	t.Helper()
 	r, in := h.input(t, d, d.CmdArgs[0].Key, d.CmdArgs[1].Key)
-	needs, err := r.Guard(h.Context(t.Context()), in)
+	ctx := h.Context(t.Context())
+	needs, err := r.Guard(ctx, in)
 	if err != nil {
 		return printError(err)
 	}
 	var b strings.Builder
 	for _, a := range needs {
 		fmt.Fprintf(&b, "%s on %s\n", a.Action, a.Resource)
-		keys, _ := show(a.Keys)
-		if len(a.Keys) > 0 {
-			b.WriteString(print(keys))
+		keys := maps.Clone(a.Keys)
+		if a.Tags != nil {
+			tags, err := a.Tags(ctx)
+			if err != nil {
+				return printError(err)
+			}
+			for k, v := range tags {
+				if keys == nil {
+					keys = map[string][]string{}
+				}
+				keys["aws:ResourceTag/"+k] = []string{v}
+			}
+		}
+		if len(keys) > 0 {
+			tree, _ := show(keys)
+			b.WriteString(print(tree))
 		}
 	}
 	return h.mask(b.String())
