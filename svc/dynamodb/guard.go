@@ -3,11 +3,13 @@ package dynamodb
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"maps"
 	"slices"
 
 	api "github.com/tule-cloud/tule/api/dynamodb"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/svc/dynamodb/expression"
 	"github.com/tule-cloud/tule/svc/dynamodb/value"
 )
@@ -22,14 +24,16 @@ type target struct {
 	attributes []string
 	selected   *string
 	returns    *string
+	capacity   *string
+	enclosing  *aws.Operation // the transaction that it is part of
 }
 
 // of makes a guard of the targets that an input names.
-func of[In any](targets func(ctx context.Context, in *In) []target) aws.Guard[In] {
+func of[In any](s *Service, targets func(ctx context.Context, in *In) []target) aws.Guard[In] {
 	return func(ctx context.Context, in *In) ([]aws.Access, error) {
 		var needs []aws.Access
 		for _, t := range targets(ctx, in) {
-			need, err := t.access(ctx)
+			need, err := s.access(ctx, &t)
 			if err != nil {
 				return nil, err
 			}
@@ -40,21 +44,22 @@ func of[In any](targets func(ctx context.Context, in *In) []target) aws.Guard[In
 }
 
 // on is the guard of an operation on one table as a whole.
-func on[In any](name func(in *In) *string) aws.Guard[In] {
-	return of(func(_ context.Context, in *In) []target { return []target{{table: name(in)}} })
+func on[In any](s *Service, name func(in *In) *string) aws.Guard[In] {
+	return of(s, func(_ context.Context, in *In) []target { return []target{{table: name(in)}} })
 }
 
-// onAll is the guard of operations on no table in particular: AWS asks for all of them.
+// onAll is the guard of ListTables. AWS's reference knows no resource for it; its
+// refusals name all tables.
 func onAll[In any](ctx context.Context, _ *In) ([]aws.Access, error) {
 	return []aws.Access{{Resource: aws.RequestOf(ctx).ARN("dynamodb", "table/*")}}, nil
 }
 
-func (t target) access(ctx context.Context) (aws.Access, error) {
+func (s *Service) access(ctx context.Context, t *target) (aws.Access, error) {
 	r, err := parseRef(ctx, t.table)
 	if err != nil {
 		return aws.Access{}, err
 	}
-	need := aws.Access{Action: t.action, Resource: r.arn(), Keys: map[string][]string{}}
+	need := aws.Access{Action: t.action, Resource: r.arn(), Keys: map[string][]string{}, Tags: s.tagsOf(r)}
 	if t.index != nil {
 		need.Resource += "/index/" + *t.index
 	}
@@ -66,13 +71,73 @@ func (t target) access(ctx context.Context) (aws.Access, error) {
 	}
 	set("LeadingKeys", t.leading)
 	set("Attributes", t.attributes)
-	if t.selected != nil {
-		set("Select", []string{*t.selected})
+	one := func(key string, value *string) {
+		if value != nil {
+			need.Keys["dynamodb:"+key] = []string{*value}
+		}
 	}
-	if t.returns != nil {
-		set("ReturnValues", []string{*t.returns})
+	one("Select", t.selected)
+	one("ReturnValues", t.returns)
+	one("ReturnConsumedCapacity", t.capacity)
+	if t.enclosing != nil {
+		one("EnclosingOperation", &t.enclosing.Name)
 	}
 	return need, nil
+}
+
+// tagsOf reads the tags of a table, which its indexes share. One that is not there
+// has none, which the operation will say to those who may know.
+func (s *Service) tagsOf(at ref) func(context.Context) (map[string]string, error) {
+	return func(ctx context.Context) (tags map[string]string, err error) {
+		err = s.store.View(ctx, func(r store.Reader) error {
+			t, err := s.lookup(ctx, r, at)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			if err == nil {
+				tags = t.Tags
+			}
+			return err
+		})
+		return tags, err
+	}
+}
+
+// guardCreateTable asks for tagging, too, where there are tags.
+func (s *Service) guardCreateTable(ctx context.Context, in *api.CreateTableInput) ([]aws.Access, error) {
+	need, err := s.access(ctx, &target{table: in.TableName})
+	if err != nil {
+		return nil, err
+	}
+	aws.RequestTags(need.Keys, tagMap(in.Tags))
+	needs := []aws.Access{need}
+	if len(in.Tags) > 0 {
+		need.Action = api.TagResource.IAMAction()
+		needs = append(needs, need)
+	}
+	return needs, nil
+}
+
+func (s *Service) guardTag(ctx context.Context, in *api.TagResourceInput) ([]aws.Access, error) {
+	need, err := s.access(ctx, &target{table: in.ResourceArn})
+	aws.RequestTags(need.Keys, tagMap(in.Tags))
+	return []aws.Access{need}, err
+}
+
+func (s *Service) guardUntag(ctx context.Context, in *api.UntagResourceInput) ([]aws.Access, error) {
+	need, err := s.access(ctx, &target{table: in.ResourceArn})
+	if err == nil {
+		need.Keys["aws:TagKeys"] = in.TagKeys
+	}
+	return []aws.Access{need}, err
+}
+
+func tagMap(tags []api.Tag) map[string]string {
+	out := map[string]string{}
+	for _, t := range tags {
+		out[aws.Value(t.Key)] = aws.Value(t.Value)
+	}
+	return out
 }
 
 // leading are the partition keys among items or keys of a table. Of a key of one
@@ -153,14 +218,15 @@ func mentioned(placeholders map[string]string, values api.Item, condition, updat
 func (s *Service) putTargets(ctx context.Context, in *api.PutItemInput) []target {
 	attributes := append(names(in.Item), slices.Collect(maps.Keys(in.Expected))...)
 	attributes = append(attributes, mentioned(in.ExpressionAttributeNames, in.ExpressionAttributeValues, in.ConditionExpression, nil, nil)...)
-	return []target{{table: in.TableName, leading: s.leading(ctx, in.TableName, true, in.Item), attributes: attributes, returns: in.ReturnValues}}
+	return []target{{table: in.TableName, leading: s.leading(ctx, in.TableName, true, in.Item), attributes: attributes,
+		returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity}}
 }
 
 func (s *Service) getTargets(ctx context.Context, in *api.GetItemInput) []target {
 	attributes := append(names(in.Key), in.AttributesToGet...)
 	attributes = append(attributes, mentioned(in.ExpressionAttributeNames, nil, nil, nil, in.ProjectionExpression)...)
 	return []target{{table: in.TableName, leading: s.leading(ctx, in.TableName, false, in.Key), attributes: attributes,
-		selected: selected(in.ProjectionExpression, in.AttributesToGet)}}
+		selected: selected(in.ProjectionExpression, in.AttributesToGet), capacity: in.ReturnConsumedCapacity}}
 }
 
 // selected is the dynamodb:Select of a read that does not say.
@@ -176,17 +242,19 @@ func (s *Service) updateTargets(ctx context.Context, in *api.UpdateItemInput) []
 	attributes := append(names(in.Key), slices.Collect(maps.Keys(in.Expected))...)
 	attributes = append(attributes, slices.Collect(maps.Keys(in.AttributeUpdates))...)
 	attributes = append(attributes, mentioned(in.ExpressionAttributeNames, in.ExpressionAttributeValues, in.ConditionExpression, in.UpdateExpression, nil)...)
-	return []target{{table: in.TableName, leading: s.leading(ctx, in.TableName, false, in.Key), attributes: attributes, returns: in.ReturnValues}}
+	return []target{{table: in.TableName, leading: s.leading(ctx, in.TableName, false, in.Key), attributes: attributes,
+		returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity}}
 }
 
 func (s *Service) deleteTargets(ctx context.Context, in *api.DeleteItemInput) []target {
 	attributes := append(names(in.Key), slices.Collect(maps.Keys(in.Expected))...)
 	attributes = append(attributes, mentioned(in.ExpressionAttributeNames, in.ExpressionAttributeValues, in.ConditionExpression, nil, nil)...)
-	return []target{{table: in.TableName, leading: s.leading(ctx, in.TableName, false, in.Key), attributes: attributes, returns: in.ReturnValues}}
+	return []target{{table: in.TableName, leading: s.leading(ctx, in.TableName, false, in.Key), attributes: attributes,
+		returns: in.ReturnValues, capacity: in.ReturnConsumedCapacity}}
 }
 
 func (s *Service) queryTargets(ctx context.Context, in *api.QueryInput) []target {
-	t := target{table: in.TableName, index: in.IndexName, selected: in.Select}
+	t := target{table: in.TableName, index: in.IndexName, selected: in.Select, capacity: in.ReturnConsumedCapacity}
 	if t.selected == nil {
 		t.selected = selected(in.ProjectionExpression, in.AttributesToGet)
 	}
@@ -206,7 +274,7 @@ func (s *Service) queryTargets(ctx context.Context, in *api.QueryInput) []target
 }
 
 func scanTargets(_ context.Context, in *api.ScanInput) []target {
-	t := target{table: in.TableName, index: in.IndexName, selected: in.Select}
+	t := target{table: in.TableName, index: in.IndexName, selected: in.Select, capacity: in.ReturnConsumedCapacity}
 	if t.selected == nil {
 		t.selected = selected(in.ProjectionExpression, in.AttributesToGet)
 	}
@@ -222,7 +290,7 @@ func (s *Service) batchGetTargets(ctx context.Context, in *api.BatchGetItemInput
 		attributes := append(names(r.Keys...), r.AttributesToGet...)
 		attributes = append(attributes, mentioned(r.ExpressionAttributeNames, nil, nil, nil, r.ProjectionExpression)...)
 		out = append(out, target{table: &name, leading: s.leading(ctx, &name, false, r.Keys...), attributes: attributes,
-			selected: selected(r.ProjectionExpression, r.AttributesToGet)})
+			selected: selected(r.ProjectionExpression, r.AttributesToGet), capacity: in.ReturnConsumedCapacity})
 	}
 	return out
 }
@@ -230,7 +298,7 @@ func (s *Service) batchGetTargets(ctx context.Context, in *api.BatchGetItemInput
 func (s *Service) batchWriteTargets(ctx context.Context, in *api.BatchWriteItemInput) []target {
 	var out []target
 	for _, name := range slices.Sorted(maps.Keys(in.RequestItems)) {
-		t := target{table: &name}
+		t := target{table: &name, capacity: in.ReturnConsumedCapacity}
 		for _, w := range in.RequestItems[name] {
 			if w.PutRequest != nil {
 				t.leading = append(t.leading, s.leading(ctx, &name, true, w.PutRequest.Item)...)
@@ -252,7 +320,8 @@ func (s *Service) transactGetTargets(ctx context.Context, in *api.TransactGetIte
 		if r.Get != nil {
 			attributes := append(names(r.Get.Key), mentioned(r.Get.ExpressionAttributeNames, nil, nil, nil, r.Get.ProjectionExpression)...)
 			out = append(out, target{action: api.GetItem.IAMAction(), table: r.Get.TableName, leading: s.leading(ctx, r.Get.TableName, false, r.Get.Key),
-				attributes: attributes, selected: selected(r.Get.ProjectionExpression, nil)})
+				attributes: attributes, selected: selected(r.Get.ProjectionExpression, nil), capacity: in.ReturnConsumedCapacity,
+				enclosing: &api.TransactGetItems.Operation})
 		}
 	}
 	return out
@@ -260,21 +329,23 @@ func (s *Service) transactGetTargets(ctx context.Context, in *api.TransactGetIte
 
 func (s *Service) transactWriteTargets(ctx context.Context, in *api.TransactWriteItemsInput) []target {
 	var out []target
-	add := func(action string, table *string, key api.Item, whole bool, expressed []string) {
-		out = append(out, target{action: action, table: table, leading: s.leading(ctx, table, whole, key), attributes: append(names(key), expressed...)})
+	// What a write in a transaction can return is what was there when it failed.
+	add := func(action string, table *string, key api.Item, whole bool, returns *string, expressed []string) {
+		out = append(out, target{action: action, table: table, leading: s.leading(ctx, table, whole, key), attributes: append(names(key), expressed...),
+			returns: returns, capacity: in.ReturnConsumedCapacity, enclosing: &api.TransactWriteItems.Operation})
 	}
 	for _, w := range in.TransactItems {
 		if p := w.Put; p != nil {
-			add(api.PutItem.IAMAction(), p.TableName, p.Item, true, mentioned(p.ExpressionAttributeNames, p.ExpressionAttributeValues, p.ConditionExpression, nil, nil))
+			add(api.PutItem.IAMAction(), p.TableName, p.Item, true, p.ReturnValuesOnConditionCheckFailure, mentioned(p.ExpressionAttributeNames, p.ExpressionAttributeValues, p.ConditionExpression, nil, nil))
 		}
 		if d := w.Delete; d != nil {
-			add(api.DeleteItem.IAMAction(), d.TableName, d.Key, false, mentioned(d.ExpressionAttributeNames, d.ExpressionAttributeValues, d.ConditionExpression, nil, nil))
+			add(api.DeleteItem.IAMAction(), d.TableName, d.Key, false, d.ReturnValuesOnConditionCheckFailure, mentioned(d.ExpressionAttributeNames, d.ExpressionAttributeValues, d.ConditionExpression, nil, nil))
 		}
 		if u := w.Update; u != nil {
-			add(api.UpdateItem.IAMAction(), u.TableName, u.Key, false, mentioned(u.ExpressionAttributeNames, u.ExpressionAttributeValues, u.ConditionExpression, u.UpdateExpression, nil))
+			add(api.UpdateItem.IAMAction(), u.TableName, u.Key, false, u.ReturnValuesOnConditionCheckFailure, mentioned(u.ExpressionAttributeNames, u.ExpressionAttributeValues, u.ConditionExpression, u.UpdateExpression, nil))
 		}
 		if c := w.ConditionCheck; c != nil {
-			add("dynamodb:ConditionCheckItem", c.TableName, c.Key, false, mentioned(c.ExpressionAttributeNames, c.ExpressionAttributeValues, c.ConditionExpression, nil, nil))
+			add("dynamodb:ConditionCheckItem", c.TableName, c.Key, false, c.ReturnValuesOnConditionCheckFailure, mentioned(c.ExpressionAttributeNames, c.ExpressionAttributeValues, c.ConditionExpression, nil, nil))
 		}
 	}
 	return out
