@@ -86,6 +86,8 @@ type Request struct {
 	Scheme, Host string
 	SourceIP     string
 	UserAgent    string
+	Referer      string
+	Service      string   // signing name of the service called: "dynamodb"
 	Secure       bool     // came by TLS
 	Via          []string // services that forwarded the call, the first first
 }

@@ -32,8 +32,8 @@ func (f *Front) authenticate(c *call) error {
 		}
 		return &sigv4.Error{Reason: sigv4.Missing, Message: "Missing Authentication Token"}
 	}
-	if !aws.ValidRegion(c.sig.Region) {
-		return &sigv4.Error{Reason: sigv4.Mismatch, Message: "Credential should be scoped to a valid region."}
+	if err := f.checkRegion(c); err != nil {
+		return err
 	}
 	c.req.Region = c.sig.Region
 	secret, owner, err := f.Identity.Key(c.r.Context(), c.sig.AccessKeyID, c.sig.Token)

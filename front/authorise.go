@@ -2,26 +2,37 @@ package front
 
 import (
 	"context"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/policy"
 )
 
+// A Place is where an account stands in an organization, if in any.
+type Place struct {
+	ID   string // "o-…"; empty for none
+	Path string // "o-…/r-…/ou-…/"
+	// SCPs bind the account's principals and RCPs its resources, level by level from
+	// the root. Nil: none do.
+	SCPs, RCPs [][]policy.Source
+}
+
+// Organizations knows where accounts stand. It is asked with every request.
+type Organizations interface {
+	PlaceOf(ctx context.Context, account string) (Place, error)
+}
+
 // authorise asks the policies for every access that the call needs. It fails
-// closed: what cannot be decided is refused.
-func (f *Front) authorise(ctx context.Context, r aws.Route, in any) error {
+// closed: what cannot be decided is refused. What was decided goes into e.
+func (f *Front) authorise(ctx context.Context, r aws.Route, e *aws.Event) error {
 	if f.Mode == Off {
 		return nil
 	}
-	req := aws.RequestOf(ctx)
-	needs, err := r.Guard(ctx, in)
+	needs, err := r.Guard(ctx, e.In)
 	if err != nil || len(needs) == 0 {
 		return err
 	}
-	return f.allow(ctx, req, r.Op.IAMAction(), needs)
+	return f.allow(ctx, r.Op.IAMAction(), needs, e)
 }
 
 // Allow asks whether the caller of ctx may do all of needs. Data planes ask it for
@@ -30,67 +41,113 @@ func (f *Front) Allow(ctx context.Context, needs ...aws.Access) error {
 	if f.Mode == Off {
 		return nil
 	}
-	return f.allow(ctx, aws.RequestOf(ctx), "", needs)
+	e := aws.Event{Request: aws.RequestOf(ctx)}
+	err := f.allow(ctx, "", needs, &e)
+	f.audit(ctx, &e, err)
+	return err
 }
 
-func (f *Front) allow(ctx context.Context, req *aws.Request, op string, needs []aws.Access) error {
-	set, err := f.Identity.Policies(ctx, &req.Caller)
-	if err != nil {
-		return err
-	}
-	for _, need := range needs {
+func (f *Front) allow(ctx context.Context, op string, needs []aws.Access, e *aws.Event) error {
+	req := e.Request
+	var own policy.Set // of the caller; read once
+	var read bool
+	for i := range needs {
+		need := &needs[i]
 		if need.Action == "" {
 			need.Action = op
 		}
-		full, err := f.withResource(ctx, set, need)
-		if err != nil {
-			return err
-		}
-		q := question(req, need)
-		if d := policy.Evaluate(&q, &full); !d.Allowed {
-			if f.Mode == Audit {
-				f.Logger.Warn("would be denied", "id", req.ID, "reason", d.Message(&q))
-				continue
+		var set policy.Set
+		caller := need.As
+		if caller == nil {
+			caller = &req.Caller
+			if !read {
+				var err error
+				if own, err = f.Identity.Policies(ctx, caller); err != nil {
+					return err
+				}
+				read = true
 			}
-			return aws.AccessDenied("%s", d.Message(&q))
+			set = own
+		}
+		if err := f.ask(ctx, caller, need, set, e); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// withResource is the set with the policy on the resource itself.
-func (f *Front) withResource(ctx context.Context, set policy.Set, need aws.Access) (policy.Set, error) {
+// ask puts one access to the policies.
+func (f *Front) ask(ctx context.Context, caller *aws.Caller, need *aws.Access, set policy.Set, e *aws.Event) error {
+	x := facts{ctx: ctx, front: f, req: e.Request, caller: caller, need: need}
+	if err := x.places(); err != nil {
+		return err
+	}
+	set.SCPs, set.RCPs = x.principal.SCPs, x.resource.RCPs
+	if strings.Contains(caller.Role, ":role/aws-service-role/") {
+		set.SCPs = nil // AWS's own roles are bound by no organization
+	}
+	if err := f.withResource(ctx, &set, need); err != nil {
+		return err
+	}
+	q := policy.Request{Principal: principal(caller), Action: need.Action, Resource: need.Resource,
+		ResourceAccount: need.Account, Context: &x}
+	if need.Resource == "*" {
+		q.ResourceAccount = caller.Account
+	}
+	d := policy.Evaluate(&q, &set)
+	if x.err != nil {
+		return x.err
+	}
+	e.Decisions = append(e.Decisions, decision(&q, d))
+	if d.Allowed {
+		return nil
+	}
+	last := &e.Decisions[len(e.Decisions)-1]
+	explained := policy.Explain(&q, &set)
+	last.Message, last.Explanation, last.Remedy = d.Message(&q), explained.String(), d.Remedy(&q)
+	if f.Mode == Audit {
+		last.Passed = true
+		f.Logger.Warn("would be denied", "id", e.Request.ID, "reason", last.Message)
+		return nil
+	}
+	return f.denied(last.Message, &q, explained)
+}
+
+func decision(q *policy.Request, d policy.Decision) aws.Decision {
+	out := aws.Decision{Action: q.Action, Resource: q.Resource, Allowed: d.Allowed, Source: d.Source}
+	if d.By != 0 {
+		out.By = d.By.String()
+	}
+	if d.Statement != nil {
+		out.Statement = d.Statement
+	}
+	return out
+}
+
+// withResource adds the policy on the resource itself to the set.
+func (f *Front) withResource(ctx context.Context, set *policy.Set, need *aws.Access) error {
 	if need.Trust {
 		set.Rule = policy.Trusted
 	}
 	if need.Policy == nil {
-		return set, nil
+		return nil
 	}
 	text, err := need.Policy(ctx)
 	if err != nil || text == "" {
-		return set, err
+		return err
 	}
 	p, err := f.cache.Get(text)
 	if err != nil {
-		return set, err
+		return err
 	}
 	set.Resource = []policy.Source{{ID: need.Resource, Policy: p}}
-	return set, nil
-}
-
-// question is the request in the policy language's words.
-func question(req *aws.Request, need aws.Access) policy.Request {
-	q := policy.Request{Principal: principal(&req.Caller), Action: need.Action, Resource: need.Resource,
-		ResourceAccount: need.Account, Context: facts{req, need}}
-	if need.Resource == "*" {
-		q.ResourceAccount = req.Caller.Account
-	}
-	return q
+	return nil
 }
 
 var kinds = map[aws.PrincipalKind]policy.PrincipalType{
 	aws.Root: policy.Root, aws.User: policy.User, aws.AssumedRole: policy.AssumedRole,
 	aws.Federated: policy.FederatedUser, aws.ServiceSelf: policy.Service, aws.Anonymous: policy.Anonymous,
+	aws.WebIdentity: policy.Federated, aws.SAMLUser: policy.Federated,
 }
 
 func principal(c *aws.Caller) policy.Principal {
@@ -98,6 +155,9 @@ func principal(c *aws.Caller) policy.Principal {
 	switch c.Kind {
 	case aws.ServiceSelf:
 		p.Service = []string{c.ARN}
+		return p
+	case aws.WebIdentity, aws.SAMLUser:
+		p.Provider = c.Provider
 		return p
 	case aws.Anonymous:
 		return p
@@ -109,99 +169,4 @@ func principal(c *aws.Caller) policy.Principal {
 		p.Tags = append(p.Tags, policy.Tag{Key: k, Value: v})
 	}
 	return p
-}
-
-// facts are the condition keys of a request, looked up when a policy asks.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-type facts struct {
-	req  *aws.Request
-	need aws.Access
-}
-
-var _ policy.Context = facts{}
-
-// Values implements policy.Context. Keys come in lower case.
-func (f facts) Values(key string) []string {
-	for k, v := range f.need.Keys {
-		if strings.EqualFold(k, key) {
-			return v
-		}
-	}
-	name, global := strings.CutPrefix(key, "aws:")
-	if !global {
-		return nil
-	}
-	if v, ok := f.ofCaller(name); ok {
-		return v
-	}
-	r := f.req
-	switch name {
-	case "sourceip":
-		if r.Caller.Kind != aws.ServiceSelf {
-			return one(r.SourceIP)
-		}
-	case "useragent":
-		return one(r.UserAgent)
-	case "securetransport":
-		return one(strconv.FormatBool(r.Secure))
-	case "currenttime":
-		return one(r.Time.UTC().Format(time.RFC3339))
-	case "epochtime":
-		return one(strconv.FormatInt(r.Time.Unix(), 10))
-	case "requestedregion":
-		return one(r.Region)
-	case "resourceaccount":
-		if a, ok := aws.ParseARN(f.need.Resource); ok {
-			return one(a.Account)
-		}
-	case "viaawsservice":
-		return one(strconv.FormatBool(len(r.Via) > 0))
-	case "calledvia":
-		return r.Via
-	case "calledviafirst":
-		if len(r.Via) > 0 {
-			return r.Via[:1]
-		}
-	case "calledvialast":
-		if n := len(r.Via); n > 0 {
-			return r.Via[n-1:]
-		}
-	}
-	return nil
-}
-
-// ofCaller are the keys that follow from who calls.
-func (f facts) ofCaller(name string) ([]string, bool) {
-	c := &f.req.Caller
-	switch name {
-	case "sourcearn":
-		return one(c.SourceARN), true
-	case "sourceaccount":
-		return one(c.SourceAccount), true
-	case "principalisawsservice":
-		return one(strconv.FormatBool(c.Kind == aws.ServiceSelf)), true
-	case "principalservicename":
-		if c.Kind == aws.ServiceSelf {
-			return one(c.ARN), true
-		}
-		return nil, true
-	case "multifactorauthpresent":
-		if c.Kind == aws.AssumedRole || !c.IssuedAt.IsZero() {
-			return one(strconv.FormatBool(!c.MFAAt.IsZero())), true
-		}
-		return nil, true
-	case "tokenissuetime":
-		if !c.IssuedAt.IsZero() {
-			return one(c.IssuedAt.UTC().Format(time.RFC3339)), true
-		}
-		return nil, true
-	}
-	return nil, false
-}
-
-func one(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return []string{s}
 }

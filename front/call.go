@@ -34,6 +34,9 @@ type call struct {
 	plane    string
 	tool     bool
 	err      *aws.Error
+
+	event     aws.Event // once it came to a route
+	decisions [1]aws.Decision
 }
 
 func (f *Front) open(w http.ResponseWriter, r *http.Request) *call {
@@ -52,6 +55,7 @@ func (f *Front) open(w http.ResponseWriter, r *http.Request) *call {
 		Host:      r.Host,
 		SourceIP:  ip,
 		UserAgent: r.UserAgent(),
+		Referer:   r.Referer(),
 	}
 	if r.TLS != nil {
 		c.req.Scheme, c.req.Secure = "https", true

@@ -27,17 +27,18 @@ func (f *Front) decode(c *call) (any, error) {
 	return in, nil
 }
 
-// dispatch asks whether the caller of ctx may, and has the route answer.
-func (f *Front) dispatch(ctx context.Context, r aws.Route, in any) (out any, err error) {
-	if err := f.authorise(ctx, r, in); err != nil {
-		return nil, err
+// dispatch asks whether the caller of ctx may, and has the route answer e.In.
+func (f *Front) dispatch(ctx context.Context, r aws.Route, e *aws.Event) (err error) {
+	if err := f.authorise(ctx, r, e); err != nil {
+		return err
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			out, err = nil, fmt.Errorf("%s.%s panicked: %v\n%s", r.Op.Service.Package, r.Op.Name, p, debug.Stack())
+			err = fmt.Errorf("%s.%s panicked: %v\n%s", r.Op.Service.Package, r.Op.Name, p, debug.Stack())
 		}
 	}()
-	return r.Call(ctx, in)
+	e.Out, err = r.Call(ctx, e.In)
+	return err
 }
 
 // Call implements aws.Peers: one service calls an operation of another, as the
@@ -51,10 +52,16 @@ func (f *Front) Call(ctx context.Context, op *aws.Operation, in any) (any, error
 	if err := wire.Validate(op, in); err != nil {
 		return nil, err
 	}
-	out, err := f.dispatch(ctx, route, in)
-	f.metrics.within(op, err, f.Clock.Now().Sub(start))
+	e := aws.Event{Request: aws.RequestOf(ctx), Op: op, Within: true, In: in}
+	err := f.dispatch(ctx, route, &e)
+	e.Took = f.Clock.Now().Sub(start)
+	f.metrics.within(op, err, e.Took)
 	f.logWithin(ctx, op, err)
-	return out, err
+	f.audit(ctx, &e, err)
+	if err != nil {
+		return nil, err
+	}
+	return e.Out, nil
 }
 
 // respond puts the output on the wire.

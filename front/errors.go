@@ -62,6 +62,7 @@ func family(p aws.Protocol) int {
 // protocol and service.
 func (f *Front) toError(c *call, err error) *aws.Error {
 	kind, message := "", err.Error()
+	var header http.Header
 	var sig *sigv4.Error
 	var own refusal
 	var e *aws.Error
@@ -73,7 +74,7 @@ func (f *Front) toError(c *call, err error) *aws.Error {
 	case errors.As(err, &e):
 		switch e.Code {
 		case "AccessDeniedException":
-			kind, message = "denied", e.Message
+			kind, message, header = "denied", e.Message, e.Header
 		case "ExpiredTokenException":
 			kind, message = string(expiredToken), e.Message
 		case "UnrecognizedClientException":
@@ -92,7 +93,9 @@ func (f *Front) toError(c *call, err error) *aws.Error {
 	if c.protocol == aws.JSON || c.protocol == aws.AmzCBOR || c.protocol == aws.CBOR {
 		s.status = http.StatusBadRequest
 	}
-	return f.rename(c, aws.Errorf(s.status, s.code, "%s", message).Because(err))
+	out := aws.Errorf(s.status, s.code, "%s", message).Because(err)
+	out.Header = header
+	return f.rename(c, out)
 }
 
 // rename gives an error the code by which the service called knows it.

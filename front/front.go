@@ -18,6 +18,7 @@ import (
 
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/policy"
+	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/wire/sigv4"
 )
 
@@ -42,6 +43,12 @@ type Identity interface {
 	Policies(ctx context.Context, c *aws.Caller) (policy.Set, error)
 }
 
+// An Auditor keeps account of what was done. Record is called with every call, after
+// it, and must not wait for the disk.
+type Auditor interface {
+	Record(ctx context.Context, e *aws.Event)
+}
+
 // A Service is what the door knows of a service: its model, and who answers.
 type Service struct {
 	Model      *aws.Service
@@ -56,11 +63,19 @@ type Options struct {
 	Logger   *slog.Logger
 	Identity Identity
 	Mode     Mode
+	// Organizations, if set, binds accounts by the policies of their organization.
+	Organizations Organizations
+	// Audit, if set, is told of every call.
+	Audit Auditor
+	// Keys, if set, seal why a request was denied into its answer.
+	Keys *seal.Keys
 	// TrustUnknown makes an access key that nobody issued the root of its account:
 	// for a Tule that only its own machine can reach.
 	TrustUnknown bool
 	Region       string // where an unsigned request is taken to be; us-east-1
-	Version      string
+	// AnyRegion serves regions that AWS does not have.
+	AnyRegion bool
+	Version   string
 	// Reset empties an account and service, or all where empty; nil where this
 	// Tule is not one for tests.
 	Reset func(ctx context.Context, account, service string) error
@@ -75,10 +90,11 @@ type Options struct {
 type Front struct {
 	Options
 	directory
-	planes  []aws.Plane
-	keys    sigv4.Keys
-	cache   *policy.Cache
-	metrics *metrics
+	planes   []aws.Plane
+	keys     sigv4.Keys
+	cache    *policy.Cache
+	messages *seal.Box
+	metrics  *metrics
 }
 
 var (
@@ -92,7 +108,11 @@ func New(o Options) *Front {
 	if o.Region == "" {
 		o.Region = "us-east-1"
 	}
-	return &Front{Options: o, directory: newDirectory(), cache: policy.NewCache(0), metrics: newMetrics()}
+	f := &Front{Options: o, directory: newDirectory(), cache: policy.NewCache(0), metrics: newMetrics()}
+	if o.Keys != nil {
+		f.messages = o.Keys.For(MessagePurpose)
+	}
+	return f
 }
 
 // ServeHTTP implements http.Handler.
@@ -128,11 +148,11 @@ func (f *Front) answer(c *call) error {
 	if err != nil {
 		return err
 	}
-	out, err := f.dispatch(c.context(), c.route, in)
-	if err != nil {
+	c.event = aws.Event{Request: &c.req, Op: c.op, In: in, Decisions: c.decisions[:0]}
+	if err := f.dispatch(c.context(), c.route, &c.event); err != nil {
 		return err
 	}
-	return f.respond(c, out)
+	return f.respond(c, c.event.Out)
 }
 
 // enter leads a request into a data plane. A signature is checked if there is

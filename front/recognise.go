@@ -69,7 +69,7 @@ func (f *Front) recognise(c *call) error {
 		c.service = f.byPath(c)
 	}
 	if c.service != nil {
-		c.protocol = protocolOf(c)
+		c.protocol, c.req.Service = protocolOf(c), c.service.Model.SigningName
 	}
 	if err != nil {
 		return err

@@ -23,7 +23,12 @@ func (f *Front) close(c *call) {
 		f.refuse(c, aws.InternalFailure(errors.New("panic")))
 	}
 	f.log(c)
-	f.metrics.outside(c, f.Clock.Now().Sub(c.start))
+	took := f.Clock.Now().Sub(c.start)
+	f.metrics.outside(c, took)
+	if c.event.Op != nil && f.Audit != nil {
+		c.event.Err, c.event.Took = c.err, took
+		f.Audit.Record(c.r.Context(), &c.event)
+	}
 	if p == http.ErrAbortHandler {
 		panic(p)
 	}
@@ -70,6 +75,17 @@ func (f *Front) log(c *call) {
 		}
 	}
 	f.Logger.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// audit has account kept of what happened within.
+func (f *Front) audit(ctx context.Context, e *aws.Event, err error) {
+	if f.Audit == nil {
+		return
+	}
+	if err != nil && !errors.As(err, &e.Err) {
+		e.Err = aws.InternalFailure(err)
+	}
+	f.Audit.Record(ctx, e)
 }
 
 // logWithin says why a call from one service to another failed by our own fault: the

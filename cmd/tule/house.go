@@ -17,11 +17,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	apigatewayapi "github.com/tule-cloud/tule/api/apigateway"
+	cloudtrailapi "github.com/tule-cloud/tule/api/cloudtrail"
 	dynamodbapi "github.com/tule-cloud/tule/api/dynamodb"
 	streamsapi "github.com/tule-cloud/tule/api/dynamodbstreams"
 	iamapi "github.com/tule-cloud/tule/api/iam"
 	lambdaapi "github.com/tule-cloud/tule/api/lambda"
 	logsapi "github.com/tule-cloud/tule/api/logs"
+	organizationsapi "github.com/tule-cloud/tule/api/organizations"
 	stsapi "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/blob"
 	"github.com/tule-cloud/tule/front"
@@ -31,9 +33,11 @@ import (
 	"github.com/tule-cloud/tule/steer"
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/svc/apigateway"
+	"github.com/tule-cloud/tule/svc/cloudtrail"
 	"github.com/tule-cloud/tule/svc/dynamodb"
 	"github.com/tule-cloud/tule/svc/iam"
 	"github.com/tule-cloud/tule/svc/logs"
+	"github.com/tule-cloud/tule/svc/organizations"
 	"github.com/tule-cloud/tule/svc/sts"
 )
 
@@ -52,6 +56,8 @@ type house struct {
 	runtimes  func(context.Context) (*runtimes.Set, error)
 	iam       *iam.Service
 	sts       *sts.Service
+	accounts  *organizations.Service
+	trail     *cloudtrail.Service
 	front     *front.Front
 
 	background []func(context.Context) error
@@ -124,16 +130,22 @@ func (h *house) buildSandboxes(context.Context) (err error) {
 func (h *house) buildDoor(context.Context) error {
 	h.iam = iam.New(iam.Options{Store: h.store, Clock: h.clock, Random: h.random, Keys: h.keys, Logger: h.log})
 	h.sts = sts.New(sts.Options{Store: h.store, Clock: h.clock, Random: h.random, Keys: h.keys, Roles: h.iam})
+	h.trail = cloudtrail.New(cloudtrail.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
+	h.accounts = organizations.New(organizations.Options{Store: h.store, Clock: h.clock, Random: h.random, Peers: peers{h}, Logger: h.log})
 	registry := prometheus.NewRegistry()
 	options := front.Options{
 		Clock: h.clock, Random: h.random, Logger: h.log,
-		Identity:     identity{h.iam, h.sts},
-		Mode:         front.Mode(h.settings.iam),
-		TrustUnknown: h.loopback(),
-		Region:       h.region,
-		Origins:      h.origins,
-		Version:      version,
-		Metrics:      promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		Identity:      identity{h.iam, h.sts},
+		Mode:          front.Mode(h.settings.iam),
+		Organizations: places{h.accounts},
+		Audit:         h.trail,
+		Keys:          h.keys,
+		TrustUnknown:  h.loopback(),
+		Region:        h.region,
+		AnyRegion:     h.anyRegion,
+		Origins:       h.origins,
+		Version:       version,
+		Metrics:       promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 	}
 	if h.test {
 		options.Reset = h.reset
@@ -155,12 +167,14 @@ func (h *house) buildServices(context.Context) error {
 	}
 	h.front.Add(front.Service{Model: iamapi.Service, Operations: iamapi.Operations(), Routes: h.iam.Routes()})
 	h.front.Add(front.Service{Model: stsapi.Service, Operations: stsapi.Operations(), Routes: h.sts.Routes()})
+	h.front.Add(front.Service{Model: organizationsapi.Service, Operations: organizationsapi.Operations(), Routes: h.accounts.Routes()})
+	h.front.Add(front.Service{Model: cloudtrailapi.Service, Operations: cloudtrailapi.Operations(), Routes: h.trail.Routes()})
 	h.front.Add(front.Service{Model: logsapi.Service, Operations: logsapi.Operations(), Routes: logger.Routes()})
 	h.front.Add(front.Service{Model: dynamodbapi.Service, Operations: dynamodbapi.Operations(), Routes: dynamo.Routes()})
 	h.front.Add(front.Service{Model: streamsapi.Service, Operations: streamsapi.Operations()})
 	h.front.Add(front.Service{Model: lambdaapi.Service, Operations: lambdaapi.Operations(), Routes: functions.Routes()}, functions.Planes()...)
 	h.front.Add(front.Service{Model: apigatewayapi.Service, Operations: apigatewayapi.Operations(), Routes: gateway.Routes()}, gateway.Planes()...)
-	h.background = append(h.background, h.iam.Run, dynamo.Run, logger.Run, functions.Run, gateway.Run)
+	h.background = append(h.background, h.iam.Run, h.trail.Run, dynamo.Run, logger.Run, functions.Run, gateway.Run)
 	return nil
 }
 

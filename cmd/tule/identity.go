@@ -8,6 +8,7 @@ import (
 	"github.com/tule-cloud/tule/front"
 	"github.com/tule-cloud/tule/policy"
 	"github.com/tule-cloud/tule/svc/iam"
+	"github.com/tule-cloud/tule/svc/organizations"
 	"github.com/tule-cloud/tule/svc/sts"
 )
 
@@ -29,4 +30,21 @@ func (i identity) Key(ctx context.Context, id, token string) (string, aws.Caller
 
 func (i identity) Policies(ctx context.Context, c *aws.Caller) (policy.Set, error) {
 	return i.iam.Policies(ctx, c)
+}
+
+// places has Organizations say where accounts stand.
+type places struct{ *organizations.Service }
+
+var _ front.Organizations = places{}
+
+func (p places) PlaceOf(ctx context.Context, account string) (front.Place, error) {
+	at, err := p.Service.PlaceOf(ctx, account)
+	return front.Place(at), err
+}
+
+// peers are the front door's, for parts that the door itself needs to be built.
+type peers struct{ h *house }
+
+func (p peers) Call(ctx context.Context, op *aws.Operation, in any) (any, error) {
+	return p.h.front.Call(ctx, op, in)
 }

@@ -25,6 +25,7 @@ type settings struct {
 	isolation string
 	egress    string
 	region    string
+	anyRegion bool
 	logFormat string
 	logLevel  string
 	keepAlive time.Duration
@@ -50,6 +51,7 @@ var aliases = []struct {
 	{"isolation", []string{"TULE_ISOLATION"}, same},
 	{"egress", []string{"TULE_EGRESS"}, same},
 	{"region", []string{"TULE_REGION"}, same},
+	{"any-region", []string{"TULE_ANY_REGION", "ALLOW_NONSTANDARD_REGIONS"}, choose("true", "false")},
 	{"log-format", []string{"TULE_LOG_FORMAT"}, same},
 	{"log-level", []string{"TULE_LOG_LEVEL"}, same},
 	{"log-level", []string{"LS_LOG"}, readLevel},
@@ -112,6 +114,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringVar(&s.isolation, "isolation", "namespaces", "how functions run: namespaces, or process (no walls)")
 	f.StringVar(&s.egress, "egress", "none", "what functions, and HTTP integrations of APIs, reach beside Tule: none or nat")
 	f.StringVar(&s.region, "region", "us-east-1", "region of requests that name none")
+	f.BoolVar(&s.anyRegion, "any-region", false, "serve regions that AWS does not have")
 	f.StringVar(&s.logFormat, "log-format", "", "text or json; text on a terminal, json elsewhere")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.DurationVar(&s.keepAlive, "keep-alive", 10*time.Minute, "how long a function's idle environment is kept for its next invoke")
