@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"slices"
 
 	api "github.com/tule-cloud/tule/api/lambda"
 	"github.com/tule-cloud/tule/aws"
@@ -20,28 +19,32 @@ func (s *Service) access(ctx context.Context, name, qualifier *string) (aws.Acce
 	if err != nil {
 		return aws.Access{}, err
 	}
-	arn := at.arn(q)
-	text := ""
-	need := aws.Access{Resource: arn, Keys: map[string][]string{"lambda:FunctionArn": {arn}},
-		Policy: func(context.Context) (string, error) { return text, nil }}
-	err = s.Store.View(ctx, func(r store.Reader) error {
-		var err error
-		if text, err = s.resourcePolicy(ctx, r, at, q); err != nil {
+	return aws.Access{Resource: at.arn(q), Keys: map[string][]string{}, Tags: s.tagsOf(at),
+		Policy: func(ctx context.Context) (text string, err error) {
+			err = s.Store.View(ctx, func(r store.Reader) error {
+				text, err = s.resourcePolicy(ctx, r, at, q)
+				return err
+			})
+			return text, err
+		}}, nil
+}
+
+// tagsOf reads a function's tags. One that is not there has none, which the operation
+// will say to those who may know.
+func (s *Service) tagsOf(at ref) func(context.Context) (map[string]string, error) {
+	return func(ctx context.Context) (tags map[string]string, err error) {
+		err = s.Store.View(ctx, func(r store.Reader) error {
+			f, err := s.records.functions.get(ctx, r, functionRecords, at.scope, at.name)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			if err == nil {
+				tags = f.Tags
+			}
 			return err
-		}
-		f, err := s.records.functions.get(ctx, r, functionRecords, at.scope, at.name)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil // which the operation will say to those who may know
-		}
-		if err != nil {
-			return err
-		}
-		for k, v := range f.Tags {
-			need.Keys["aws:ResourceTag/"+k] = []string{v}
-		}
-		return nil
-	})
-	return need, err
+		})
+		return tags, err
+	}
 }
 
 // on is the guard of an operation on one function.
@@ -62,58 +65,127 @@ func (s *Service) needs(ctx context.Context, name, qualifier *string, keys map[s
 	return []aws.Access{need}, nil
 }
 
-// requestTags are the condition keys of tags in a request.
-func requestTags(tags map[string]string) map[string][]string {
-	if len(tags) == 0 {
-		return nil
+// passRole is the permission to let Lambda have a role for a function.
+func passRole(role, function string) aws.Access {
+	return aws.Access{Action: "iam:PassRole", Resource: role, Keys: map[string][]string{
+		"iam:PassedToService": {"lambda.amazonaws.com"}, "iam:AssociatedResourceArn": {function}}}
+}
+
+// configured are the condition keys of what a configuration attaches to a function.
+func configured(vpc *api.VpcConfig, layers []string) map[string][]string {
+	keys := map[string][]string{}
+	if len(layers) > 0 {
+		keys["lambda:Layer"] = layers
 	}
-	keys := map[string][]string{"aws:TagKeys": slices.Sorted(maps.Keys(tags))}
-	for k, v := range tags {
-		keys["aws:RequestTag/"+k] = []string{v}
+	if vpc != nil && len(vpc.SubnetIds) > 0 {
+		keys["lambda:SubnetIds"] = vpc.SubnetIds
+	}
+	if vpc != nil && len(vpc.SecurityGroupIds) > 0 {
+		keys["lambda:SecurityGroupIds"] = vpc.SecurityGroupIds
 	}
 	return keys
 }
 
-// passRole is the permission to let Lambda have a role.
-func passRole(role string) aws.Access {
-	return aws.Access{Action: "iam:PassRole", Resource: role, Keys: map[string][]string{"iam:PassedToService": {"lambda.amazonaws.com"}}}
+// useLayers is the permission to use layers, which whoever attaches them needs.
+// https://docs.aws.amazon.com/lambda/latest/dg/permissions-layer-cross-account.html
+func useLayers(layers []string) []aws.Access {
+	var needs []aws.Access
+	for _, arn := range layers {
+		needs = append(needs, aws.Access{Action: "lambda:GetLayerVersion", Resource: arn})
+	}
+	return needs
 }
 
 func (s *Service) guardCreate(ctx context.Context, in *api.CreateFunctionRequest) ([]aws.Access, error) {
-	needs, err := s.needs(ctx, in.FunctionName, nil, requestTags(in.Tags))
+	keys := aws.RequestTags(configured(in.VpcConfig, in.Layers), in.Tags)
+	if in.CodeSigningConfigArn != nil {
+		keys["lambda:CodeSigningConfigArn"] = []string{*in.CodeSigningConfigArn}
+	}
+	needs, err := s.needs(ctx, in.FunctionName, nil, keys)
 	if err != nil {
 		return nil, err
 	}
 	if len(in.Tags) > 0 {
 		tag := needs[0]
-		tag.Action = "lambda:TagResource"
+		tag.Action, tag.Keys = api.TagResource.IAMAction(), aws.RequestTags(nil, in.Tags)
 		needs = append(needs, tag)
 	}
-	return append(needs, passRole(*in.Role)), nil
+	needs = append(needs, useLayers(in.Layers)...)
+	return append(needs, passRole(*in.Role, needs[0].Resource)), nil
 }
 
 func (s *Service) guardConfiguration(ctx context.Context, in *api.UpdateFunctionConfigurationRequest) ([]aws.Access, error) {
-	needs, err := s.needs(ctx, in.FunctionName, nil, nil)
-	if err == nil && in.Role != nil {
-		needs = append(needs, passRole(*in.Role))
+	needs, err := s.needs(ctx, in.FunctionName, nil, configured(in.VpcConfig, in.Layers))
+	if err != nil {
+		return nil, err
 	}
-	return needs, err
+	needs = append(needs, useLayers(in.Layers)...)
+	if in.Role != nil {
+		needs = append(needs, passRole(*in.Role, needs[0].Resource))
+	}
+	return needs, nil
 }
 
 func (s *Service) guardAddPermission(ctx context.Context, in *api.AddPermissionRequest) ([]aws.Access, error) {
 	keys := map[string][]string{"lambda:Principal": {*in.Principal}}
 	if in.FunctionUrlAuthType != nil {
-		keys["lambda:FunctionUrlAuthType"] = []string{*in.FunctionUrlAuthType}
+		keys[urlAuthType] = []string{*in.FunctionUrlAuthType}
 	}
 	return s.needs(ctx, in.FunctionName, in.Qualifier, keys)
 }
 
+// guardRemovePermission asks with what the statement says that is to go.
 func (s *Service) guardRemovePermission(ctx context.Context, in *api.RemovePermissionRequest) ([]aws.Access, error) {
-	return s.needs(ctx, in.FunctionName, in.Qualifier, nil)
+	at, qualifier, err := parseName(ctx, in.FunctionName, in.Qualifier)
+	if err != nil {
+		return nil, err
+	}
+	keys := map[string][]string{}
+	err = s.Store.View(ctx, func(r store.Reader) error {
+		p, err := s.policy(ctx, r, at, qualifier)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, st := range p.Statements {
+			if st.Sid != *in.StatementId {
+				continue
+			}
+			keys["lambda:Principal"] = []string{st.given()}
+			if st.Condition != nil && st.Condition.StringEquals[urlAuthType] != "" {
+				keys[urlAuthType] = []string{st.Condition.StringEquals[urlAuthType]}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.needs(ctx, in.FunctionName, in.Qualifier, keys)
+}
+
+// urlAuthType is the condition key of how callers of a function's URL show who they are.
+const urlAuthType = "lambda:FunctionUrlAuthType"
+
+// given is a statement's principal as AddPermission was given it: a service, "*", an
+// ARN, or of an account's root the account.
+func (st statement) given() string {
+	text, _ := st.Principal.(string)
+	if of, ok := st.Principal.(map[string]any); ok {
+		for _, v := range of {
+			text, _ = v.(string)
+		}
+	}
+	if a, ok := aws.ParseARN(text); ok && a.Resource == "root" {
+		return a.Account
+	}
+	return text
 }
 
 func (s *Service) guardTag(ctx context.Context, in *api.TagResourceRequest) ([]aws.Access, error) {
-	return s.needs(ctx, in.Resource, nil, requestTags(in.Tags))
+	return s.needs(ctx, in.Resource, nil, aws.RequestTags(nil, in.Tags))
 }
 
 func (s *Service) guardUntag(ctx context.Context, in *api.UntagResourceRequest) ([]aws.Access, error) {
