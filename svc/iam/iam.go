@@ -10,6 +10,9 @@
 //   - The managed policies of AWS are those that people name (see managed/), at one
 //     version each; ReadOnlyAccess and PowerUserAccess say what their names do, for
 //     the services that Tule has.
+//   - MFA devices are virtual ones. Root's is enabled like a user's, by root, under the
+//     serial number arn:aws:iam::ACCOUNT:mfa/root-account-mfa-device. After five wrong
+//     codes a device takes none until the next is due.
 //   - Trust policies keep the ARNs of principals as written: a user who is deleted
 //     and made again under the same name is trusted again, and a principal need not
 //     exist when it is named.
@@ -51,6 +54,7 @@ type Service struct {
 	random   io.Reader
 	logger   *slog.Logger
 	secrets  *seal.Box // of access keys
+	seeds    *seal.Box // of MFA devices
 	compiled *policy.Cache
 	cache    cache
 	uses     uses
@@ -63,7 +67,8 @@ func New(o Options) *Service {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger,
-		secrets: o.Keys.For("access keys"), compiled: policy.NewCache(0), cache: newCache(), uses: newUses(), catalog: newCatalog()}
+		secrets: o.Keys.For("access keys"), seeds: o.Keys.For("MFA seeds"),
+		compiled: policy.NewCache(0), cache: newCache(), uses: newUses(), catalog: newCatalog()}
 }
 
 // Routes are the operations that the service answers.
@@ -73,6 +78,7 @@ func (s *Service) Routes() []aws.Route {
 		s.userRoutes(), s.groupRoutes(), s.roleRoutes(), s.keyRoutes(),
 		s.inlineRoutes(), s.policyRoutes(), s.versionRoutes(), s.attachRoutes(),
 		s.boundaryRoutes(), s.tagRoutes(), s.accountRoutes(), s.profileRoutes(), s.simulateRoutes(), s.detailRoutes(),
+		s.mfaRoutes(),
 	} {
 		all = append(all, of...)
 	}

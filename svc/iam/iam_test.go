@@ -13,7 +13,8 @@ import (
 )
 
 func build(_ *testing.T, h *script.House) []aws.Route {
-	return New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: seal.New([32]byte{1}, h.Random)}).Routes()
+	s := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: seal.New([32]byte{1}, h.Random)})
+	return withCodes(s, s.Routes())
 }
 
 func TestScripts(t *testing.T) { script.Run(t, "testdata", build) }

@@ -174,6 +174,11 @@ func (p *principal) removable(ctx context.Context, r store.Reader, account strin
 	case len(p.Groups) > 0:
 		return api.DeleteConflictException("Cannot delete entity, must remove users from group first.")
 	}
+	if p.Kind == user {
+		if err := bare(ctx, r, account, p.ID); err != nil {
+			return err
+		}
+	}
 	if p.Kind == group {
 		for _, err := range members.List(ctx, r, scope(account), store.ListOptions{Prefix: []any{key(p.Name)}, Limit: 1}) {
 			if err != nil {
@@ -190,6 +195,17 @@ func (p *principal) removable(ctx context.Context, r store.Reader, account strin
 		if len(in) > 0 {
 			return api.DeleteConflictException("Cannot delete entity, must remove roles from instance profile first.")
 		}
+	}
+	return nil
+}
+
+// bare refuses a user who still has credentials beside access keys.
+func bare(ctx context.Context, r store.Reader, account, id string) error {
+	for _, err := range devicesOf.List(ctx, r, scope(account), store.ListOptions{Prefix: []any{id}, Limit: 1}) {
+		if err != nil {
+			return err
+		}
+		return api.DeleteConflictException("Cannot delete entity, must delete MFA device first.")
 	}
 	return nil
 }
