@@ -43,6 +43,8 @@ func (f *Front) authenticate(c *call) error {
 			return err
 		}
 		c.trusted = true
+	case aws.CodeOf(err) == "ExpiredTokenException":
+		return refusal{expiredToken, "The security token included in the request is expired"}
 	case err != nil:
 		return err
 	}

@@ -52,7 +52,13 @@ func (f *Front) Call(ctx context.Context, op *aws.Operation, in any) (any, error
 	if err := wire.Validate(op, in); err != nil {
 		return nil, err
 	}
-	e := aws.Event{Request: aws.RequestOf(ctx), Op: op, Within: true, In: in}
+	req := aws.RequestOf(ctx)
+	if req.Service != op.Service.SigningName {
+		other := *req
+		other.Service = op.Service.SigningName
+		req, ctx = &other, aws.WithRequest(ctx, &other)
+	}
+	e := aws.Event{Request: req, Op: op, Within: true, In: in}
 	err := f.dispatch(ctx, route, &e)
 	e.Took = f.Clock.Now().Sub(start)
 	f.metrics.within(op, err, e.Took)

@@ -75,8 +75,6 @@ func (f *Front) toError(c *call, err error) *aws.Error {
 		switch e.Code {
 		case "AccessDeniedException":
 			kind, message, header = "denied", e.Message, e.Header
-		case "ExpiredTokenException":
-			kind, message = string(expiredToken), e.Message
 		case "UnrecognizedClientException":
 			kind, message = string(unknownKey), e.Message
 		default:

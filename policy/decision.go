@@ -37,6 +37,9 @@ func (d Decision) Message(r *Request) string {
 	if d.Allowed {
 		return ""
 	}
+	if r.Principal.Type == Federated { // AWS tells strangers no more
+		return "Not authorized to perform " + r.Action
+	}
 	who := r.Principal.ARN
 	if who == "" {
 		who = "anonymous"
