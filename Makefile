@@ -8,7 +8,7 @@ MODELS   := $(CACHE)/botocore-$(BOTOCORE)
 export GOFLAGS := -trimpath
 export CGO_ENABLED := 0
 
-.PHONY: help demo test build setup generate lint bench soak clean
+.PHONY: help demo test terraform build setup generate lint bench soak clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,11 @@ demo: build setup ## an HTTP API, a function and a table, end to end, with AWS's
 
 test: build setup ## all tests, the real clients' among them
 	@setup/test
+
+terraform: build ## Terraform and HashiCorp's provider against what Tule serves
+	@setup/terraform
+	go -C test/terraform/provider test ./...
+	go -C test test -count 1 -timeout 20m -v ./terraform
 
 build: bin/tule ## bin/tule
 

@@ -1,0 +1,40 @@
+# What every scenario here begins with: HashiCorp's provider, sent to a Tule.
+
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+
+provider "aws" {
+  region                  = "eu-west-1"
+  access_key              = var.account # twelve digits: the root of that account
+  secret_key              = "test"
+  max_retries             = 2
+  skip_metadata_api_check = true
+
+  endpoints {
+    iam = var.endpoint
+    sts = var.endpoint
+  }
+
+  default_tags {
+    tags = { suite = "terraform" }
+  }
+}
+
+variable "endpoint" {
+  description = "Where Tule serves HTTP."
+  type        = string
+}
+
+variable "account" {
+  description = "Whose resources these are. Empty when the scenario starts, and when it ends."
+  type        = string
+}
+
+variable "later" {
+  description = "Each scenario is applied twice: as it is first, and as it is changed later."
+  type        = bool
+  default     = false
+}

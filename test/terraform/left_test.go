@@ -1,0 +1,39 @@
+package terraform
+
+import (
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+)
+
+// left are the names of what an account still holds, by kind.
+func left(s *scenario) map[string][]string {
+	client := iam.NewFromConfig(aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String(s.house.URL()), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(s.account, "test", "")})
+	all := map[string][]string{}
+	details, err := client.GetAccountAuthorizationDetails(s.Context(), &iam.GetAccountAuthorizationDetailsInput{
+		Filter: []types.EntityType{types.EntityTypeUser, types.EntityTypeGroup, types.EntityTypeRole, types.EntityTypeLocalManagedPolicy}})
+	try(s.T, err)
+	for _, u := range details.UserDetailList {
+		all["users"] = append(all["users"], *u.Arn)
+	}
+	for _, g := range details.GroupDetailList {
+		all["groups"] = append(all["groups"], *g.Arn)
+	}
+	for _, r := range details.RoleDetailList {
+		all["roles"] = append(all["roles"], *r.Arn)
+	}
+	for _, p := range details.Policies {
+		all["policies"] = append(all["policies"], *p.Arn)
+	}
+	profiles, err := client.ListInstanceProfiles(s.Context(), &iam.ListInstanceProfilesInput{})
+	try(s.T, err)
+	for _, p := range profiles.InstanceProfiles {
+		all["instance profiles"] = append(all["instance profiles"], *p.Arn)
+	}
+	aliases, err := client.ListAccountAliases(s.Context(), &iam.ListAccountAliasesInput{})
+	try(s.T, err)
+	all["aliases"] = aliases.AccountAliases
+	return all
+}
