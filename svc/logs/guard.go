@@ -2,11 +2,9 @@ package logs
 
 import (
 	"context"
-	"errors"
 
 	api "github.com/tule-cloud/tule/api/logs"
 	"github.com/tule-cloud/tule/aws"
-	"github.com/tule-cloud/tule/store"
 )
 
 // The resource of an action on a group is the group's ARN followed by
@@ -20,29 +18,16 @@ func groupResource(ctx context.Context, name string) string {
 	return aws.RequestOf(ctx).ARN("logs", "log-group:"+name+":log-stream:")
 }
 
-// resourceTags are the condition keys of a group's tags.
-func (s *Service) resourceTags(ctx context.Context, name string) (map[string][]string, error) {
-	keys := map[string][]string{}
-	err := s.store.View(ctx, func(r store.Reader) error {
-		g, err := groups.Get(ctx, r, scopeOf(ctx), name)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil
+// resourceTags reads a group's tags, which its streams share, when a policy asks. One
+// that is not there has none.
+func (s *Service) resourceTags(name string) func(context.Context) (map[string]string, error) {
+	return func(ctx context.Context) (map[string]string, error) {
+		tags, err := s.tagsOf(ctx, name)
+		if aws.CodeOf(err) == "ResourceNotFoundException" {
+			return nil, nil
 		}
-		for k, v := range g.Tags {
-			keys["aws:ResourceTag/"+k] = []string{v}
-		}
-		return err
-	})
-	return keys, err
-}
-
-// requestTags adds the condition keys of tags that a request carries.
-func requestTags(keys map[string][]string, tags map[string]string) map[string][]string {
-	for k, v := range tags {
-		keys["aws:RequestTag/"+k] = []string{v}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], k)
+		return tags, err
 	}
-	return keys
 }
 
 // onGroup guards what works on the group that name finds in the input: by its name,
@@ -66,16 +51,29 @@ func onStream[In any](s *Service, find func(*In) (group, stream *string)) aws.Gu
 			}
 			return nil, err
 		}
-		keys, err := s.resourceTags(ctx, name)
-		return []aws.Access{{Resource: groupResource(ctx, name) + aws.Value(stream), Keys: keys}}, err
+		return []aws.Access{{Resource: groupResource(ctx, name) + aws.Value(stream), Tags: s.resourceTags(name)}}, nil
+	}
+}
+
+// unmasking is guard, and asks for what has been masked where the input does.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/mask-sensitive-log-data.html
+func unmasking[In any](guard aws.Guard[In], wanted func(*In) *bool) aws.Guard[In] {
+	return func(ctx context.Context, in *In) ([]aws.Access, error) {
+		needs, err := guard(ctx, in)
+		if err == nil && aws.Value(wanted(in)) {
+			more := needs[0]
+			more.Action = "logs:Unmask"
+			needs = append(needs, more)
+		}
+		return needs, err
 	}
 }
 
 func (s *Service) guardCreateLogGroup(ctx context.Context, in *api.CreateLogGroupRequest) ([]aws.Access, error) {
-	keys := requestTags(map[string][]string{}, in.Tags)
-	needs := []aws.Access{{Resource: groupResource(ctx, *in.LogGroupName), Keys: keys}}
+	keys, tags := aws.RequestTags(nil, in.Tags), s.resourceTags(*in.LogGroupName)
+	needs := []aws.Access{{Resource: groupResource(ctx, *in.LogGroupName), Keys: keys, Tags: tags}}
 	if len(in.Tags) > 0 {
-		needs = append(needs, aws.Access{Action: "logs:TagResource", Keys: keys,
+		needs = append(needs, aws.Access{Action: api.TagResource.IAMAction(), Keys: keys, Tags: tags,
 			Resource: aws.RequestOf(ctx).ARN("logs", "log-group:"+*in.LogGroupName)})
 	}
 	return needs, nil
@@ -90,20 +88,26 @@ func guardAllGroups[In any](ctx context.Context, _ *In) ([]aws.Access, error) {
 // the input brings, and keys those that it takes away.
 func onResource[In any](s *Service, arn func(*In) string, tags func(*In) map[string]string, gone func(*In) []string) aws.Guard[In] {
 	return func(ctx context.Context, in *In) ([]aws.Access, error) {
-		keys := map[string][]string{}
+		need := aws.Access{Resource: arn(in)}
 		if name, err := groupIdentified(ctx, arn(in)); err == nil {
-			if keys, err = s.resourceTags(ctx, name); err != nil {
-				return nil, err
-			}
+			// By one name, however it was written: a policy that denies must match.
+			need.Resource, need.Tags = aws.RequestOf(ctx).ARN("logs", "log-group:"+name), s.resourceTags(name)
 		}
-		if tags != nil {
-			requestTags(keys, tags(in))
-		}
-		if gone != nil {
-			keys["aws:TagKeys"] = gone(in)
-		}
-		return []aws.Access{{Resource: arn(in), Keys: keys}}, nil
+		need.Keys = tagging(in, tags, gone)
+		return []aws.Access{need}, nil
 	}
+}
+
+// tagging are the condition keys of the tags that an input brings or takes away.
+func tagging[In any](in *In, tags func(*In) map[string]string, gone func(*In) []string) map[string][]string {
+	keys := map[string][]string{}
+	if tags != nil {
+		aws.RequestTags(keys, tags(in))
+	}
+	if gone != nil {
+		keys["aws:TagKeys"] = gone(in)
+	}
+	return keys
 }
 
 // onTags is onGroup for the older tagging operations, which name the group.
@@ -114,12 +118,7 @@ func onTags[In any](s *Service, name func(*In) *string, tags func(*In) map[strin
 		if err != nil {
 			return nil, err
 		}
-		if tags != nil {
-			requestTags(needs[0].Keys, tags(in))
-		}
-		if gone != nil {
-			needs[0].Keys["aws:TagKeys"] = gone(in)
-		}
+		needs[0].Keys = tagging(in, tags, gone)
 		return needs, nil
 	}
 }

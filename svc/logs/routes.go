@@ -20,10 +20,12 @@ func (s *Service) Routes() []aws.Route {
 		api.DescribeLogStreams.To(s.describeLogStreams, onGroup(s, func(in *api.DescribeLogStreamsRequest) *string { return either(in.LogGroupName, in.LogGroupIdentifier) })),
 
 		api.PutLogEvents.To(s.putLogEvents, onStream(s, func(in *api.PutLogEventsRequest) (*string, *string) { return in.LogGroupName, in.LogStreamName })),
-		api.GetLogEvents.To(s.getLogEvents, onStream(s, func(in *api.GetLogEventsRequest) (*string, *string) {
+		api.GetLogEvents.To(s.getLogEvents, unmasking(onStream(s, func(in *api.GetLogEventsRequest) (*string, *string) {
 			return either(in.LogGroupName, in.LogGroupIdentifier), in.LogStreamName
-		})),
-		api.FilterLogEvents.To(s.filterLogEvents, onGroup(s, func(in *api.FilterLogEventsRequest) *string { return either(in.LogGroupName, in.LogGroupIdentifier) })),
+		}), func(in *api.GetLogEventsRequest) *bool { return in.Unmask })),
+		api.FilterLogEvents.To(s.filterLogEvents, unmasking(onGroup(s, func(in *api.FilterLogEventsRequest) *string {
+			return either(in.LogGroupName, in.LogGroupIdentifier)
+		}), func(in *api.FilterLogEventsRequest) *bool { return in.Unmask })),
 
 		api.PutMetricFilter.To(s.putMetricFilter, onGroup(s, func(in *api.PutMetricFilterRequest) *string { return in.LogGroupName })),
 		api.DescribeMetricFilters.To(s.describeMetricFilters, onGroup(s, func(in *api.DescribeMetricFiltersRequest) *string { return in.LogGroupName })),
