@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -13,6 +14,8 @@ type Sandbox struct {
 	spec     Spec
 	cell     cell
 	starting sync.WaitGroup
+
+	furnished atomic.Bool
 
 	done chan struct{} // closed when exit is known
 	exit Exit
@@ -31,6 +34,7 @@ type cell interface {
 	kill()
 	memoryPeak() (int64, error)
 	pid() int
+	furnish(s Spec) error
 	release() error // after the end
 }
 

@@ -17,6 +17,7 @@ type Features struct {
 	Landlock   int    // the kernel's version of it; 0 is none
 	Overlay    bool   // more than one layer can be shown as /opt
 	Tun        bool   // there is /dev/net/tun, which egress needs
+	Furnish    bool   // sandboxes can be given their code after their start
 	Init       string // which first process is used: "embedded", "self" or a path
 }
 
@@ -37,6 +38,6 @@ func (f Features) String() string {
 	}
 	return strings.Join([]string{
 		fmt.Sprintf("user namespace %t", f.User), "memory " + or(f.Memory), "pids " + or(f.Pids), "cpu " + or(f.CPU),
-		"freezer " + or(f.Freezer), "landlock " + landlock, fmt.Sprintf("overlay %t", f.Overlay), fmt.Sprintf("tun %t", f.Tun), "init " + f.Init,
+		"freezer " + or(f.Freezer), "landlock " + landlock, fmt.Sprintf("overlay %t", f.Overlay), fmt.Sprintf("tun %t", f.Tun), fmt.Sprintf("furnish %t", f.Furnish), "init " + f.Init,
 	}, ", ")
 }

@@ -17,5 +17,6 @@ func probe() Features {
 		f.Overlay = strings.Contains(string(b), "\toverlay\n")
 	}
 	f.Tun = unix.Access("/dev/net/tun", unix.R_OK|unix.W_OK) == nil
+	f.Furnish = attachable(f.User)
 	return f
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -80,12 +81,7 @@ func (g *group) limit(s Spec) error {
 
 func (d groupDir) limitV1(s Spec) error {
 	if d.memory && s.Memory > 0 {
-		m := strconv.FormatInt(s.Memory, 10)
-		if err := d.write("memory.limit_in_bytes", m); err != nil {
-			return err
-		}
-		// Memory and swap together; there only where the kernel accounts for swap.
-		if err := d.write("memory.memsw.limit_in_bytes", m); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := d.limitMemoryV1(strconv.FormatInt(s.Memory, 10)); err != nil {
 			return err
 		}
 	}
@@ -103,6 +99,19 @@ func (d groupDir) limitV1(s Spec) error {
 		}
 	}
 	return nil
+}
+
+// limitMemoryV1 limits memory, and memory and swap together, which is there only where the
+// kernel accounts for swap. The second may never be less than the first: what grows, grows first.
+func (d groupDir) limitMemoryV1(bytes string) error {
+	err := d.write("memory.limit_in_bytes", bytes)
+	if both := d.write("memory.memsw.limit_in_bytes", bytes); both != nil && !errors.Is(both, os.ErrNotExist) {
+		return errors.Join(err, both)
+	}
+	if errors.Is(err, syscall.EINVAL) {
+		return d.write("memory.limit_in_bytes", bytes)
+	}
+	return err
 }
 
 func (d groupDir) limitV2(s Spec) error {

@@ -181,13 +181,18 @@ func (l *layout) mounts(s Spec) []plan.Op {
 	case 1:
 		bind(s.Layers[0], "/opt", 0)
 	default:
-		var lower []string
-		for _, d := range slices.Backward(s.Layers) { // overlayfs has the uppermost first
-			lower = append(lower, strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace(d))
-		}
-		ops = append(ops, plan.Op{Kind: plan.Overlay, A: strings.Join(lower, ":"), B: "/opt"})
+		ops = append(ops, plan.Op{Kind: plan.Overlay, A: lowerFolders(s.Layers), B: "/opt"})
 	}
 	return append(ops, l.files(s)...)
+}
+
+// lowerFolders are layers as overlayfs wants them: the uppermost first.
+func lowerFolders(layers []string) string {
+	var lower []string
+	for _, d := range slices.Backward(layers) {
+		lower = append(lower, strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace(d))
+	}
+	return strings.Join(lower, ":")
 }
 
 // tmpfs is a private folder in memory. Its inodes are limited too: empty files fill no page.

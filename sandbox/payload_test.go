@@ -45,7 +45,13 @@ var payloads = map[string]func(){
 	"term":     func() { _ = syscall.Kill(os.Getpid(), syscall.SIGTERM); time.Sleep(time.Second) },
 	"caught":   payloadCaught,
 	"inherit":  payloadInherit,
-	"bye":      func() { os.Stdout.Close(); forever() },
+	"late":     payloadLate,
+	"lateMemory": func() {
+		fmt.Println("waiting")
+		_, _ = bufio.NewReader(os.NewFile(3, "go")).ReadString('\n')
+		payloadMemory()
+	},
+	"bye": func() { os.Stdout.Close(); forever() },
 }
 
 func runPayload(name string) {

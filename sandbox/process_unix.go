@@ -151,6 +151,9 @@ func (c *plain) memoryPeak() (int64, error) { return 0, errors.ErrUnsupported }
 
 func (c *plain) release() error { return os.RemoveAll(c.tmp) }
 
+// furnish refuses: where nothing is mounted, code is at the host's own path.
+func (c *plain) furnish(Spec) error { return errors.ErrUnsupported }
+
 // enter refuses: the network is the host's, whose ports are not the sandbox's to take.
 func (c *plain) enter(func() error) error { return errors.ErrUnsupported }
 
