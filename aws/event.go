@@ -22,7 +22,11 @@ type Event struct {
 // A Decision is what policies said to one access.
 type Decision struct {
 	Action, Resource string
-	Allowed          bool
+	// Account owns the resource, where the ARN does not say whose it is.
+	Account string
+	// As is who asked, where that is not the request's caller (see Access.As).
+	As      *Caller
+	Allowed bool
 	// By is the kind of policy that decided, or lacked the permission: "identity-based
 	// policy"; empty for a root user. Source is the policy, and Statement the
 	// statement in it, that allowed or explicitly denied.
@@ -33,4 +37,15 @@ type Decision struct {
 	Message, Explanation, Remedy string
 	// Passed says that a denial was let pass, since policies are only watched.
 	Passed bool
+}
+
+// A Use is what a principal has done with one action on one resource: of calls that
+// were allowed, or let pass.
+type Use struct {
+	Action   string // "dynamodb:GetItem"
+	Resource string // an ARN, "*", or where Wide, a beginning of ARNs and a "*"
+	Wide     bool
+	Region   string // of the last use
+	Last     time.Time
+	Count    int64
 }

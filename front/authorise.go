@@ -98,7 +98,7 @@ func (f *Front) ask(ctx context.Context, caller *aws.Caller, need *aws.Access, s
 	if x.err != nil {
 		return x.err
 	}
-	e.Decisions = append(e.Decisions, decision(&q, d))
+	e.Decisions = append(e.Decisions, decision(need, d))
 	if d.Allowed {
 		return nil
 	}
@@ -113,8 +113,8 @@ func (f *Front) ask(ctx context.Context, caller *aws.Caller, need *aws.Access, s
 	return f.denied(last.Message, &q, explained)
 }
 
-func decision(q *policy.Request, d policy.Decision) aws.Decision {
-	out := aws.Decision{Action: q.Action, Resource: q.Resource, Allowed: d.Allowed, Source: d.Source}
+func decision(need *aws.Access, d policy.Decision) aws.Decision {
+	out := aws.Decision{Action: need.Action, Resource: need.Resource, Account: need.Account, As: need.As, Allowed: d.Allowed, Source: d.Source}
 	if d.By != 0 {
 		out.By = d.By.String()
 	}

@@ -144,11 +144,12 @@ func (f *Front) answer(c *call) error {
 	if err := f.match(c); err != nil {
 		return err
 	}
+	c.event = aws.Event{Request: &c.req, Op: c.op, Decisions: c.decisions[:0]}
 	in, err := f.decode(c)
 	if err != nil {
 		return err
 	}
-	c.event = aws.Event{Request: &c.req, Op: c.op, In: in, Decisions: c.decisions[:0]}
+	c.event.In = in
 	if err := f.dispatch(c.context(), c.route, &c.event); err != nil {
 		return err
 	}
