@@ -2,8 +2,6 @@ package sts
 
 import (
 	"context"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,118 +13,198 @@ import (
 const maxChained = time.Hour
 
 // guardAssumeRole has the role's trust policy decide, which knows the caller's
-// external id, the session's name and its tags.
+// external id, the session's name and its tags. A code of an MFA device is checked,
+// and used up, here: it is for the policies to say whether it was needed.
 func (s *Service) guardAssumeRole(ctx context.Context, in *api.AssumeRoleRequest) ([]aws.Access, error) {
-	keys := requestTags(in.Tags)
-	set := func(name string, v *string) {
-		if v != nil {
-			keys[name] = []string{*v}
-		}
+	caller := aws.RequestOf(ctx).Caller
+	b := beginning{role: *in.RoleArn, name: *in.RoleSessionName, tags: in.Tags, transitive: in.TransitiveTagKeys}
+	var err error
+	if b.source, err = sourceIdentity(&caller, in.SourceIdentity); err != nil {
+		return nil, err
 	}
-	set("sts:ExternalId", in.ExternalId)
-	set("sts:RoleSessionName", in.RoleSessionName)
-	set("sts:SourceIdentity", in.SourceIdentity)
-	if in.DurationSeconds != nil {
-		keys["sts:DurationSeconds"] = []string{strconv.Itoa(int(*in.DurationSeconds))}
+	keys := b.keys()
+	if in.ExternalId != nil {
+		keys["sts:ExternalId"] = []string{*in.ExternalId}
 	}
-	if in.TransitiveTagKeys != nil {
-		keys["sts:TransitiveTagKeys"] = in.TransitiveTagKeys
+	shown, err := s.showMFA(ctx, in.SerialNumber, in.TokenCode)
+	if err != nil {
+		return nil, err
 	}
-	trust := func(ctx context.Context) (string, error) {
-		document, _, _, err := s.roles.Role(ctx, *in.RoleArn)
-		return document, err
+	if shown {
+		keys["aws:MultiFactorAuthPresent"], keys["aws:MultiFactorAuthAge"] = []string{"true"}, []string{"0"}
 	}
-	need := aws.Access{Resource: *in.RoleArn, Keys: keys, Policy: trust, Trust: true}
-	needs := []aws.Access{need}
-	if len(in.Tags) > 0 {
-		need.Action = "sts:TagSession"
-		needs = append(needs, need)
-	}
-	if in.SourceIdentity != nil {
-		need.Action = "sts:SetSourceIdentity"
-		needs = append(needs, need)
-	}
-	return needs, nil
+	return s.accesses(&b, nil, keys, len(inherited(&caller)) > 0), nil
 }
 
-// requestTags are the condition keys for the tags that a request gives.
-func requestTags(tags []api.Tag) map[string][]string {
-	keys := map[string][]string{}
-	for _, t := range tags {
-		keys["aws:RequestTag/"+aws.Value(t.Key)] = []string{aws.Value(t.Value)}
-		keys["aws:TagKeys"] = append(keys["aws:TagKeys"], aws.Value(t.Key))
+// A beginning is what a request says of the session of a role that it asks for.
+type beginning struct {
+	role, name string
+	tags       []api.Tag
+	transitive []string
+	source     string // the source identity
+}
+
+// keys are the condition keys for it.
+func (b *beginning) keys() map[string][]string {
+	keys := aws.RequestTags(nil, tagMap(b.tags))
+	if b.name != "" {
+		keys["sts:RoleSessionName"] = []string{b.name}
+	}
+	if b.source != "" {
+		keys["sts:SourceIdentity"] = []string{b.source}
+	}
+	if len(b.transitive) > 0 {
+		keys["sts:TransitiveTagKeys"] = b.transitive
 	}
 	return keys
 }
 
+// accesses are what the trust policy of a role must allow for a session to begin;
+// tagged says that tags go along from another.
+func (s *Service) accesses(b *beginning, as *aws.Caller, keys map[string][]string, tagged bool) []aws.Access {
+	trust := func(ctx context.Context) (string, error) {
+		document, _, _, err := s.roles.Role(ctx, b.role)
+		return document, err
+	}
+	need := aws.Access{Resource: b.role, Keys: keys, As: as, Policy: trust, Trust: true}
+	needs := []aws.Access{need}
+	if len(b.tags) > 0 || tagged {
+		need.Action = "sts:TagSession"
+		needs = append(needs, need)
+	}
+	if b.source != "" {
+		need.Action = "sts:SetSourceIdentity"
+		needs = append(needs, need)
+	}
+	return needs
+}
+
+// sourceIdentity is who will be behind a session: once it is said, it stays.
+func sourceIdentity(caller *aws.Caller, asked *string) (string, error) {
+	if asked == nil {
+		return caller.SourceIdentity, nil
+	}
+	if strings.HasPrefix(*asked, "aws:") {
+		return "", aws.Errorf(400, "ValidationError", "Source Identity must not begin with \"aws:\".")
+	}
+	if caller.SourceIdentity != "" && caller.SourceIdentity != *asked {
+		return "", aws.AccessDenied("User: %s is not authorized to set another source identity than that of its session", caller.ARN)
+	}
+	return *asked, nil
+}
+
+// showMFA checks a code of the caller's MFA device; without one it is false.
+func (s *Service) showMFA(ctx context.Context, serial, code *string) (bool, error) {
+	if serial == nil && code == nil {
+		return false, nil
+	}
+	caller := aws.RequestOf(ctx).Caller
+	err := s.roles.VerifyMFA(ctx, &caller, aws.Value(serial), aws.Value(code))
+	return err == nil, err
+}
+
 func (s *Service) assumeRole(ctx context.Context, in *api.AssumeRoleRequest) (*api.AssumeRoleResponse, error) {
 	caller := aws.RequestOf(ctx).Caller
-	role, ok := aws.ParseARN(*in.RoleArn)
-	if !ok {
-		return nil, aws.Errorf(400, "ValidationError", "%s is invalid", *in.RoleArn)
+	if len(in.ProvidedContexts) > 0 {
+		return nil, aws.Errorf(501, "NotImplemented", "The parameter ProvidedContexts of AssumeRole is not available in this version of Tule.")
 	}
-	if err := unsupported(in); err != nil {
-		return nil, err
-	}
-	_, id, most, err := s.roles.Role(ctx, *in.RoleArn)
+	source, err := sourceIdentity(&caller, in.SourceIdentity)
 	if err != nil {
 		return nil, err
 	}
-	if id == "" {
-		return nil, aws.AccessDenied("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", caller.ARN, *in.RoleArn)
-	}
-	length, err := sessionLength(in.DurationSeconds, most, caller.Kind)
+	tags, transitive, err := inherit(&caller, in.Tags, in.TransitiveTagKeys)
 	if err != nil {
 		return nil, err
 	}
-	policies, err := s.sessionPolicies(ctx, role.Account, in.Policy, in.PolicyArns)
+	r, err := s.role(ctx, "AssumeRole", *in.RoleArn)
 	if err != nil {
 		return nil, err
 	}
-	tags, err := sessionTags(in.Tags)
+	if caller.Kind == aws.AssumedRole && in.DurationSeconds != nil && time.Duration(*in.DurationSeconds)*time.Second > maxChained {
+		return nil, aws.Errorf(400, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+	}
+	length, err := r.length(in.DurationSeconds)
 	if err != nil {
 		return nil, err
 	}
-	as := aws.RoleSession(*in.RoleArn, id, *in.RoleSessionName)
-	cred, err := s.lend(ctx, session{Kind: as.Kind, Account: as.Account, ARN: as.ARN, UserID: as.UserID, Role: as.Role, Policies: policies, Tags: tags}, length)
+	out, err := s.begin(ctx, r, *in.RoleSessionName, in.Policy, in.PolicyArns, length, aws.Caller{Tags: tags, TransitiveTags: transitive, SourceIdentity: source})
 	if err != nil {
 		return nil, err
 	}
-	return &api.AssumeRoleResponse{Credentials: cred, PackedPolicySize: packed(policies, tags),
-		AssumedRoleUser: &api.AssumedRoleUser{Arn: &as.ARN, AssumedRoleId: &as.UserID}}, nil
+	return &api.AssumeRoleResponse{Credentials: out.cred, PackedPolicySize: out.packed, AssumedRoleUser: out.user, SourceIdentity: text(source)}, nil
 }
 
-// unsupported refuses what a session cannot carry yet rather than losing it.
-func unsupported(in *api.AssumeRoleRequest) error {
-	what := ""
-	switch {
-	case len(in.TransitiveTagKeys) > 0:
-		what = "TransitiveTagKeys"
-	case in.SourceIdentity != nil:
-		what = "SourceIdentity"
-	case in.SerialNumber != nil || in.TokenCode != nil:
-		what = "SerialNumber"
-	case len(in.ProvidedContexts) > 0:
-		what = "ProvidedContexts"
-	default:
+// text is a text in an output: nil for none.
+func text(s string) *string {
+	if s == "" {
 		return nil
 	}
-	return aws.Errorf(501, "NotImplemented", "The parameter %s of AssumeRole is not available in this version of Tule.", what)
+	return &s
 }
 
-// sessionLength is how long a session of a role will last.
-func sessionLength(asked *int32, most time.Duration, kind aws.PrincipalKind) (time.Duration, error) {
+// A role is what is to be assumed.
+type role struct {
+	arn, id, account string
+	most             time.Duration
+}
+
+// role finds the role with an ARN. Who asks for one that is not there learns no more
+// than he whom a role does not trust.
+func (s *Service) role(ctx context.Context, action, arn string) (*role, error) {
+	a, ok := aws.ParseARN(arn)
+	if !ok {
+		return nil, aws.Errorf(400, "ValidationError", "%s is invalid", arn)
+	}
+	_, id, most, err := s.roles.Role(ctx, arn)
+	if err != nil {
+		return nil, err
+	}
+	if id == "" && action != "AssumeRole" {
+		return nil, aws.AccessDenied("Not authorized to perform sts:%s", action)
+	}
+	if id == "" {
+		return nil, aws.AccessDenied("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", aws.RequestOf(ctx).Caller.ARN, arn)
+	}
+	return &role{arn, id, a.Account, most}, nil
+}
+
+// length is how long a session of the role will last.
+func (r *role) length(asked *int32) (time.Duration, error) {
 	length := time.Hour
 	if asked != nil {
 		length = time.Duration(*asked) * time.Second
 	}
-	if kind == aws.AssumedRole && length > maxChained {
-		return 0, aws.Errorf(400, "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
-	}
-	if length > most {
+	if length > r.most {
 		return 0, aws.Errorf(400, "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
 	return length, nil
+}
+
+// begun is a session of a role that has begun.
+type begun struct {
+	cred   *api.Credentials
+	user   *api.AssumedRoleUser
+	packed *int32
+}
+
+// begin lends a role. with is what the session carries beside the role and its
+// policies: tags and where it came from.
+func (s *Service) begin(ctx context.Context, r *role, name string, document *string, arns []api.PolicyDescriptorType, length time.Duration, with aws.Caller) (*begun, error) {
+	policies, err := s.sessionPolicies(ctx, r.account, document, arns)
+	if err != nil {
+		return nil, err
+	}
+	size, err := packed(policies, with.Tags)
+	if err != nil {
+		return nil, err
+	}
+	as := aws.RoleSession(r.arn, r.id, name)
+	with.Kind, with.Account, with.ARN, with.UserID, with.Role, with.SessionPolicies = as.Kind, as.Account, as.ARN, as.UserID, as.Role, policies
+	cred, err := s.lend(sessionOf(with), length)
+	if err != nil {
+		return nil, err
+	}
+	return &begun{cred, &api.AssumedRoleUser{Arn: &as.ARN, AssumedRoleId: &as.UserID}, size}, nil
 }
 
 // maxPolicyARNs is how many managed policies can narrow a session.
@@ -150,6 +228,9 @@ func (s *Service) sessionPolicies(ctx context.Context, account string, document 
 		}
 		out = append(out, *a.Arn)
 	}
+	if _, err := packed(out, nil); err != nil {
+		return nil, err
+	}
 	for _, p := range out {
 		if err := s.roles.CheckSessionPolicy(ctx, account, p); err != nil {
 			return nil, inWords(err)
@@ -161,47 +242,8 @@ func (s *Service) sessionPolicies(ctx context.Context, account string, document 
 // inWords says what IAM found in STS's words.
 func inWords(err error) error {
 	switch aws.CodeOf(err) {
-	case "LimitExceeded":
-		return api.PackedPolicyTooLargeException("The specified session policy is larger than 2048 characters.").Because(err)
 	case "NoSuchEntity", "InvalidInput":
 		return aws.Errorf(400, "ValidationError", "The specified session policy was not found or is not valid.").Because(err)
 	}
 	return err
-}
-
-// sessionTags are a session's tags. Keys are equal whatever their case.
-func sessionTags(tags []api.Tag) (map[string]string, error) {
-	if len(tags) == 0 {
-		return nil, nil
-	}
-	out := map[string]string{}
-	var seen []string
-	for _, t := range tags {
-		k := strings.ToLower(aws.Value(t.Key))
-		if strings.HasPrefix(k, "aws:") {
-			return nil, aws.Errorf(400, "InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use.")
-		}
-		if slices.Contains(seen, k) {
-			return nil, aws.Errorf(400, "InvalidParameterValue", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
-		}
-		seen = append(seen, k)
-		out[aws.Value(t.Key)] = aws.Value(t.Value)
-	}
-	return out, nil
-}
-
-// packed is how full a session is with policies and tags, in percent; nil without.
-func packed(policies []string, tags map[string]string) *int32 {
-	n := 0
-	for _, p := range policies {
-		n += len(p)
-	}
-	for k, v := range tags {
-		n += len(k) + len(v)
-	}
-	if n == 0 {
-		return nil
-	}
-	percent := int32(min((n*100+4095)/4096, 100))
-	return &percent
 }

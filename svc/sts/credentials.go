@@ -2,7 +2,6 @@ package sts
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -15,16 +14,13 @@ const maxOpened = 4096
 
 // Key is the secret and the owner of a session's access key, which its token must
 // come with. An id that no session can have gives aws.ErrUnknownKey.
-func (s *Service) Key(ctx context.Context, id, token string) (secret string, owner aws.Caller, err error) {
+func (s *Service) Key(_ context.Context, id, token string) (secret string, owner aws.Caller, err error) {
 	if _, ok := aws.AccountOfKey(id); !ok || !strings.HasPrefix(id, "ASIA") {
 		return "", aws.Caller{}, aws.ErrUnknownKey
 	}
-	have, err := s.open(ctx, token)
-	if errors.Is(err, errToken) || err == nil && have.ID != id {
-		return "", aws.Caller{}, aws.Errorf(403, "UnrecognizedClientException", "The security token included in the request is invalid")
-	}
+	have, err := s.open(id, token)
 	if err != nil {
-		return "", aws.Caller{}, err
+		return "", aws.Caller{}, aws.Errorf(403, "UnrecognizedClientException", "The security token included in the request is invalid").Because(err)
 	}
 	if !s.clock.Now().Before(have.Expires) {
 		return "", aws.Caller{}, api.ExpiredTokenException("The security token included in the request is expired")
@@ -34,41 +30,32 @@ func (s *Service) Key(ctx context.Context, id, token string) (secret string, own
 
 // open is the session in a token. Tokens come again and again, so the last ones are
 // remembered.
-func (s *Service) open(ctx context.Context, token string) (*session, error) {
-	k, err := s.sealing(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) open(id, token string) (*session, error) {
 	s.mu.RLock()
 	have := s.opened[token]
 	s.mu.RUnlock()
-	if have != nil {
+	if have != nil && have.ID == id {
 		return have, nil
 	}
-	if have, err = k.open(token); err != nil {
+	have, err := s.sealer.open(id, token)
+	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seal == k {
-		if len(s.opened) >= maxOpened {
-			clear(s.opened)
-		}
-		s.opened[token] = have
+	if len(s.opened) >= maxOpened {
+		clear(s.opened)
 	}
+	s.opened[token] = have
 	return have, nil
 }
 
 // lend closes a session of that length, and is what its holder gets.
-func (s *Service) lend(ctx context.Context, of session, length time.Duration) (*api.Credentials, error) {
-	k, err := s.sealing(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) lend(of session, length time.Duration) (*api.Credentials, error) {
 	of.ID = aws.NewAccessKeyID(s.random, "ASIA", of.Account)
 	of.Issued = s.clock.Now().UTC().Truncate(time.Second)
 	of.Expires = of.Issued.Add(length)
-	token, err := k.close(&of, s.random)
+	token, err := s.sealer.close(&of)
 	if err != nil {
 		return nil, err
 	}

@@ -62,12 +62,13 @@ type someone struct {
 
 func newWorld(t testing.TB) *world {
 	clock := aws.NewManualClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	keys := seal.New([32]byte{1}, rand.Reader)
 	w := &world{t: t, clock: clock, store: store.Memory(clock)}
 	t.Cleanup(func() { w.store.Close() })
-	w.iam = iam.New(iam.Options{Store: w.store, Clock: clock, Random: rand.Reader, Keys: seal.New([32]byte{1}, rand.Reader)})
-	w.sts = sts.New(sts.Options{Store: w.store, Clock: clock, Random: rand.Reader, Roles: w.iam})
+	w.iam = iam.New(iam.Options{Store: w.store, Clock: clock, Random: rand.Reader, Keys: keys})
+	w.sts = sts.New(sts.Options{Store: w.store, Clock: clock, Random: rand.Reader, Keys: keys, Roles: w.iam})
 	w.front = front.New(front.Options{Clock: clock, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
-		Identity: identity{w.iam, w.sts}, Mode: front.Enforce, TrustUnknown: true})
+		Identity: identity{w.iam, w.sts}, Mode: front.Enforce, Keys: keys, TrustUnknown: true})
 	guard := func(ctx context.Context, in *logs.CreateLogGroupRequest) ([]aws.Access, error) {
 		return []aws.Access{{Resource: aws.RequestOf(ctx).ARN("logs", "log-group:"+*in.LogGroupName)}}, nil
 	}

@@ -2,6 +2,7 @@ package sts
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/sts"
@@ -33,16 +34,21 @@ func longTerm(c *aws.Caller, action string) error {
 	return aws.AccessDenied("Cannot call %s with session credentials", action)
 }
 
-// getSessionToken lends a user its own permissions. Nobody needs a permission for it.
+// getSessionToken lends a user its own permissions, and notes that it showed a code of
+// its MFA device. Nobody needs a permission for it.
 func (s *Service) getSessionToken(ctx context.Context, in *api.GetSessionTokenRequest) (*api.GetSessionTokenResponse, error) {
 	c := aws.RequestOf(ctx).Caller
 	if err := longTerm(&c, "GetSessionToken"); err != nil {
 		return nil, err
 	}
-	if in.SerialNumber != nil || in.TokenCode != nil {
-		return nil, aws.AccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code.")
+	shown, err := s.showMFA(ctx, in.SerialNumber, in.TokenCode)
+	if err != nil {
+		return nil, err
 	}
-	cred, err := s.lend(ctx, session{Kind: c.Kind, Account: c.Account, ARN: c.ARN, UserID: c.UserID, Tags: c.Tags}, userSessionLength(in.DurationSeconds, c.Kind))
+	if shown {
+		c.MFAAt = s.clock.Now().UTC().Truncate(time.Second)
+	}
+	cred, err := s.lend(sessionOf(c), userSessionLength(in.DurationSeconds, c.Kind))
 	return &api.GetSessionTokenResponse{Credentials: cred}, err
 }
 
@@ -51,7 +57,7 @@ func federated(c *aws.Caller, name string) string {
 }
 
 func (s *Service) guardFederation(ctx context.Context, in *api.GetFederationTokenRequest) ([]aws.Access, error) {
-	need := aws.Access{Resource: federated(&aws.RequestOf(ctx).Caller, *in.Name), Keys: requestTags(in.Tags)}
+	need := aws.Access{Resource: federated(&aws.RequestOf(ctx).Caller, *in.Name), Keys: aws.RequestTags(nil, tagMap(in.Tags))}
 	if len(in.Tags) == 0 {
 		return []aws.Access{need}, nil
 	}
@@ -61,7 +67,8 @@ func (s *Service) guardFederation(ctx context.Context, in *api.GetFederationToke
 }
 
 // getFederationToken lends a user's permissions, narrowed, to somebody of that name.
-// Without a policy the session may do only what resources' own policies let it.
+// Without a policy the session may do only what resources' own policies let it. It has
+// the user's tags, and those that are given in their stead.
 func (s *Service) getFederationToken(ctx context.Context, in *api.GetFederationTokenRequest) (*api.GetFederationTokenResponse, error) {
 	c := aws.RequestOf(ctx).Caller
 	if err := longTerm(&c, "GetFederationToken"); err != nil {
@@ -71,16 +78,35 @@ func (s *Service) getFederationToken(ctx context.Context, in *api.GetFederationT
 	if err != nil {
 		return nil, err
 	}
-	tags, err := sessionTags(in.Tags)
+	if err := checkTags(in.Tags); err != nil {
+		return nil, err
+	}
+	given := tagMap(in.Tags)
+	size, err := packed(policies, given)
 	if err != nil {
 		return nil, err
 	}
 	if policies == nil {
 		policies = []string{}
 	}
-	arn, id := federated(&c, *in.Name), c.Account+":"+*in.Name
-	cred, err := s.lend(ctx, session{Kind: aws.Federated, Account: c.Account, ARN: arn, UserID: id, Role: c.ARN, Policies: policies, Tags: tags},
-		userSessionLength(in.DurationSeconds, c.Kind))
-	return &api.GetFederationTokenResponse{Credentials: cred, PackedPolicySize: packed(policies, tags),
-		FederatedUser: &api.FederatedUser{Arn: &arn, FederatedUserId: &id}}, err
+	as := aws.Caller{Kind: aws.Federated, Account: c.Account, ARN: federated(&c, *in.Name), UserID: c.Account + ":" + *in.Name, Role: c.ARN,
+		SessionPolicies: policies, Tags: override(c.Tags, given)}
+	cred, err := s.lend(sessionOf(as), userSessionLength(in.DurationSeconds, c.Kind))
+	if err != nil {
+		return nil, err
+	}
+	return &api.GetFederationTokenResponse{Credentials: cred, PackedPolicySize: size,
+		FederatedUser: &api.FederatedUser{Arn: &as.ARN, FederatedUserId: &as.UserID}}, nil
+}
+
+// override is tags with the given ones in place of those with the same keys, whatever
+// their case.
+func override(tags, given map[string]string) map[string]string {
+	out := maps.Clone(given)
+	for k, v := range tags {
+		if !hasKey(given, k) {
+			out[k] = v
+		}
+	}
+	return out
 }

@@ -5,9 +5,12 @@
 //
 // What differs from AWS on purpose:
 //   - Whether root may assume a role is for the role's trust policy to say; AWS never
-//     lets it.
+//     lets it. Who works on his own machine does so as root.
 //   - A session ends with the role or user behind it.
-//   - Federation by web identity and SAML is not here yet.
+//   - How full a session is (PackedPolicySize) is told by deflating what it carries;
+//     AWS packs by a method that it does not tell.
+//   - Tokens of Facebook and of Login with Amazon, which only those can verify, are
+//     refused.
 package sts
 
 import (
@@ -30,32 +33,36 @@ type Roles interface {
 	// CheckSessionPolicy refuses what cannot narrow a session in an account: a
 	// document that is malformed, or the ARN of a policy that is not there.
 	CheckSessionPolicy(ctx context.Context, account, policy string) error
+	// VerifyMFA holds a code to the caller's MFA device with a serial number, and
+	// refuses in STS's words. A code is good for one use.
+	VerifyMFA(ctx context.Context, caller *aws.Caller, serial, code string) error
 }
 
 // Options furnish a Service. All are required.
 type Options struct {
 	Store  store.Store
 	Clock  aws.Clock
-	Random io.Reader  // of the sealing key, of ids and of nonces
+	Random io.Reader  // of ids
 	Keys   *seal.Keys // seals tokens, and opens the messages of denials
 	Roles  Roles
 }
 
 // A Service answers STS's operations and knows the keys of sessions.
 type Service struct {
-	store  store.Store
-	clock  aws.Clock
-	random io.Reader
-	roles  Roles
+	clock    aws.Clock
+	random   io.Reader
+	roles    Roles
+	sealer   *sealer
+	messages *seal.Box // of the front door, for who was denied
 
 	mu     sync.RWMutex
-	seal   *sealer
 	opened map[string]*session // by token; a cache
 }
 
-// New returns a Service whose sealing key is kept in o.Store.
+// New returns a Service that keeps no state.
 func New(o Options) *Service {
-	return &Service{store: o.Store, clock: o.Clock, random: o.Random, roles: o.Roles, opened: map[string]*session{}}
+	return &Service{clock: o.Clock, random: o.Random, roles: o.Roles, sealer: newSealer(o.Keys),
+		messages: o.Keys.For("authorization messages"), opened: map[string]*session{}}
 }
 
 // Routes are the operations that the service answers.
@@ -66,5 +73,6 @@ func (s *Service) Routes() []aws.Route {
 		api.AssumeRole.To(s.assumeRole, s.guardAssumeRole),
 		api.GetSessionToken.To(s.getSessionToken, aws.Nothing),
 		api.GetFederationToken.To(s.getFederationToken, s.guardFederation),
+		api.DecodeAuthorizationMessage.To(s.decodeAuthorizationMessage, aws.Anywhere),
 	}
 }

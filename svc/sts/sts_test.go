@@ -12,8 +12,9 @@ import (
 
 // build furnishes a house with STS and with the IAM behind it.
 func build(_ *testing.T, h *script.House) []aws.Route {
-	id := iam.New(iam.Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: seal.New([32]byte{1}, h.Random)})
-	s := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Roles: id})
+	keys := seal.New([32]byte{1}, h.Random)
+	id := iam.New(iam.Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: keys})
+	s := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: keys, Roles: id})
 	return append(s.Routes(), id.Routes()...)
 }
 
@@ -22,7 +23,7 @@ func TestScripts(t *testing.T) { script.Run(t, "testdata", build) }
 // Every route is STS's, is there once, and has a guard.
 func TestRoutes(t *testing.T) {
 	seen := map[string]bool{}
-	for _, r := range New(Options{}).Routes() {
+	for _, r := range New(Options{Keys: testKeys(0)}).Routes() {
 		if r.Op.Service != api.Service || seen[r.Op.Name] {
 			t.Errorf("%s: twice, or of another service", r.Op.Name)
 		}

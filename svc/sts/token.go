@@ -1,9 +1,8 @@
 package sts
 
 import (
-	"context"
-	"crypto/aes"
-	"crypto/cipher"
+	"bytes"
+	"compress/flate"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -13,7 +12,7 @@ import (
 	"time"
 
 	"github.com/tule-cloud/tule/aws"
-	"github.com/tule-cloud/tule/store"
+	"github.com/tule-cloud/tule/seal"
 )
 
 // A session is what a token seals: who acts, narrowed by what, until when.
@@ -26,94 +25,88 @@ type session struct {
 	Role     string            `json:",omitempty"`
 	Policies []string          // documents, and ARNs of managed policies; null means none
 	Tags     map[string]string `json:",omitempty"`
-	Issued   time.Time
-	Expires  time.Time
-	secret   string
+	// Transitive are the keys of those tags that go along from role to role.
+	Transitive     []string            `json:",omitempty"`
+	SourceIdentity string              `json:",omitempty"`
+	Provider       string              `json:",omitempty"`
+	Keys           map[string][]string `json:",omitempty"` // condition keys
+	MFA            time.Time           `json:",omitzero"`  // when a code was shown
+	Issued         time.Time
+	Expires        time.Time
+	secret         string
+}
+
+// sessionOf is a session in which c acts; lend fills in the rest.
+func sessionOf(c aws.Caller) session {
+	return session{Kind: c.Kind, Account: c.Account, ARN: c.ARN, UserID: c.UserID, Role: c.Role, Policies: c.SessionPolicies,
+		Tags: c.Tags, Transitive: c.TransitiveTags, SourceIdentity: c.SourceIdentity, Provider: c.Provider, Keys: c.Keys, MFA: c.MFAAt}
 }
 
 // caller is the session as the front door knows it.
 func (s *session) caller() aws.Caller {
 	return aws.Caller{Kind: s.Kind, Account: s.Account, ARN: s.ARN, UserID: s.UserID, AccessKeyID: s.ID, Role: s.Role,
-		SessionPolicies: s.Policies, Tags: s.Tags, IssuedAt: s.Issued}
+		SessionPolicies: s.Policies, Tags: s.Tags, TransitiveTags: s.Transitive, SourceIdentity: s.SourceIdentity,
+		Provider: s.Provider, Keys: s.Keys, IssuedAt: s.Issued, MFAAt: s.MFA}
 }
 
-// sealKeys has the key under which tokens are sealed: one for the installation.
-var sealKeys = store.NewTable[[]byte]("sts", "seal")
-
 // A sealer closes sessions into tokens and opens them again. A token is, in base64,
-// the format's number, a nonce, and the session in JSON under AES-256-GCM. The
-// secret that belongs to it follows from the nonce and the access key's id.
+// the session in JSON, deflated and sealed for the access key that it comes with. The
+// secret that belongs to it follows from the token's nonce and the access key's id.
 type sealer struct {
-	key    [32]byte
-	aead   cipher.AEAD
+	box    *seal.Box
 	secret []byte
 }
 
 const (
-	tokenFormat = 1
-	nonceSize   = 12
-	// maxToken is the longest token worth decoding: two policies of 2,048
-	// characters, ten ARNs and fifty tags fit.
-	maxToken = 64 << 10
+	// maxToken is the longest token worth decoding, and maxSession the longest
+	// session worth inflating, in bytes: policies of 2,048 characters, ten ARNs and
+	// fifty tags fit.
+	maxToken   = 64 << 10
+	maxSession = 128 << 10
 )
 
 var errToken = errors.New("not a token of this installation")
 
-func newSeal(key []byte) (*sealer, error) {
-	if len(key) != 32 {
-		return nil, errors.New("sts: the sealing key in the store is damaged")
-	}
-	derive := func(purpose string) []byte {
-		h := hmac.New(sha256.New, key)
-		h.Write([]byte(purpose))
-		return h.Sum(nil)
-	}
-	block, err := aes.NewCipher(derive("tule session tokens"))
-	if err != nil {
-		return nil, err
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		return nil, err
-	}
-	return &sealer{key: [32]byte(key), aead: aead, secret: derive("tule session secrets")}, nil
+func newSealer(keys *seal.Keys) *sealer {
+	return &sealer{keys.For("session tokens"), keys.Secret("session secrets")}
 }
 
 // close makes a session's token, and gives the session its secret.
-func (k *sealer) close(s *session, random io.Reader) (token string, err error) {
+func (k *sealer) close(s *session) (token string, err error) {
 	text, err := json.Marshal(s)
 	if err != nil {
 		return "", err
 	}
-	b := make([]byte, 1+nonceSize, 1+nonceSize+len(text)+k.aead.Overhead())
-	b[0] = tokenFormat
-	if _, err := io.ReadFull(random, b[1:]); err != nil {
+	b, err := k.box.Seal(deflate(text), s.ID)
+	if err != nil {
 		return "", err
 	}
-	s.secret = k.secretOf(s.ID, b[1:])
-	b = k.aead.Seal(b, b[1:], text, b[:1])
+	s.secret = k.secretOf(s.ID, seal.Nonce(b))
 	return base64.StdEncoding.EncodeToString(b), nil
 }
 
-// open is the session in a token, whatever the time.
-func (k *sealer) open(token string) (*session, error) {
+// open is the session in the token that comes with an access key, whatever the time.
+func (k *sealer) open(id, token string) (*session, error) {
 	if len(token) > maxToken {
 		return nil, errToken
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(token)
-	if err != nil || len(b) < 1+nonceSize || b[0] != tokenFormat {
+	if err != nil {
 		return nil, errToken
 	}
-	nonce := b[1 : 1+nonceSize]
-	text, err := k.aead.Open(nil, nonce, b[1+nonceSize:], b[:1])
+	packed, err := k.box.Open(b, id)
+	if err != nil {
+		return nil, errToken
+	}
+	text, err := inflate(packed, maxSession)
 	if err != nil {
 		return nil, errToken
 	}
 	var s session
-	if err := json.Unmarshal(text, &s); err != nil {
+	if err := json.Unmarshal(text, &s); err != nil || s.ID != id {
 		return nil, errToken
 	}
-	s.secret = k.secretOf(s.ID, nonce)
+	s.secret = k.secretOf(id, seal.Nonce(b))
 	return &s, nil
 }
 
@@ -124,48 +117,27 @@ func (k *sealer) secretOf(id string, nonce []byte) string {
 	return base64.StdEncoding.EncodeToString(h.Sum(nil)[:30])
 }
 
-// sealing is the installation's seal; the first call makes its key. A seal whose key
-// the store does not have any more, after a reset, is dropped.
-func (s *Service) sealing(ctx context.Context) (*sealer, error) {
-	var key []byte
-	err := s.store.View(ctx, func(r store.Reader) (err error) {
-		key, err = sealKeys.Get(ctx, r, store.Scope{}, "key")
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		key, err = s.newSealKey(ctx)
+func deflate(text []byte) []byte {
+	var b bytes.Buffer
+	// Neither a buffer in memory nor the best compression can fail.
+	w, err := flate.NewWriter(&b, flate.BestCompression)
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	if err == nil {
+		err = w.Close()
 	}
 	if err != nil {
-		return nil, err
+		panic(err)
 	}
-	s.mu.RLock()
-	k := s.seal
-	s.mu.RUnlock()
-	if k != nil && string(k.key[:]) == string(key) {
-		return k, nil
-	}
-	if k, err = newSeal(key); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	s.seal = k
-	clear(s.opened)
-	s.mu.Unlock()
-	return k, nil
+	return b.Bytes()
 }
 
-func (s *Service) newSealKey(ctx context.Context) ([]byte, error) {
-	fresh := make([]byte, 32)
-	if _, err := io.ReadFull(s.random, fresh); err != nil {
-		return nil, err
+// inflate undoes deflate, for texts of at most most bytes.
+func inflate(packed []byte, most int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(packed)), most+1))
+	if err == nil && int64(len(text)) > most {
+		err = errors.New("too long")
 	}
-	var key []byte
-	return key, s.store.Update(ctx, func(tx store.Tx) (err error) {
-		key, err = sealKeys.Get(ctx, tx, store.Scope{}, "key")
-		if errors.Is(err, store.ErrNotFound) { // else somebody was faster
-			key = fresh
-			return sealKeys.Put(tx, store.Scope{}, fresh, "key")
-		}
-		return err
-	})
+	return text, err
 }
