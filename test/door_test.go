@@ -18,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 // authority is the root that Tule made for itself.
@@ -114,8 +113,6 @@ func TestDoorUnanswered(t *testing.T) {
 	check(err, "GetLayerVersion")
 	_, err = c.iam.ListVirtualMFADevices(ctx, &iam.ListVirtualMFADevicesInput{})
 	check(err, "ListVirtualMFADevices")
-	_, err = c.sts.DecodeAuthorizationMessage(ctx, &sts.DecodeAuthorizationMessageInput{EncodedMessage: aws.String("x")})
-	check(err, "DecodeAuthorizationMessage")
 }
 
 func TestDoorTools(t *testing.T) {
