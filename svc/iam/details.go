@@ -87,7 +87,11 @@ func (s *Service) details(ctx context.Context, r store.Reader, account string, f
 		if !wanted(e.Record.Kind.title()) {
 			continue
 		}
-		d := e.Record.detail(account)
+		p, err := e.Record.shown(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		d := p.detail(account)
 		if d.role != nil {
 			if d.role.InstanceProfileList, err = describeProfiles(ctx, r, account, e.Record.Name); err != nil {
 				return nil, err

@@ -13,9 +13,6 @@
 //   - MFA devices are virtual ones. Root's is enabled like a user's, by root, under the
 //     serial number arn:aws:iam::ACCOUNT:mfa/root-account-mfa-device. After five wrong
 //     codes a device takes none until the next is due.
-//   - Trust policies keep the ARNs of principals as written: a user who is deleted
-//     and made again under the same name is trusted again, and a principal need not
-//     exist when it is named.
 //   - The last use of a key or role is kept to the minute, in memory for as long,
 //     and without the name of the service.
 //

@@ -96,6 +96,9 @@ func (p *profile) describe(ctx context.Context, r store.Reader, account string) 
 	if err != nil {
 		return nil, err
 	}
+	if of, err = of.shown(ctx, r); err != nil {
+		return nil, err
+	}
 	out.Roles = append(out.Roles, *of.role(account))
 	return out, nil
 }

@@ -44,9 +44,10 @@ type principal struct {
 	Groups []string `json:",omitempty"` // of a user: names
 	Keys   []string `json:",omitempty"` // of a user: access key ids, the oldest first
 
-	Trust       string `json:",omitempty"` // of a role: its trust policy
-	Description string `json:",omitempty"`
-	MaxSession  int32  `json:",omitempty"` // of a role, in seconds
+	Trust       string            `json:",omitempty"` // of a role: its trust policy, as written
+	Trusted     map[string]string `json:",omitempty"` // of a role: the unique ids of the ARNs in Trust
+	Description string            `json:",omitempty"`
+	MaxSession  int32             `json:",omitempty"` // of a role, in seconds
 }
 
 // entry says which principal has a unique id.
@@ -84,10 +85,12 @@ func (p *principal) save(tx store.Tx, account string) error {
 	return principals.Put(tx, scope(account), *p, string(p.Kind), key(p.Name))
 }
 
-// view reads a principal of the caller's account.
+// view reads a principal of the caller's account, for showing.
 func (s *Service) view(ctx context.Context, k kind, name string) (p *principal, err error) {
 	err = s.store.View(ctx, func(r store.Reader) error {
-		p, err = load(ctx, r, account(ctx), k, name)
+		if p, err = load(ctx, r, account(ctx), k, name); err == nil {
+			p, err = p.shown(ctx, r)
+		}
 		return err
 	})
 	return p, err
@@ -121,6 +124,12 @@ func (s *Service) create(ctx context.Context, p *principal) error {
 		}
 		if p.Boundary != "" {
 			if err := s.bound(ctx, tx, a, p, p.Boundary); err != nil {
+				return err
+			}
+		}
+		if p.Kind == role {
+			var err error
+			if p.Trusted, err = pin(ctx, tx, p.Trust); err != nil {
 				return err
 			}
 		}
@@ -232,7 +241,11 @@ func (s *Service) list(ctx context.Context, k kind, prefix *string, at page) (ou
 				next = marker(key(out[len(out)-1].Name))
 				return nil
 			}
-			out = append(out, e.Record)
+			p, err := e.Record.shown(ctx, r)
+			if err != nil {
+				return err
+			}
+			out = append(out, *p)
 		}
 		return nil
 	})

@@ -84,9 +84,10 @@ func (s *Service) updateRole(ctx context.Context, in *api.UpdateRoleRequest) (*a
 
 func (s *Service) updateRoleDescription(ctx context.Context, in *api.UpdateRoleDescriptionRequest) (*api.UpdateRoleDescriptionResponse, error) {
 	var after *principal
-	err := s.edit(ctx, role, *in.RoleName, func(_ store.Tx, p *principal) error {
-		p.Description, after = *in.Description, p
-		return nil
+	err := s.edit(ctx, role, *in.RoleName, func(tx store.Tx, p *principal) (err error) {
+		p.Description = *in.Description
+		after, err = p.shown(ctx, tx)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -98,9 +99,10 @@ func (s *Service) updateAssumeRolePolicy(ctx context.Context, in *api.UpdateAssu
 	if err := checkTrust(*in.PolicyDocument); err != nil {
 		return nil, err
 	}
-	return nil, s.edit(ctx, role, *in.RoleName, func(_ store.Tx, p *principal) error {
+	return nil, s.edit(ctx, role, *in.RoleName, func(tx store.Tx, p *principal) (err error) {
 		p.Trust = *in.PolicyDocument
-		return nil
+		p.Trusted, err = pin(ctx, tx, p.Trust)
+		return err
 	})
 }
 
@@ -119,8 +121,9 @@ func (s *Service) listRoles(ctx context.Context, in *api.ListRolesRequest) (*api
 	return out, err
 }
 
-// Role is what STS needs of the role with an ARN: its trust policy, its unique id,
-// and how long a session may last. The id is "" if there is no such role.
+// Role is what STS needs of the role with an ARN: its trust policy as it holds now, with
+// the unique ids of those who are gone in their ARNs' place; its unique id; and how
+// long a session may last. The id is "" if there is no such role.
 func (s *Service) Role(ctx context.Context, arn string) (trust, id string, most time.Duration, err error) {
 	a, ok := aws.ParseARN(arn)
 	if !ok || a.Partition != aws.Partition || a.Service != "iam" || a.Region != "" || !strings.HasPrefix(a.Resource, "role/") {
@@ -131,10 +134,32 @@ func (s *Service) Role(ctx context.Context, arn string) (trust, id string, most 
 		if aws.CodeOf(err) == "NoSuchEntity" {
 			return nil
 		}
-		if err == nil && p.arn(a.Account) == arn {
+		if err != nil || p.arn(a.Account) != arn {
+			return err
+		}
+		if p, err = p.shown(ctx, r); err == nil {
 			trust, id, most = p.Trust, p.ID, time.Duration(p.MaxSession)*time.Second
 		}
 		return err
 	})
 	return trust, id, most, err
+}
+
+// RoleTags are the tags of the role with an ARN; none if there is no such role.
+func (s *Service) RoleTags(ctx context.Context, arn string) (tags map[string]string, err error) {
+	a, ok := aws.ParseARN(arn)
+	if !ok {
+		return nil, nil
+	}
+	err = s.store.View(ctx, func(r store.Reader) error {
+		p, err := load(ctx, r, a.Account, role, arn[strings.LastIndexByte(arn, '/')+1:])
+		if err == nil && p.arn(a.Account) == arn {
+			tags = p.Tags
+		}
+		if aws.CodeOf(err) == "NoSuchEntity" {
+			return nil
+		}
+		return err
+	})
+	return tags, err
 }
