@@ -56,6 +56,7 @@ type Service struct {
 	cache    cache
 	uses     uses
 	catalog  catalog
+	privates *seal.Box // of private keys
 }
 
 // New returns a Service that keeps its state in o.Store.
@@ -65,7 +66,8 @@ func New(o Options) *Service {
 	}
 	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger,
 		secrets: o.Keys.For("access keys"), seeds: o.Keys.For("MFA seeds"),
-		compiled: policy.NewCache(0), cache: newCache(), uses: newUses(), catalog: newCatalog()}
+		compiled: policy.NewCache(0), cache: newCache(), uses: newUses(), catalog: newCatalog(),
+		privates: o.Keys.For("private keys")}
 }
 
 // Routes are the operations that the service answers.
@@ -73,6 +75,7 @@ func (s *Service) Routes() []aws.Route {
 	var all []aws.Route
 	for _, of := range [][]aws.Route{
 		s.userRoutes(), s.groupRoutes(), s.roleRoutes(), s.keyRoutes(),
+		s.samlRoutes(), s.oidcRoutes(),
 		s.inlineRoutes(), s.policyRoutes(), s.versionRoutes(), s.attachRoutes(),
 		s.boundaryRoutes(), s.tagRoutes(), s.accountRoutes(), s.profileRoutes(), s.simulateRoutes(), s.detailRoutes(),
 		s.mfaRoutes(),
