@@ -38,17 +38,26 @@ func (s *Signature) canonical(b []byte, r *http.Request, uri, payload string) []
 // cleaning it.
 func (s *Signature) paths(r *http.Request) []string {
 	sent := rawPath(r)
-	if s.Service == "s3" || s.Service == "s3-object-lambda" {
+	if s.signsAsIs() {
 		return []string{escape(unescape(sent), true)}
 	}
 	if !strings.Contains(sent, "//") && !strings.Contains(sent, "/.") {
 		return []string{escape(sent, true)}
 	}
+	return []string{escape(clean(sent), true), escape(sent, true)}
+}
+
+// signsAsIs reports whether the service's paths are bytes, to which a slash more or
+// less is another path.
+func (s *Signature) signsAsIs() bool { return s.Service == "s3" || s.Service == "s3-object-lambda" }
+
+// clean takes dot segments and slashes too many out of a path, as AWS's clients do.
+func clean(sent string) string {
 	cleaned := path.Clean(sent)
 	if strings.HasSuffix(sent, "/") && cleaned != "/" {
 		cleaned += "/"
 	}
-	return []string{escape(cleaned, true), escape(sent, true)}
+	return cleaned
 }
 
 // rawPath is the path as it came over the wire.
@@ -65,7 +74,7 @@ func rawPath(r *http.Request) string {
 }
 
 // appendQuery appends the query with names and values encoded and sorted. A
-// presigned URL's own signature is not part of what it covers.
+// presigned URL's own signature is not part of what it covers; a second one is.
 func appendQuery(b []byte, raw string, presigned bool) []byte {
 	if raw == "" {
 		return b
@@ -78,6 +87,7 @@ func appendQuery(b []byte, raw string, presigned bool) []byte {
 		k, v, _ := strings.Cut(p, "=")
 		k, v = escape(unescapeQuery(k), false), escape(unescapeQuery(v), false)
 		if presigned && k == "X-Amz-Signature" {
+			presigned = false
 			continue
 		}
 		pairs = append(pairs, [2]string{k, v})
@@ -101,7 +111,7 @@ func appendQuery(b []byte, raw string, presigned bool) []byte {
 
 func appendHeader(b []byte, r *http.Request, name string) []byte {
 	switch name {
-	case "host":
+	case "host", ":authority":
 		return append(b, r.Host...)
 	case "content-length":
 		if v := r.Header.Get("Content-Length"); v != "" {

@@ -97,6 +97,8 @@ func (c *chunkedBody) Read(p []byte) (int, error) {
 
 var truncated = refuse(BadChunk, "The request body terminated unexpectedly")
 
+var malformed = refuse(BadChunk, "The request contained trailing data that was not well-formed or did not conform to our published schema.")
+
 // next reads a chunk's head, and a signed chunk whole. io.EOF follows the last.
 func (c *chunkedBody) next() error {
 	line, err := c.line()
@@ -171,19 +173,28 @@ func (c *chunkedBody) finish() error {
 		return err
 	}
 	var canonical strings.Builder
-	signature := ""
+	signature, sent := "", map[string]string{}
 	for _, t := range trailer {
 		if t[0] == "x-amz-trailer-signature" {
 			signature = t[1]
 			continue
 		}
 		canonical.WriteString(t[0] + ":" + t[1] + "\n")
-		c.request.Header.Set(t[0], t[1])
-		for _, s := range c.sums {
-			if s.name == t[0] && s.value() != t[1] {
-				return refuse(BadSum, "Value for %s trailing header is invalid.", t[0])
-			}
+		sent[t[0]] = t[1]
+	}
+	if len(sent) > len(c.sums) {
+		return malformed
+	}
+	// Of what comes behind the signed headers only sums count that those announce.
+	for _, s := range c.sums {
+		v, ok := sent[s.name]
+		if !ok {
+			return malformed
 		}
+		if s.value() != v {
+			return refuse(BadSum, "Value for %s trailing header is invalid.", s.name)
+		}
+		c.request.Header.Set(s.name, v)
 	}
 	if c.sig.Payload == streamingSignedTrailer {
 		if err := c.verify("AWS4-HMAC-SHA256-TRAILER", "", []byte(canonical.String()), signature); err != nil {

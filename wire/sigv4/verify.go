@@ -7,6 +7,8 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -54,13 +56,19 @@ func mac(key []byte, text string) []byte {
 // Verify checks that the request was signed with secret, and that at now the
 // signature is neither too old nor too new. bodyHash is the hash of the body, in
 // hex, for requests that do not declare one; it may be empty if Payload is not.
-// On a mismatch the error quotes what should have been signed, as AWS's does.
+// On a mismatch the error quotes what should have been signed, as AWS's does. What
+// was signed is what is served: if the path was cleaned for signing, r has the clean
+// one afterwards.
 func (s *Signature) Verify(r *http.Request, keys *Keys, secret string, now time.Time, bodyHash string) error {
 	if err := s.Fresh(now.UTC()); err != nil {
 		return err
 	}
 	if err := s.covers(r); err != nil {
 		return err
+	}
+	// What the signature reads as it stands and a handler would leave out.
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+		return refuse(Mismatch, "The query string of the request is not well-formed.")
 	}
 	payload := firstOf(s.Payload, bodyHash, emptyHash)
 	if s.Presigned && s.Payload == "" && s.Service == "s3" {
@@ -72,30 +80,47 @@ func (s *Signature) Verify(r *http.Request, keys *Keys, secret string, now time.
 		request = s.canonical(make([]byte, 0, 1024), r, uri, payload)
 		toSign = s.stringToSign(request)
 		if hmac.Equal([]byte(hexMAC(key, toSign)), []byte(s.Signature)) {
-			return nil
+			return s.serve(r, uri)
 		}
 	}
 	return refuse(Mismatch, "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.\n\nThe Canonical String for this request should have been\n'%s'\n\nThe String-to-Sign should have been\n'%s'\n", request, toSign)
 }
 
+// serve makes the path that was signed, canonical uri, the path of the request, where
+// that is another: who relays a request may not lead it elsewhere by "/x/../".
+func (s *Signature) serve(r *http.Request, uri string) error {
+	sent := rawPath(r)
+	if s.signsAsIs() || uri == escape(sent, true) {
+		return nil
+	}
+	target := clean(sent)
+	if r.URL.RawQuery != "" {
+		target += "?" + r.URL.RawQuery
+	}
+	u, err := url.ParseRequestURI(target)
+	if err != nil {
+		return refuse(Mismatch, "The path of the request is not well-formed.")
+	}
+	r.URL.Path, r.URL.RawPath, r.RequestURI = u.Path, u.RawPath, target
+	return nil
+}
+
+// beside are headers of AWS that need not be signed: the first three the signature
+// covers in other ways, the others steer nothing.
+var beside = []string{"x-amz-date", "x-amz-content-sha256", "x-amz-security-token", "x-amz-user-agent", "x-amz-cf-id"}
+
 // covers checks that the signature covers what makes a request this request: its
 // host, and each header by which Amazon's services are steered.
 func (s *Signature) covers(r *http.Request) error {
-	has := func(name string) bool {
-		for _, h := range s.Headers {
-			if h == name {
-				return true
-			}
-		}
-		return false
-	}
-	if !has("host") && !has(":authority") {
+	if !slices.Contains(s.Headers, "host") && !slices.Contains(s.Headers, ":authority") {
 		return refuse(Mismatch, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
 	}
 	for name := range r.Header {
-		lower := strings.ToLower(name)
-		if lower == "x-amz-target" && !s.Presigned && !has(lower) {
-			return refuse(Mismatch, "'%s' must be a 'SignedHeader' in the AWS Authorization.", name)
+		if len(name) < len("X-Amz-") || !strings.EqualFold(name[:len("X-Amz-")], "X-Amz-") {
+			continue
+		}
+		if lower := strings.ToLower(name); !slices.Contains(s.Headers, lower) && !slices.Contains(beside, lower) {
+			return refuse(Mismatch, "'%s' must be a 'SignedHeader' in the AWS Authorization.", printable(name))
 		}
 	}
 	return nil
