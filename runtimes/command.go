@@ -26,6 +26,10 @@ type CommandOptions struct {
 	Unmounted bool
 	// MemoryMB sizes Node's heap, as AWS does; 0 leaves it alone.
 	MemoryMB int
+	// Waiting is for a process that is started before it is known for which function:
+	// it gets ready for any, and for code that uses the AWS SDK if SDK is set. It gets
+	// its variables with Config.Environ, and its folder. Waits says who can.
+	Waiting, SDK bool
 	// Provided is the path of the function's own bootstrap; "" is
 	// /var/task/bootstrap. For the provided runtimes.
 	Provided string
@@ -70,7 +74,40 @@ func (s *Set) Command(runtime string, opt CommandOptions) (Command, error) {
 	} else {
 		c.Argv = pythonArgv(found, c.RuntimeRoot, c.ModulePath)
 	}
+	if opt.Waiting {
+		c.Argv = append(c.Argv, waiting(g, opt.SDK))
+	}
 	return c, nil
+}
+
+// waiting is what a bootstrap is told to get ready for.
+func waiting(g generation, sdk bool) string {
+	switch {
+	case g.legacyNode:
+		return "legacy"
+	case sdk && g.family == python:
+		return "sdk"
+	}
+	return "modern"
+}
+
+// Waits reports whether a process of the runtime can be started before it is known for
+// which function, if that has these variables: an interpreter reads some of them when
+// it starts, and never again.
+func Waits(runtime string, user map[string]string) bool {
+	switch g := generationOf(runtime); g.family {
+	case node, python:
+	default:
+		return false
+	}
+	for name := range user {
+		for _, prefix := range []string{"NODE_", "UV_", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_", "AWS_LAMBDA_EXEC_WRAPPER"} {
+			if strings.HasPrefix(name, prefix) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // closest is the interpreter for g: any Node, the newest first; the oldest Python

@@ -38,6 +38,10 @@ type Config struct {
 	// the module is loaded; newer ones write "undefined". A process that ends in
 	// init is reported under Cause, the request that the environment is made for.
 	InitID, Cause string
+	// Environ is the variables of a process that was started waiting (see
+	// CommandOptions.Waiting), as Environ.List has them: all that it is to have. Nil is
+	// for one that has them from its start.
+	Environ []string
 	// TaskRoot is where the process sees the function's code; "" is /var/task.
 	TaskRoot string
 	Clock    aws.Clock
@@ -195,6 +199,8 @@ type initBody struct {
 	LogStream    string `json:"logStream"`
 	InitID       string `json:"initId"`
 	TaskRoot     string `json:"taskRoot"`
+	// Environ is null unless the process has to take them over.
+	Environ []string `json:"environ"`
 }
 
 // Init tells the bootstrap to load the handler and waits until it has. The time
@@ -229,7 +235,7 @@ func (e *Environment) initialise(ctx context.Context) (*Result, error) {
 		Protocol: Protocol, Handler: e.cfg.Handler,
 		Legacy: e.gen.legacyNode, Tuples: e.gen.tuples, ASCII: e.gen.ascii, NoCallbacks: e.gen.noCallbacks,
 		FunctionName: e.cfg.FunctionName, Version: e.cfg.Version, Memory: fmt.Sprint(e.cfg.MemoryMB),
-		LogGroup: e.cfg.LogGroup, LogStream: e.cfg.LogStream, InitID: e.cfg.InitID, TaskRoot: root,
+		LogGroup: e.cfg.LogGroup, LogStream: e.cfg.LogStream, InitID: e.cfg.InitID, TaskRoot: root, Environ: e.cfg.Environ,
 	})
 	if err != nil {
 		return nil, err

@@ -65,12 +65,13 @@ type process struct {
 // start runs the bootstrap for runtime on the code in task.
 func start(t testing.TB, runtime, handler, task string, user map[string]string) *process {
 	t.Helper()
-	return launch(t, interpreters(t), Config{Runtime: runtime, Handler: handler, TaskRoot: task}, user)
+	return launch(t, interpreters(t), Config{Runtime: runtime, Handler: handler, TaskRoot: task}, user, CommandOptions{})
 }
 
-func launch(t testing.TB, set *Set, cfg Config, user map[string]string) *process {
+func launch(t testing.TB, set *Set, cfg Config, user map[string]string, opt CommandOptions) *process {
 	t.Helper()
-	command, err := set.Command(cfg.Runtime, CommandOptions{Unmounted: true})
+	opt.Unmounted = true
+	command, err := set.Command(cfg.Runtime, opt)
 	if err != nil {
 		t.Skipf("the machine lacks the interpreter: %v", err)
 	}
@@ -93,6 +94,11 @@ func launch(t testing.TB, set *Set, cfg Config, user map[string]string) *process
 	p.cmd.Env = Environ{Runtime: cfg.Runtime, Handler: cfg.Handler, FunctionName: "fn", Version: "$LATEST", Region: "eu-west-1",
 		MemoryMB: 128, LogGroup: cfg.LogGroup, LogStream: cfg.LogStream, TaskRoot: cfg.TaskRoot,
 		RuntimeRoot: command.RuntimeRoot, ModulePath: command.ModulePath, User: user}.List()
+	if opt.Waiting {
+		cfg.Environ = p.cmd.Env
+		p.cmd.Dir = t.TempDir()
+		p.cmd.Env = Environ{Runtime: cfg.Runtime, RuntimeRoot: command.RuntimeRoot, ModulePath: command.ModulePath}.List()
+	}
 	p.cmd.ExtraFiles = []*os.File{child}
 	p.cmd.Stderr = os.Stderr
 	if err := p.cmd.Start(); err != nil {

@@ -26,9 +26,21 @@ import (
 //	what the invoke logged and answered
 //
 // A script whose interpreter is not there is skipped.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, CommandOptions{}) }
+
+// TestScriptsWaiting runs the same functions in processes that were started before it
+// was known for which: nobody can tell the difference.
+func TestScriptsWaiting(t *testing.T) { runScripts(t, CommandOptions{Waiting: true}) }
+
+// TestScriptsSDK is TestScriptsWaiting with the SDK got ready.
+func TestScriptsSDK(t *testing.T) { runScripts(t, CommandOptions{Waiting: true, SDK: true}) }
+
+func runScripts(t *testing.T, opt CommandOptions) {
 	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
-		s := &script{}
+		if opt.SDK && !strings.Contains(path, "python") {
+			return // to the others it makes no difference
+		}
+		s := &script{opt: opt}
 		t.Cleanup(func() { s.stop() })
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
@@ -47,6 +59,7 @@ type script struct {
 	p    *process
 	task string
 	boot string
+	opt  CommandOptions
 }
 
 func (s *script) stop() {
@@ -80,7 +93,9 @@ func (s *script) start(t *testing.T, d *datadriven.TestData) string {
 	for name, value := range user {
 		user[name] = strings.ReplaceAll(value, "$TASK", s.task)
 	}
-	s.p = launch(t, interpreters(t), Config{Runtime: runtime, Handler: handler, TaskRoot: s.task}, user)
+	opt := s.opt
+	opt.Waiting = opt.Waiting && Waits(runtime, user)
+	s.p = launch(t, interpreters(t), Config{Runtime: runtime, Handler: handler, TaskRoot: s.task}, user, opt)
 	in, err := s.p.Init(context.Background())
 	if err != nil {
 		return s.lines() + "error: " + err.Error() + "\n"

@@ -164,11 +164,37 @@ function rawStream(fd) {
   return stream;
 }
 
+// getReady does what every function will need, where a process waits for its own.
+function getReady(age) {
+  require(`./${age}.cjs`);
+  if (age === 'legacy') return;
+  require('stream');
+  require('util');
+}
+
+// takeOver gives a process that waited its variables and its folder, as if it had been
+// started with them.
+function takeOver(config) {
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  for (const pair of config.environ) {
+    const at = pair.indexOf('=');
+    process.env[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  process.chdir(config.taskRoot);
+  require('module')._initPaths(); // reads NODE_PATH
+}
+
 function main() {
+  const age = process.argv[2];
+  if (age !== undefined) getReady(age);
   const first = receive();
   if (first === null) process.reallyExit(0);
   const config = JSON.parse(first.body.toString());
   if (config.protocol !== PROTOCOL) process.reallyExit(70);
+  if (age !== undefined) {
+    process.argv.length = 2;
+    takeOver(config);
+  }
   rawStreams();
   const wire = {
     config, send, log, next,

@@ -353,7 +353,10 @@ class LambdaContext(object):
 # Logging: when the user imports it, the root logger gets AWS's handler.
 
 request_id = ''
-json_logs = posix.environ.get('AWS_LAMBDA_LOG_FORMAT' if PY2 else b'AWS_LAMBDA_LOG_FORMAT') in ('JSON', b'JSON')
+
+
+def json_logs():
+    return posix.environ.get('AWS_LAMBDA_LOG_FORMAT' if PY2 else b'AWS_LAMBDA_LOG_FORMAT') in ('JSON', b'JSON')
 
 
 def structured(logging, formatter, record):
@@ -374,7 +377,7 @@ def structured(logging, formatter, record):
 def set_up_logging(logging):
     class LambdaLoggerHandler(logging.Handler):
         def emit(self, record):
-            if json_logs:
+            if json_logs():
                 log(structured(logging, self.formatter, record))
                 return
             record.aws_request_id = request_id
@@ -579,8 +582,53 @@ def search_path(task, modules, runtime):
     configured = posix.environ.get('PYTHONPATH' if PY2 else b'PYTHONPATH') or b''
     configured = configured if PY2 else configured.decode('utf-8', 'surrogateescape')
     front = [task] + [p for p in configured.split(':') if p and p != runtime]
-    front += ['/opt/python/lib/%s/site-packages' % version, '/opt/python', modules, runtime]
-    sys.path[:0] = front
+    front += ['/opt/python/lib/%s/site-packages' % version, '/opt/python']
+    sys.path[:0] = front + [modules, runtime]
+    return front
+
+
+# A process that waits for its function: what it does before it knows, and after.
+
+SDK = ('boto3', 'botocore', 's3transfer', 'jmespath', 'dateutil', 'urllib3', 'six')
+
+
+def get_ready(what, modules):
+    """Imports what every function will need; AWS's bootstrap has done so, too."""
+    import json, logging, os, traceback, warnings  # noqa: E401, F401
+    if what != 'sdk':
+        return
+    sys.path.insert(0, modules)
+    try:
+        import boto3.session  # noqa: F401
+    except ImportError:
+        pass
+    sys.path.remove(modules)
+
+
+def take_over(config):
+    """Gives the process its variables and its folder, as if it had been started with them."""
+    import os
+    for name in list(os.environ):
+        del os.environ[name]
+    posix.environ.clear()
+    for pair in config['environ']:
+        pair = pair.encode('utf-8') if PY2 else os.fsencode(pair)
+        name, _, value = pair.partition(b'=')
+        posix.environ[name] = value
+        if PY2:
+            os.environ[name] = value
+        else:
+            os.environb[name] = value
+    posix.chdir(config['taskRoot'])
+    time.tzset()
+
+
+def forget_shadowed(front):
+    """Forgets the SDK where the function has another, or a part of one, of its own."""
+    import os
+    if any(os.path.exists(os.path.join(path, name + end)) for path in front for name in SDK for end in ('', '.py')):
+        for name in [n for n in sys.modules if n.split('.')[0] in SDK]:
+            del sys.modules[name]
 
 
 def leave(code=None):
@@ -589,6 +637,12 @@ def leave(code=None):
 
 def main():
     global dumps
+    binary, modules = sys.argv[1:3]
+    waits = sys.argv[3] if len(sys.argv) > 3 else None
+    if not PY2:
+        sys.meta_path.insert(0, LoggingHook)
+    if waits:
+        get_ready(waits, modules)
     if PY2:
         import fcntl
         fcntl.fcntl(FD, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
@@ -603,18 +657,19 @@ def main():
     if config['protocol'] != PROTOCOL:
         posix._exit(70)
     dumps = make_dumps(config['ascii'])
-    binary, modules = sys.argv[1:3]
+    if waits:
+        take_over(config)
     runtime = binary.rpartition('/')[0]
     sys.argv[:] = [runtime + '/' + OWN_FILE]
     sys.stdout, sys.stderr = Output(out, 1, '<stdout>'), Output(err, 2, '<stderr>')
     builtins = sys.modules['__builtin__' if PY2 else 'builtins']
     builtins.exit = builtins.quit = leave  # site's, which is not loaded
-    search_path(config['taskRoot'], modules, runtime)
+    front = search_path(config['taskRoot'], modules, runtime)
+    if waits == 'sdk':
+        forget_shadowed(front)
     if PY2:
         import logging
         set_up_logging(logging)
-    else:
-        sys.meta_path.insert(0, LoggingHook)
     try:
         handler = load(config['handler'])
     except Fault as fault:
