@@ -19,8 +19,10 @@ demo: build setup ## an HTTP API, a function and a table, end to end, with AWS's
 test: build setup ## all tests, the real clients' among them
 	@setup/test
 
+PROVIDES := iam sts # the provider's services that are built
+
 terraform: build ## Terraform and HashiCorp's provider against what Tule serves
-	@setup/terraform
+	@setup/terraform $(PROVIDES)
 	go -C test/terraform/provider test ./...
 	go -C test test -count 1 -timeout 20m -v ./terraform
 

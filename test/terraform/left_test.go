@@ -7,10 +7,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
 
+// iam calls Tule as the root of the scenario's account.
+func (s *scenario) iam() *iam.Client {
+	return iam.NewFromConfig(aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String(s.house.URL()), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(s.account, "test", "")})
+}
+
 // left are the names of what an account still holds, by kind.
 func left(s *scenario) map[string][]string {
-	client := iam.NewFromConfig(aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String(s.house.URL()), RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider(s.account, "test", "")})
+	client := s.iam()
 	all := map[string][]string{}
 	details, err := client.GetAccountAuthorizationDetails(s.Context(), &iam.GetAccountAuthorizationDetailsInput{
 		Filter: []types.EntityType{types.EntityTypeUser, types.EntityTypeGroup, types.EntityTypeRole, types.EntityTypeLocalManagedPolicy}})
