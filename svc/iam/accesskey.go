@@ -247,8 +247,8 @@ func (s *Service) getAccessKeyLastUsed(ctx context.Context, in *api.GetAccessKey
 	out := &api.GetAccessKeyLastUsedResponse{UserName: &k.User, AccessKeyLastUsed: &api.AccessKeyLastUsed{Region: &region, ServiceName: &service}}
 	if !last.At.IsZero() {
 		out.AccessKeyLastUsed.LastUsedDate = &last.At
-		if last.Region != "" {
-			region = last.Region
+		if last.Service != "" {
+			region, service = last.Region, last.Service
 		}
 	}
 	return out, nil

@@ -54,7 +54,7 @@ func (p *principal) detail(account string) detail {
 	case role:
 		d.role = &api.RoleDetail{Arn: &arn, CreateDate: &p.Created, Path: &p.Path, RoleId: &p.ID, RoleName: &p.Name, AssumeRolePolicyDocument: encode(p.Trust),
 			AttachedManagedPolicies: p.attachedDetails(), RolePolicyList: p.inlineDetails(),
-			PermissionsBoundary: boundary(p.Boundary), RoleLastUsed: &api.RoleLastUsed{}, Tags: apiTags(p.Tags)}
+			PermissionsBoundary: boundary(p.Boundary), Tags: apiTags(p.Tags)}
 	}
 	return d
 }
@@ -94,6 +94,9 @@ func (s *Service) details(ctx context.Context, r store.Reader, account string, f
 		d := p.detail(account)
 		if d.role != nil {
 			if d.role.InstanceProfileList, err = describeProfiles(ctx, r, account, e.Record.Name); err != nil {
+				return nil, err
+			}
+			if d.role.RoleLastUsed, err = s.roleLastUsed(ctx, r, account, p.ID); err != nil {
 				return nil, err
 			}
 		}

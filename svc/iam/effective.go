@@ -21,7 +21,10 @@ const (
 	userSessionLimits = `{"Version":"2012-10-17","Statement":[` +
 		`{"Effect":"Deny","Action":"iam:*","Resource":"*","Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}},` +
 		`{"Effect":"Deny","Action":["sts:GetFederationToken","sts:GetSessionToken"],"Resource":"*"}]}`
-	federationLimits = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["iam:*","sts:*"],"Resource":"*"}}`
+	// What the account's password policy allows its users, and no policy of theirs need:
+	// ChangePassword is only ever about its caller.
+	mayChangePassword = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:ChangePassword","Resource":"*"}}`
+	federationLimits  = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["iam:*","sts:*"],"Resource":"*"}}`
 )
 
 // cache has the policies of principals and the owners of keys, account by account.
@@ -135,9 +138,9 @@ func (s *Service) policiesOf(ctx context.Context, c *aws.Caller, id string) (pol
 	}
 	switch { // Key knows that a key was used, and not yet where
 	case c.Kind == aws.AssumedRole:
-		s.uses.mark(c.Account, id, aws.RequestOf(ctx).Region, s.clock.Now())
+		s.uses.mark(c.Account, id, s.use(ctx))
 	case strings.HasPrefix(c.AccessKeyID, "AKIA"):
-		s.uses.mark(c.Account, c.AccessKeyID, aws.RequestOf(ctx).Region, s.clock.Now())
+		s.uses.mark(c.Account, c.AccessKeyID, s.use(ctx))
 	}
 	return g.set, nil
 }
@@ -186,6 +189,15 @@ func (s *Service) gather(ctx context.Context, r store.Reader, account, id string
 			return g, err
 		}
 		g.set.Identity = append(g.set.Identity, more...)
+	}
+	if p.Kind == user {
+		rules, err := passwordPolicyOf(ctx, r, account)
+		if err != nil {
+			return g, err
+		}
+		if rules != nil && rules.Change {
+			g.set.Identity = append(g.set.Identity, s.compile("account password policy", mayChangePassword))
+		}
 	}
 	if p.Boundary != "" {
 		b, err := s.source(ctx, r, account, p.Boundary)

@@ -13,8 +13,9 @@
 //   - MFA devices are virtual ones. Root's is enabled like a user's, by root, under the
 //     serial number arn:aws:iam::ACCOUNT:mfa/root-account-mfa-device. After five wrong
 //     codes a device takes none until the next is due.
-//   - The last use of a key or role is kept to the minute, in memory for as long,
-//     and without the name of the service.
+//   - The last use of a key or role is kept to the minute, and in memory for as long. A
+//     request that needs no permission, such as GetCallerIdentity, changes its time and
+//     not its place.
 //
 // Users, groups and roles are one kind of record, the principal, since most of what
 // can be done to one can be done to each. A principal carries its inline policies
@@ -55,6 +56,7 @@ type Service struct {
 	compiled *policy.Cache
 	cache    cache
 	uses     uses
+	hashing  chan struct{} // has those who hash a password just now
 	catalog  catalog
 	privates *seal.Box // of private keys
 }
@@ -66,7 +68,7 @@ func New(o Options) *Service {
 	}
 	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger,
 		secrets: o.Keys.For("access keys"), seeds: o.Keys.For("MFA seeds"),
-		compiled: policy.NewCache(0), cache: newCache(), uses: newUses(), catalog: newCatalog(),
+		compiled: policy.NewCache(0), cache: newCache(), uses: newUses(), catalog: newCatalog(), hashing: make(chan struct{}, maxHashing),
 		privates: o.Keys.For("private keys")}
 }
 
@@ -78,7 +80,7 @@ func (s *Service) Routes() []aws.Route {
 		s.samlRoutes(), s.oidcRoutes(),
 		s.inlineRoutes(), s.policyRoutes(), s.versionRoutes(), s.attachRoutes(),
 		s.boundaryRoutes(), s.tagRoutes(), s.accountRoutes(), s.profileRoutes(), s.simulateRoutes(), s.detailRoutes(),
-		s.mfaRoutes(),
+		s.mfaRoutes(), s.loginRoutes(), s.passwordPolicyRoutes(),
 	} {
 		all = append(all, of...)
 	}

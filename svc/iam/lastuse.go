@@ -5,19 +5,21 @@ import (
 	"sync"
 	"time"
 
+	api "github.com/tule-cloud/tule/api/iam"
+	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/store"
 )
 
-// A lastUse is when and from where a key or a role was used last.
+// A lastUse is when, and where, a key, a role or a user's password was used last.
 type lastUse struct {
-	At     time.Time
-	Region string `json:",omitempty"`
+	At              time.Time
+	Region, Service string `json:",omitempty"`
 }
 
-// lastUses are kept by the id of the access key or role.
+// lastUses are kept by the id of the access key, role or user.
 var lastUses = store.NewTable[lastUse]("iam", "lastuse")
 
-// owner is a key or role and the account that it is in.
+// owner is a key, role or user and the account that it is in.
 type owner struct{ account, id string }
 
 // uses gathers last uses in memory, so that a request costs no write.
@@ -31,30 +33,63 @@ func newUses() uses {
 	return uses{new(sync.Mutex), map[owner]lastUse{}, map[owner]time.Time{}}
 }
 
-// mark notes a use; a region that is not known leaves the one before.
-func (u *uses) mark(account, id, region string, now time.Time) {
+// mark notes a use, to the minute. Where it does not say of what, the one before stands.
+func (u *uses) mark(account, id string, l lastUse) {
 	o := owner{account, id}
+	l.At = l.At.Truncate(time.Minute)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if region == "" {
-		region = u.recent[o].Region
+	if l.Service == "" {
+		l.Region, l.Service = u.recent[o].Region, u.recent[o].Service
 	}
-	u.recent[o] = lastUse{now.Truncate(time.Minute), region}
+	u.recent[o] = l
 }
 
-// lastUse is the last use of a key or role; zero if it was never used.
+// use is the present request's.
+func (s *Service) use(ctx context.Context) lastUse {
+	r := aws.RequestOf(ctx)
+	return lastUse{At: s.clock.Now(), Region: r.Region, Service: r.Service}
+}
+
+// lastUse is the last use of a key, role or password; zero if it was never used.
 func (s *Service) lastUse(ctx context.Context, account, id string) (last lastUse, err error) {
+	err = s.store.View(ctx, func(r store.Reader) (err error) {
+		last, err = s.lastUseIn(ctx, r, account, id)
+		return err
+	})
+	return last, err
+}
+
+func (s *Service) lastUseIn(ctx context.Context, r store.Reader, account, id string) (lastUse, error) {
 	s.uses.mu.Lock()
 	last, ok := s.uses.recent[owner{account, id}]
 	s.uses.mu.Unlock()
-	if ok {
-		return last, nil
+	kept, err := lastUses.Get(ctx, r, scope(account), id)
+	if !ok {
+		return kept, ignoreMissing(err)
 	}
-	err = s.store.View(ctx, func(r store.Reader) (err error) {
-		last, err = lastUses.Get(ctx, r, scope(account), id)
-		return ignoreMissing(err)
-	})
-	return last, err
+	if last.Service == "" { // used since, and not yet known for what
+		last.Region, last.Service = kept.Region, kept.Service
+	}
+	return last, ignoreMissing(err)
+}
+
+// roleLastUsed is a role's last use as answers have it; empty if there was none.
+func (s *Service) roleLastUsed(ctx context.Context, r store.Reader, account, id string) (*api.RoleLastUsed, error) {
+	last, err := s.lastUseIn(ctx, r, account, id)
+	if err != nil || last.At.IsZero() {
+		return &api.RoleLastUsed{}, err
+	}
+	return &api.RoleLastUsed{LastUsedDate: &last.At, Region: &last.Region}, nil
+}
+
+// passwordLastUsed is when a user signed in last; nil if he never did.
+func (s *Service) passwordLastUsed(ctx context.Context, r store.Reader, account, id string) (*time.Time, error) {
+	last, err := s.lastUseIn(ctx, r, account, id)
+	if err != nil || last.At.IsZero() {
+		return nil, err
+	}
+	return &last.At, nil
 }
 
 // flushEvery is how often last uses are written, and how much of them a crash loses.
@@ -103,6 +138,13 @@ func (s *Service) flush(ctx context.Context) error {
 			if !alive {
 				continue
 			}
+			if l.Service == "" {
+				kept, err := lastUses.Get(ctx, tx, scope(o.account), o.id)
+				if ignoreMissing(err) != nil {
+					return err
+				}
+				l.Region, l.Service = kept.Region, kept.Service
+			}
 			if err := lastUses.Put(tx, scope(o.account), l, o.id); err != nil {
 				return err
 			}
@@ -120,7 +162,7 @@ func (s *Service) flush(ctx context.Context) error {
 	return nil
 }
 
-// alive reports whether a key or role is still there to have been used.
+// alive reports whether a key, role or user is still there to have been used.
 func alive(ctx context.Context, r store.Reader, o owner) (bool, error) {
 	if has, err := keys.Has(ctx, r, scope(o.account), o.id); has || err != nil {
 		return has, err

@@ -59,7 +59,7 @@ func TestRun(t *testing.T) {
 	}
 	again := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: seal.New([32]byte{1}, h.Random)})
 	last, err := again.lastUse(ctx, "000000000000", *k.AccessKeyId)
-	if want := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC); err != nil || !last.At.Equal(want) || last.Region != "us-east-1" {
+	if want := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC); err != nil || !last.At.Equal(want) || last.Region != "" {
 		t.Errorf("%+v, %v; want %v", last, err, want)
 	}
 	if last, err := again.lastUse(ctx, "000000000000", *gone.AccessKeyId); err != nil || !last.At.IsZero() {
@@ -148,5 +148,50 @@ func TestPoliciesFollow(t *testing.T) {
 		if _, err := s.Policies(ctx, &c); aws.CodeOf(err) != "UnrecognizedClientException" {
 			t.Errorf("%+v: %v", c, err)
 		}
+	}
+}
+
+// A key's last use says of which service, where a permission was asked for, and keeps
+// that when it is used for something that needs none, also from minute to minute.
+func TestWhereUsed(t *testing.T) {
+	s, h, ctx := house(t)
+	k := newUser(t, s, ctx, "anna")
+	made, err := s.createRole(ctx, &api.CreateRoleRequest{RoleName: ptr("r"), AssumeRolePolicyDocument: ptr(trusting("*"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := aws.RoleSession(*made.Role.Arn, *made.Role.RoleId, "s")
+	req := *aws.RequestOf(ctx)
+	req.Service, req.Region = "dynamodb", "eu-west-1"
+	c := caller(t, s, ctx, k)
+	c.AccessKeyID = *k.AccessKeyId
+	for _, who := range []*aws.Caller{c, &session} {
+		if _, err := s.Policies(aws.WithRequest(ctx, &req), who); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(of *Service) {
+		t.Helper()
+		out, err := of.getAccessKeyLastUsed(ctx, &api.GetAccessKeyLastUsedRequest{AccessKeyId: k.AccessKeyId})
+		if err != nil || *out.AccessKeyLastUsed.ServiceName != "dynamodb" || *out.AccessKeyLastUsed.Region != "eu-west-1" || !out.AccessKeyLastUsed.LastUsedDate.Equal(h.Clock.Now().Truncate(time.Minute)) {
+			t.Errorf("%+v, %v", out, err)
+		}
+	}
+	check(s)
+	for range 2 {
+		if err := s.flush(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.Clock.Advance(time.Minute)
+	caller(t, s, ctx, k)
+	check(s)
+	if err := s.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	check(New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: seal.New([32]byte{1}, h.Random)}))
+	details, err := s.getAccountAuthorizationDetails(ctx, &api.GetAccountAuthorizationDetailsRequest{})
+	if err != nil || *details.RoleDetailList[0].RoleLastUsed.Region != "eu-west-1" {
+		t.Errorf("%+v, %v", details, err)
 	}
 }

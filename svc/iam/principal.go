@@ -210,6 +210,13 @@ func (p *principal) removable(ctx context.Context, r store.Reader, account strin
 
 // bare refuses a user who still has credentials beside access keys.
 func bare(ctx context.Context, r store.Reader, account, id string) error {
+	has, err := logins.Has(ctx, r, scope(account), id)
+	if err != nil {
+		return err
+	}
+	if has {
+		return api.DeleteConflictException("Cannot delete entity, must delete login profile first.")
+	}
 	for _, err := range devicesOf.List(ctx, r, scope(account), store.ListOptions{Prefix: []any{id}, Limit: 1}) {
 		if err != nil {
 			return err

@@ -54,20 +54,19 @@ func (s *Service) createRole(ctx context.Context, in *api.CreateRoleRequest) (*a
 }
 
 func (s *Service) getRole(ctx context.Context, in *api.GetRoleRequest) (*api.GetRoleResponse, error) {
-	p, err := s.view(ctx, role, *in.RoleName)
-	if err != nil {
-		return nil, err
-	}
-	r := p.role(account(ctx))
-	r.RoleLastUsed = &api.RoleLastUsed{}
-	last, err := s.lastUse(ctx, account(ctx), p.ID)
-	if err != nil {
-		return nil, err
-	}
-	if !last.At.IsZero() {
-		r.RoleLastUsed = &api.RoleLastUsed{LastUsedDate: &last.At, Region: &last.Region}
-	}
-	return &api.GetRoleResponse{Role: r}, nil
+	a, out := account(ctx), &api.GetRoleResponse{}
+	return out, s.store.View(ctx, func(r store.Reader) error {
+		p, err := load(ctx, r, a, role, *in.RoleName)
+		if err != nil {
+			return err
+		}
+		if p, err = p.shown(ctx, r); err != nil {
+			return err
+		}
+		out.Role = p.role(a)
+		out.Role.RoleLastUsed, err = s.roleLastUsed(ctx, r, a, p.ID)
+		return err
+	})
 }
 
 func (s *Service) updateRole(ctx context.Context, in *api.UpdateRoleRequest) (*api.UpdateRoleResponse, error) {

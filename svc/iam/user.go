@@ -6,6 +6,7 @@ import (
 
 	api "github.com/tule-cloud/tule/api/iam"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
 )
 
 func (s *Service) userRoutes() []aws.Route {
@@ -67,11 +68,16 @@ func (s *Service) getUser(ctx context.Context, in *api.GetUserRequest) (*api.Get
 		arn, born := aws.NewARN("iam", "", a, "root").String(), s.now()
 		return &api.GetUserResponse{User: &api.User{Arn: &arn, UserId: &a, CreateDate: &born}}, nil
 	}
-	p, err := s.view(ctx, user, name)
-	if err != nil {
-		return nil, err
-	}
-	return &api.GetUserResponse{User: p.user(a)}, nil
+	out := &api.GetUserResponse{}
+	return out, s.store.View(ctx, func(r store.Reader) error {
+		p, err := load(ctx, r, a, user, name)
+		if err != nil {
+			return err
+		}
+		out.User = p.user(a)
+		out.User.PasswordLastUsed, err = s.passwordLastUsed(ctx, r, a, p.ID)
+		return err
+	})
 }
 
 func (s *Service) updateUser(ctx context.Context, in *api.UpdateUserRequest) (*aws.Empty, error) {
@@ -87,11 +93,16 @@ func (s *Service) listUsers(ctx context.Context, in *api.ListUsersRequest) (*api
 	if err != nil {
 		return nil, err
 	}
-	out := &api.ListUsersResponse{Users: []api.User{}, IsTruncated: more(next), Marker: next}
-	for i := range part {
-		u := part[i].user(account(ctx))
-		u.Tags, u.PermissionsBoundary = nil, nil // as AWS: GetUser tells
-		out.Users = append(out.Users, *u)
-	}
-	return out, nil
+	a, out := account(ctx), &api.ListUsersResponse{Users: []api.User{}, IsTruncated: more(next), Marker: next}
+	return out, s.store.View(ctx, func(r store.Reader) error {
+		for i := range part {
+			u := part[i].user(a)
+			u.Tags, u.PermissionsBoundary = nil, nil // as AWS: GetUser tells
+			if u.PasswordLastUsed, err = s.passwordLastUsed(ctx, r, a, part[i].ID); err != nil {
+				return err
+			}
+			out.Users = append(out.Users, *u)
+		}
+		return nil
+	})
 }
