@@ -86,7 +86,7 @@ func (f *Front) stranger(id string) (aws.Caller, error) {
 // checkSignature verifies the signature, and the body against it. What an unknown
 // key signed cannot be verified; its age and its body can.
 func (f *Front) checkSignature(c *call) error {
-	now := f.Clock.Now()
+	now := f.Signers.Now()
 	keys := &f.keys
 	if c.trusted {
 		if err := c.sig.Fresh(now); err != nil {

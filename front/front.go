@@ -79,6 +79,11 @@ type Options struct {
 	// Reset empties an account and service, or all where empty; nil where this
 	// Tule is not one for tests.
 	Reset func(ctx context.Context, account, service string) error
+	// Advance moves Clock forward and gives the time then; nil where this Tule is not
+	// one for tests.
+	Advance func(d time.Duration) (time.Time, error)
+	// Signers, if set, is the clock that callers sign by where Clock is moved.
+	Signers aws.Clock
 	// Metrics, if set, is served at /metrics.
 	Metrics http.Handler
 	// Origins are web origins that may call beside those of localhost.
@@ -107,6 +112,9 @@ var (
 func New(o Options) *Front {
 	if o.Region == "" {
 		o.Region = "us-east-1"
+	}
+	if o.Signers == nil {
+		o.Signers = o.Clock
 	}
 	f := &Front{Options: o, directory: newDirectory(), cache: policy.NewCache(0), metrics: newMetrics()}
 	if o.Keys != nil {

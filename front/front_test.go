@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -195,13 +196,14 @@ func TestDoor(t *testing.T) {
 		{"a plane, badly signed", ask{method: "GET", key: "AKIAONLYA00000000000", secret: "x", service: "execute-api", header: map[string]string{"Host": "x.execute-api.localhost:4566"}}, 403, "signature we calculated"},
 		{"health", ask{method: "GET", target: "/_localstack/health"}, 200, `"logs":"running"`},
 		{"reset of what keeps its state", ask{target: "/_localstack/state/reset"}, 403, "--test"},
+		{"moving the machine's clock", ask{target: "/_tule/clock?advance=900s"}, 403, "--test"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := c.ask.send(f)
 			if w.Code != c.status || !strings.Contains(w.Body.String()+w.Header().Get("X-Amzn-Errortype"), c.want) {
 				t.Errorf("answered %d %s\nwant %d with %q", w.Code, w.Body, c.status, c.want)
 			}
-			if w.Code >= 400 && w.Header().Get("X-Amzn-Requestid") == "" && !strings.HasPrefix(c.ask.target, "/_local") {
+			if w.Code >= 400 && w.Header().Get("X-Amzn-Requestid") == "" && !strings.HasPrefix(c.ask.target, "/_") {
 				t.Error("the answer carries no request id")
 			}
 		})
@@ -276,6 +278,39 @@ func TestReset(t *testing.T) {
 	})
 	if w := (ask{target: "/_localstack/state/reset?account=111111111111&service=logs"}).send(f); w.Code != 200 || got != "111111111111/logs" {
 		t.Errorf("%d, reset %q", w.Code, got)
+	}
+}
+
+// A test's clock is moved; callers go on signing by their own.
+func TestClock(t *testing.T) {
+	clock := aws.NewManualClock(now)
+	f, _ := door(t, func(o *Options) {
+		o.Clock, o.Signers = clock, aws.NewManualClock(now)
+		o.Advance = func(d time.Duration) (time.Time, error) {
+			if d > time.Hour {
+				return time.Time{}, errors.New("too far")
+			}
+			clock.Advance(d)
+			return clock.Now(), nil
+		}
+	})
+	for _, c := range []struct {
+		method, target string
+		status         int
+		want           string
+	}{
+		{"GET", "/_tule/clock", 200, `{"now":"2026-01-02T03:04:05Z"}`},
+		{"GET", "/_tule/clock?advance=900s", 200, `{"now":"2026-01-02T03:04:05Z"}`},
+		{"POST", "/_tule/clock?advance=3600s", 200, `{"now":"2026-01-02T04:04:05Z"}`},
+		{"POST", "/_tule/clock?advance=2h", 400, "too far"},
+		{"POST", "/_tule/clock?advance=soon", 400, "invalid duration"},
+	} {
+		if w := (ask{method: c.method, target: c.target}).send(f); w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%s %s: %d %s, want %d %s", c.method, c.target, w.Code, w.Body, c.status, c.want)
+		}
+	}
+	if w := createGroup("a", "AKIAONLYA00000000000").send(f); w.Code != 200 {
+		t.Errorf("signed by a clock that stayed: %d %s", w.Code, w.Body)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // tool answers what tools of this ecosystem ask beside the API: is it up, what is
@@ -20,6 +21,8 @@ func (f *Front) tool(c *call) bool {
 		f.Metrics.ServeHTTP(c.w, c.r)
 	case c.r.Method == http.MethodPost && path == "/_localstack/state/reset":
 		f.reset(c)
+	case (get || c.r.Method == http.MethodPost) && path == "/_tule/clock":
+		f.clock(c)
 	default:
 		return false
 	}
@@ -50,6 +53,29 @@ func (f *Front) reset(c *call) {
 		return
 	}
 	f.json(c, http.StatusOK, map[string]any{"status": "reset"})
+}
+
+// clock says what time it is, after moving the clock by the query's advance, a duration
+// such as "900s" or "24h", where it is a POST with one. Callers sign by their own
+// clocks, which stay.
+func (f *Front) clock(c *call) {
+	if f.Advance == nil {
+		f.json(c, http.StatusForbidden, map[string]any{"message": "The clock of this Tule is its machine's. One whose clock can be moved is started with --test."})
+		return
+	}
+	var d time.Duration
+	var err error
+	now := f.Clock.Now()
+	if text := c.values().Get("advance"); text != "" && c.r.Method == http.MethodPost {
+		if d, err = time.ParseDuration(text); err == nil {
+			now, err = f.Advance(d)
+		}
+	}
+	if err != nil {
+		f.json(c, http.StatusBadRequest, map[string]any{"message": err.Error()})
+		return
+	}
+	f.json(c, http.StatusOK, map[string]any{"now": now.Format(time.RFC3339Nano)})
 }
 
 func (f *Front) json(c *call, status int, body any) {

@@ -25,6 +25,8 @@ import (
 	logsapi "github.com/tule-cloud/tule/api/logs"
 	organizationsapi "github.com/tule-cloud/tule/api/organizations"
 	stsapi "github.com/tule-cloud/tule/api/sts"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/blob"
 	"github.com/tule-cloud/tule/front"
 	"github.com/tule-cloud/tule/runtimes"
@@ -45,7 +47,7 @@ import (
 type house struct {
 	settings
 	log       *slog.Logger
-	clock     systemClock
+	clock     aws.Clock
 	random    io.Reader
 	store     *store.Pebble
 	keys      *seal.Keys
@@ -66,7 +68,10 @@ type house struct {
 
 // build makes the parts, each from those before it.
 func build(ctx context.Context, s settings, logger *slog.Logger) (h *house, err error) {
-	h = &house{settings: s, log: logger, random: rand.Reader}
+	h = &house{settings: s, log: logger, clock: systemClock{}, random: rand.Reader}
+	if s.test {
+		h.clock = newMovedClock()
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())
@@ -100,7 +105,7 @@ func (h *house) buildState(context.Context) (err error) {
 	if h.zips, err = blob.Open(h.in("zips"), h.random); err != nil {
 		return err
 	}
-	h.authority, err = steer.OpenAuthority(steer.AuthorityOptions{Dir: h.in("authority"), Clock: h.clock, Rand: h.random})
+	h.authority, err = steer.OpenAuthority(steer.AuthorityOptions{Dir: h.in("authority"), Clock: systemClock{}, Rand: h.random})
 	return err
 }
 
@@ -130,7 +135,8 @@ func (h *house) buildSandboxes(context.Context) (err error) {
 func (h *house) buildDoor(context.Context) error {
 	h.iam = iam.New(iam.Options{Store: h.store, Clock: h.clock, Random: h.random, Keys: h.keys, Logger: h.log})
 	h.sts = sts.New(sts.Options{Store: h.store, Clock: h.clock, Random: h.random, Keys: h.keys, Roles: h.iam})
-	h.trail = cloudtrail.New(cloudtrail.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
+	h.trail = cloudtrail.New(cloudtrail.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log,
+		Allow: func(ctx context.Context, needs ...aws.Access) error { return h.front.Allow(ctx, needs...) }})
 	h.accounts = organizations.New(organizations.Options{Store: h.store, Clock: h.clock, Random: h.random, Peers: peers{h}, Logger: h.log})
 	registry := prometheus.NewRegistry()
 	options := front.Options{
@@ -149,6 +155,9 @@ func (h *house) buildDoor(context.Context) error {
 	}
 	if h.test {
 		options.Reset = h.reset
+		if moved, ok := h.clock.(*movedClock); ok {
+			options.Advance, options.Signers = moved.Advance, systemClock{}
+		}
 	}
 	h.front = front.New(options)
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -168,7 +177,7 @@ func (h *house) buildServices(context.Context) error {
 	h.front.Add(front.Service{Model: iamapi.Service, Operations: iamapi.Operations(), Routes: h.iam.Routes()})
 	h.front.Add(front.Service{Model: stsapi.Service, Operations: stsapi.Operations(), Routes: h.sts.Routes()})
 	h.front.Add(front.Service{Model: organizationsapi.Service, Operations: organizationsapi.Operations(), Routes: h.accounts.Routes()})
-	h.front.Add(front.Service{Model: cloudtrailapi.Service, Operations: cloudtrailapi.Operations(), Routes: h.trail.Routes()})
+	h.front.Add(front.Service{Model: cloudtrailapi.Service, Operations: cloudtrailapi.Operations(), Routes: h.trail.Routes()}, h.trail.Planes()...)
 	h.front.Add(front.Service{Model: logsapi.Service, Operations: logsapi.Operations(), Routes: logger.Routes()})
 	h.front.Add(front.Service{Model: dynamodbapi.Service, Operations: dynamodbapi.Operations(), Routes: dynamo.Routes()})
 	h.front.Add(front.Service{Model: streamsapi.Service, Operations: streamsapi.Operations()})

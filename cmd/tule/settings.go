@@ -119,7 +119,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.DurationVar(&s.keepAlive, "keep-alive", 10*time.Minute, "how long a function's idle environment is kept for its next invoke")
 	f.StringSliceVar(&s.origins, "origin", nil, "web origin whose pages may call the API, beside those of this machine; may be given more than once")
-	f.BoolVar(&s.test, "test", false, "an instance for tests: its state can be reset over HTTP")
+	f.BoolVar(&s.test, "test", false, "an instance for tests: its state can be reset, and its clock moved, over HTTP (POST /_tule/clock?advance=900s)")
 }
 
 // environment fills flags that were not given from variables, and says which of
