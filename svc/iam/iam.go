@@ -77,14 +77,14 @@ func (s *Service) Routes() []aws.Route {
 	var all []aws.Route
 	for _, of := range [][]aws.Route{
 		s.userRoutes(), s.groupRoutes(), s.roleRoutes(), s.keyRoutes(),
-		s.samlRoutes(), s.oidcRoutes(), s.serverCertificateRoutes(),
+		s.samlRoutes(), s.oidcRoutes(), s.serverCertificateRoutes(), s.linkedRoutes(),
 		s.inlineRoutes(), s.policyRoutes(), s.versionRoutes(), s.attachRoutes(),
 		s.boundaryRoutes(), s.tagRoutes(), s.accountRoutes(), s.profileRoutes(), s.simulateRoutes(), s.detailRoutes(),
 		s.mfaRoutes(), s.loginRoutes(), s.passwordPolicyRoutes(),
 	} {
 		all = append(all, of...)
 	}
-	return all
+	return s.protect(all)
 }
 
 // stamps hold a text for each account that is another after every change.
