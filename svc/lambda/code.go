@@ -241,6 +241,7 @@ func (s *Service) updateFunctionCode(ctx context.Context, in *api.UpdateFunction
 	if !aws.Value(in.DryRun) {
 		s.fleet.retire(at, 0)
 		s.empty(gone)
+		s.foresee(at, shown)
 	}
 	arn := at.arn("")
 	if shown.Number > 0 {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"maps"
 	"net/url"
 	"os"
 	"sync"
@@ -39,6 +40,7 @@ type environment struct {
 	closers []func()                             // in the order in which things were opened
 	until   time.Time
 	init    time.Duration // of the start that no REPORT has told yet
+	kind    kind          // whose spares it can have come from; zero for none
 
 	// The fleet's, under its mutex.
 	counted   bool // in the account's unreserved concurrency
@@ -98,6 +100,9 @@ func (e *environment) start(ctx context.Context, cause string, limit time.Durati
 	}
 	in, err := e.talk.Load().Init(ctx)
 	e.init = e.s.Clock.Now().Sub(begun)
+	if e.kind != (kind{}) {
+		e.s.spares.want(e.kind)
+	}
 	if err != nil && ctx.Err() != nil {
 		return nil, errInitTimeout
 	}
@@ -163,7 +168,7 @@ func (e *environment) launch(ctx context.Context, cause string) (attached <-chan
 	if err != nil {
 		return nil, err
 	}
-	plain := s.Host.Features().Isolation == sandbox.Process.String()
+	plain := s.plain()
 	code, release, err := s.folder(ctx, e.at, e.version.Code)
 	if err != nil {
 		return nil, err
@@ -182,9 +187,17 @@ func (e *environment) launch(ctx context.Context, cause string) (attached <-chan
 		return nil, unassumable(err)
 	}
 	e.until = role.until
-	spec := e.spec(cmd, code, plain)
 	cfg := e.config(cause, code, plain)
 	env := e.environ(cmd, role, code, plain)
+	if k, ok := s.kindOf(e.version, code); ok {
+		e.kind = k
+		if e.adopt(k, code, cfg, env) {
+			stands := make(chan error, 1)
+			stands <- nil
+			return stands, nil
+		}
+	}
+	spec := e.spec(cmd, code, plain)
 	if cmd.HTTP {
 		return e.launchHTTP(ctx, spec, cfg, env, plain)
 	}
@@ -285,14 +298,9 @@ func (e *environment) environ(cmd runtimes.Command, role *session, code string, 
 		AccessKeyID: role.key, SecretKey: role.secret, SessionToken: role.token,
 		RuntimeRoot: cmd.RuntimeRoot, ModulePath: cmd.ModulePath, User: v.Environment, Further: map[string]string{},
 	}
-	bundle := bundleInside
+	maps.Copy(env.Further, e.s.trust())
 	if plain {
-		env.TaskRoot, bundle = code, e.s.Trust.Bundle
-	}
-	if e.s.Trust.Bundle != "" {
-		for _, name := range []string{"AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {
-			env.Further[name] = bundle
-		}
+		env.TaskRoot = code
 	}
 	if java := e.s.Trust.Java; java != "" && cmd.HTTP {
 		if !plain {
@@ -307,15 +315,43 @@ func (e *environment) environ(cmd runtimes.Command, role *session, code string, 
 	return env
 }
 
+// trust is the variables by which what runs here trusts this Tule's certificates.
+func (s *Service) trust() map[string]string {
+	if s.Trust.Bundle == "" {
+		return nil
+	}
+	bundle := bundleInside
+	if s.plain() {
+		bundle = s.Trust.Bundle
+	}
+	vars := map[string]string{}
+	for _, name := range []string{"AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {
+		vars[name] = bundle
+	}
+	return vars
+}
+
+// plain reports whether functions run as plain processes of the host.
+func (s *Service) plain() bool {
+	return s.Host != nil && s.Host.Features().Isolation == sandbox.Process.String()
+}
+
 // spec is the sandbox without what is said elsewhere: variables, descriptors, output.
 func (e *environment) spec(cmd runtimes.Command, code string, plain bool) sandbox.Spec {
-	v := e.version
-	spec := sandbox.Spec{
-		ID: e.id, Argv: cmd.Argv, Code: code, Memory: int64(v.Memory) << 20, TmpSize: int64(v.Storage) << 20,
-		Egress: e.s.Egress,
-	}
+	spec := e.s.base(e.id, cmd)
+	spec.Memory, spec.TmpSize = int64(e.version.Memory)<<20, int64(e.version.Storage)<<20
 	if plain {
-		spec.Code, spec.Dir = "", code
+		spec.Dir = code
+	} else {
+		spec.Code = code
+	}
+	return spec
+}
+
+// base is the sandbox for a command, whatever function it is to run.
+func (s *Service) base(id string, cmd runtimes.Command) sandbox.Spec {
+	spec := sandbox.Spec{ID: id, Argv: cmd.Argv, Egress: s.Egress}
+	if s.plain() {
 		return spec
 	}
 	for _, m := range cmd.Mounts {
@@ -323,13 +359,13 @@ func (e *environment) spec(cmd runtimes.Command, code string, plain bool) sandbo
 			spec.Mounts = append(spec.Mounts, sandbox.Mount{Host: m.Host, Inside: m.Inside})
 		}
 	}
-	if e.s.Trust.Bundle != "" {
-		spec.Mounts = append(spec.Mounts, sandbox.Mount{Host: e.s.Trust.Bundle, Inside: bundleInside})
+	if s.Trust.Bundle != "" {
+		spec.Mounts = append(spec.Mounts, sandbox.Mount{Host: s.Trust.Bundle, Inside: bundleInside})
 	}
-	if e.s.Trust.Java != "" && cmd.HTTP {
-		spec.Mounts = append(spec.Mounts, sandbox.Mount{Host: e.s.Trust.Java, Inside: javaInside})
+	if s.Trust.Java != "" && cmd.HTTP {
+		spec.Mounts = append(spec.Mounts, sandbox.Mount{Host: s.Trust.Java, Inside: javaInside})
 	}
-	if e.s.Attach != nil {
+	if s.Attach != nil {
 		spec.Files = append(spec.Files, sandbox.File{Path: "/etc/resolv.conf", Content: []byte("nameserver 127.0.0.1\n")})
 	}
 	return spec

@@ -246,6 +246,7 @@ func (f *fleet) reap(ctx context.Context) {
 			return
 		case <-due:
 			f.reapIdle()
+			f.s.spares.reap()
 		}
 	}
 }

@@ -58,8 +58,8 @@ func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequ
 	if err != nil {
 		return nil, err
 	}
-	out := shown.configuration(at, at.arn(""))
-	return out, nil
+	s.foresee(at, shown)
+	return shown.configuration(at, at.arn("")), nil
 }
 
 // absent refuses a name that is taken.

@@ -98,6 +98,7 @@ type Service struct {
 	fleet       fleet
 	logs        logWriter
 	queue       queue
+	spares      spares
 	starts      chan struct{} // holds one for each environment that starts
 	codeKey     [32]byte      // signs the addresses of zip files
 	uploads     sync.RWMutex  // held for reading from a zip's writing to its record
@@ -122,6 +123,7 @@ func New(o Options) *Service {
 	s.code = shelf{dir: o.Dir, folders: map[string]*folder{}}
 	s.roles = roles{s: s, sessions: map[roleKey]*session{}}
 	s.fleet = fleet{s: s, functions: map[ref]*crew{}, reserved: map[store.Scope]int{}, busy: map[store.Scope]int{}, stopped: make(chan struct{})}
+	s.spares = newSpares(s)
 	s.logs = newLogWriter(s)
 	s.queue = newQueue(s)
 	rand.Read(s.codeKey[:]) // never fails; addresses need not outlive the process
@@ -214,6 +216,7 @@ const closeLimit = 10 * time.Second
 func (s *Service) Close(ctx context.Context) error {
 	s.fleet.close()
 	s.queue.wg.Wait()
+	s.spares.close()
 	return s.logs.flush(ctx)
 }
 

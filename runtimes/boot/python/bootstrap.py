@@ -609,8 +609,10 @@ def take_over(config):
     """Gives the process its variables and its folder, as if it had been started with them."""
     import os
     for name in list(os.environ):
-        del os.environ[name]
-    posix.environ.clear()
+        if name != 'LC_CTYPE':  # the interpreter's own, where LANG names a locale that is not there
+            del os.environ[name]
+    for name in [n for n in posix.environ if n not in ('LC_CTYPE', b'LC_CTYPE')]:
+        del posix.environ[name]
     for pair in config['environ']:
         pair = pair.encode('utf-8') if PY2 else os.fsencode(pair)
         name, _, value = pair.partition(b'=')

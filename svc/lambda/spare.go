@@ -1,0 +1,318 @@
+package lambda
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/runtimes"
+	"github.com/tule-cloud/tule/sandbox"
+)
+
+// Most of a cold start is the interpreter's. So sandboxes are kept in which one waits,
+// ready for any function of its kind, and to which a function's code is brought: those
+// kinds that functions here are of, after one has been deployed or started.
+//
+// What a function could tell: nothing. It has its variables, limits and files from its
+// first instruction on; what it cannot be given late makes it start the usual way.
+
+// kind is what a waiting interpreter is good for: the functions whose environments would
+// start in the same way.
+type kind struct {
+	runtime string
+	memory  int // MB; 0 where the interpreter does not care
+	sdk     bool
+}
+
+// A spare is a sandbox in which an interpreter waits.
+type spare struct {
+	kind   kind
+	box    *sandbox.Sandbox
+	conn   net.Conn
+	out    *os.File // what its processes print
+	detach func()
+}
+
+// close ends a spare that nobody will use.
+func (p *spare) close() error {
+	err := p.conn.Close()
+	if p.box != nil {
+		err = errors.Join(err, p.box.Close())
+	}
+	if p.detach != nil {
+		p.detach()
+	}
+	return errors.Join(err, p.out.Close())
+}
+
+// dead reports whether the interpreter did not live to be used.
+func (p *spare) dead() bool {
+	select {
+	case <-p.box.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// spares are the sandboxes that wait. One is kept of each kind that was wanted of late,
+// and of few kinds, since each takes an interpreter's memory.
+type spares struct {
+	s  *Service
+	wg sync.WaitGroup
+
+	mu     sync.Mutex
+	ready  map[kind]*spare
+	wanted map[kind]time.Time // when last
+	making map[kind]bool
+	closed bool
+}
+
+// maxKinds is how many kinds are kept ready.
+const maxKinds = 6
+
+func newSpares(s *Service) spares {
+	return spares{s: s, ready: map[kind]*spare{}, wanted: map[kind]time.Time{}, making: map[kind]bool{}}
+}
+
+// kindOf is the kind of a version's environments; false if they cannot be kept ready.
+func (s *Service) kindOf(v *version, code string) (kind, bool) {
+	if s.Host == nil || !s.Host.Features().Furnish || !runtimes.Waits(v.Runtime, v.Environment) {
+		return kind{}, false
+	}
+	k := kind{runtime: v.Runtime, sdk: usesSDK(v, code)}
+	if strings.HasPrefix(v.Runtime, "nodejs") {
+		k.memory = int(v.Memory) // the size of its heap is an argument
+	}
+	return k, true
+}
+
+// usesSDK reports whether a Python handler's module speaks of boto3: to have it loaded
+// costs memory that others need not pay.
+func usesSDK(v *version, code string) bool {
+	if !strings.HasPrefix(v.Runtime, "python") {
+		return false
+	}
+	module, _, _ := strings.Cut(v.Handler, ".")
+	f, err := os.Open(filepath.Join(code, filepath.Clean("/"+module+".py")))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head, err := io.ReadAll(io.LimitReader(f, 256<<10))
+	return err == nil && bytes.Contains(head, []byte("boto3"))
+}
+
+// take is a waiting sandbox of the kind, or nil.
+func (p *spares) take(k kind) *spare {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	got := p.ready[k]
+	delete(p.ready, k)
+	if got != nil && got.dead() {
+		p.wg.Go(func() { p.end(got) })
+		return nil
+	}
+	return got
+}
+
+func (p *spares) end(got *spare) { p.s.warn("end a sandbox that waited", got.close()) }
+
+// want has a sandbox of the kind made ready, unless there is one. Callers call it when
+// what they do themselves is done: the processors are theirs until then.
+func (p *spares) want(k kind) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	p.wanted[k] = p.s.Clock.Now()
+	if p.ready[k] != nil || p.making[k] {
+		return
+	}
+	p.making[k] = true
+	p.wg.Go(func() { p.make(k) })
+}
+
+// make makes a sandbox ready, in its turn among those that start.
+func (p *spares) make(k kind) {
+	done := p.s.takeTurn()
+	got, err := p.s.prepare(k)
+	done()
+	p.s.warn("keep a sandbox ready", err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.making, k)
+	if got == nil {
+		return
+	}
+	if p.closed {
+		p.wg.Go(func() { p.end(got) })
+		return
+	}
+	p.ready[k] = got
+	p.limit()
+}
+
+// limit ends the sandboxes of the kinds that were wanted longest ago, if there are too
+// many. The caller holds mu.
+func (p *spares) limit() {
+	for len(p.ready) > maxKinds {
+		var oldest kind
+		for k := range p.ready {
+			if oldest == (kind{}) || p.wanted[k].Before(p.wanted[oldest]) {
+				oldest = k
+			}
+		}
+		p.drop(oldest)
+	}
+}
+
+func (p *spares) drop(k kind) {
+	got := p.ready[k]
+	delete(p.ready, k)
+	delete(p.wanted, k)
+	p.wg.Go(func() { p.end(got) })
+}
+
+// reap ends what nobody has wanted for as long as environments are kept.
+func (p *spares) reap() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := p.s.Clock.Now().Add(-p.s.KeepAlive)
+	for k := range p.ready {
+		if p.wanted[k].Before(before) {
+			p.drop(k)
+		}
+	}
+}
+
+// close ends all, and waits until they have ended.
+func (p *spares) close() {
+	p.mu.Lock()
+	p.closed = true
+	for k := range p.ready {
+		p.drop(k)
+	}
+	p.mu.Unlock()
+	p.wg.Wait()
+}
+
+// prepare starts an interpreter of a kind that waits for its function.
+func (s *Service) prepare(k kind) (p *spare, err error) {
+	ctx, cancel := s.within(context.Background(), initLimit)
+	defer cancel()
+	set, err := s.interpreters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cmd, err := set.Command(k.runtime, runtimes.CommandOptions{MemoryMB: k.memory, Waiting: true, SDK: k.sdk})
+	if err != nil {
+		return nil, err
+	}
+	host, child, err := runtimes.Socketpair()
+	if err != nil {
+		return nil, err
+	}
+	defer child.Close()
+	out, print, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, host.Close())
+	}
+	defer print.Close()
+	p = &spare{kind: k, conn: host, out: out}
+	spec := s.base(aws.RandomID(s.Random, aws.Hex, 32), cmd)
+	spec.Memory = waitingMemory
+	spec.Env = runtimes.Environ{Runtime: k.runtime, RuntimeRoot: cmd.RuntimeRoot, ModulePath: cmd.ModulePath, Further: s.trust()}.List()
+	spec.Inherit, spec.Stdout, spec.Stderr = []*os.File{child}, print, print
+	if p.box, err = s.Host.Start(ctx, spec); err == nil && s.Attach != nil {
+		p.detach, err = s.Attach(context.Background(), spec.ID, p.box)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", k.runtime, err), p.close())
+	}
+	return p, nil
+}
+
+// waitingMemory is what an interpreter may use that waits.
+const waitingMemory = 1 << 30
+
+// furnish brings a version's code to a waiting sandbox, which is the environment's from
+// then on.
+func (e *environment) furnish(p *spare, code string) error {
+	v := e.version
+	return p.box.Furnish(sandbox.Furnishing{Code: code, Memory: int64(v.Memory) << 20, TmpSize: int64(v.Storage) << 20})
+}
+
+// adopt makes a waiting sandbox the environment's; false if there is none or it failed,
+// and the environment has to start one of its own.
+func (e *environment) adopt(k kind, code string, cfg runtimes.Config, env runtimes.Environ) bool {
+	p := e.s.spares.take(k)
+	if p == nil {
+		return false
+	}
+	if err := e.furnish(p, code); err != nil {
+		e.s.Logger.Warn("lambda: a sandbox that waited could not be used", "function", e.at.name, "error", err)
+		e.s.spares.wg.Go(func() { e.s.spares.end(p) })
+		return false
+	}
+	e.sandbox = p.box
+	if p.detach != nil {
+		e.onClose(p.detach)
+	}
+	cfg.Environ = env.List()
+	e.talk.Store(runtimes.New(p.conn, cfg))
+	go e.gather(p.out)
+	return true
+}
+
+// kinds are what is kept ready now, for tests.
+func (p *spares) kinds() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []string
+	for k := range p.ready {
+		out = append(out, fmt.Sprintf("%s/%d/%t", k.runtime, k.memory, k.sdk))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// foresee keeps a sandbox ready for a version that was just deployed: its first invoke is
+// likely to be next.
+func (s *Service) foresee(at ref, v version) {
+	if s.Host == nil || !s.Host.Features().Furnish {
+		return
+	}
+	s.spares.background(func() {
+		ctx, cancel := s.within(context.Background(), initLimit)
+		defer cancel()
+		code, release, err := s.folder(ctx, at, v.Code)
+		if err != nil {
+			return // deleted again, or not fit to run: its invoke will say so
+		}
+		defer release()
+		if k, ok := s.kindOf(&v, code); ok {
+			s.spares.want(k)
+		}
+	})
+}
+
+// background does work that close waits for.
+func (p *spares) background(work func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.wg.Go(work)
+	}
+}
