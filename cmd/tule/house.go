@@ -134,7 +134,8 @@ func (h *house) buildSandboxes(context.Context) (err error) {
 func (h *house) buildDoor(context.Context) error {
 	h.iam = iam.New(iam.Options{Store: h.store, Clock: h.clock, Random: h.random, Keys: h.keys, Logger: h.log})
 	h.sts = sts.New(sts.Options{Store: h.store, Clock: h.clock, Random: h.random, Keys: h.keys, Roles: h.iam})
-	h.trail = cloudtrail.New(cloudtrail.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
+	h.trail = cloudtrail.New(cloudtrail.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log,
+		Allow: func(ctx context.Context, needs ...aws.Access) error { return h.front.Allow(ctx, needs...) }})
 	h.accounts = organizations.New(organizations.Options{Store: h.store, Clock: h.clock, Random: h.random, Peers: peers{h}, Logger: h.log})
 	registry := prometheus.NewRegistry()
 	options := front.Options{
@@ -175,7 +176,7 @@ func (h *house) buildServices(context.Context) error {
 	h.front.Add(front.Service{Model: iamapi.Service, Operations: iamapi.Operations(), Routes: h.iam.Routes()})
 	h.front.Add(front.Service{Model: stsapi.Service, Operations: stsapi.Operations(), Routes: h.sts.Routes()})
 	h.front.Add(front.Service{Model: organizationsapi.Service, Operations: organizationsapi.Operations(), Routes: h.accounts.Routes()})
-	h.front.Add(front.Service{Model: cloudtrailapi.Service, Operations: cloudtrailapi.Operations(), Routes: h.trail.Routes()})
+	h.front.Add(front.Service{Model: cloudtrailapi.Service, Operations: cloudtrailapi.Operations(), Routes: h.trail.Routes()}, h.trail.Planes()...)
 	h.front.Add(front.Service{Model: logsapi.Service, Operations: logsapi.Operations(), Routes: logger.Routes()})
 	h.front.Add(front.Service{Model: dynamodbapi.Service, Operations: dynamodbapi.Operations(), Routes: dynamo.Routes()})
 	h.front.Add(front.Service{Model: streamsapi.Service, Operations: streamsapi.Operations()})
