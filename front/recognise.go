@@ -55,7 +55,7 @@ func (f *Front) Add(s Service, planes ...aws.Plane) {
 func (f *Front) recognise(c *call) error {
 	sig, err := sigv4.Parse(c.r)
 	c.sig = sig
-	target, _, _ := strings.Cut(c.r.Header.Get("X-Amz-Target"), ".")
+	target, _ := cutTarget(c.r.Header.Get("X-Amz-Target"))
 	if s := f.target[target]; s != nil {
 		c.service = s
 	}
@@ -136,6 +136,16 @@ func (f *Front) unrecognised(c *call) error {
 		"This request names no service: it is not signed, and neither its host '%.128s' nor its path leads to one.", c.r.Host)
 }
 
+// cutTarget takes an X-Amz-Target apart, at its last dot: a service's prefix may have
+// dots of its own (CloudTrail's).
+func cutTarget(target string) (service, operation string) {
+	i := strings.LastIndexByte(target, '.')
+	if i < 0 {
+		return target, ""
+	}
+	return target[:i], target[i+1:]
+}
+
 // protocolOf reads the caller's protocol off the request.
 func protocolOf(c *call) aws.Protocol {
 	m, h := c.service.Model, c.r.Header
@@ -161,7 +171,7 @@ func (f *Front) match(c *call) error {
 	name := ""
 	switch c.protocol {
 	case aws.JSON, aws.AmzCBOR:
-		_, name, _ = strings.Cut(c.r.Header.Get("X-Amz-Target"), ".")
+		_, name = cutTarget(c.r.Header.Get("X-Amz-Target"))
 	case aws.CBOR:
 		_, name, _ = strings.Cut(c.r.URL.Path, "/operation/")
 	case aws.Query, aws.EC2:
