@@ -130,7 +130,7 @@ func (s *Service) presentResources(ctx context.Context, id *string) ([]resource,
 // to make or change the API.
 func setPolicy(need *aws.Access) aws.Access {
 	more := *need
-	more.Action = "apigateway:UpdateRestApiPolicy"
+	more.Action, more.Keys = "apigateway:UpdateRestApiPolicy", maps.Clone(need.Keys)
 	return more
 }
 
@@ -139,10 +139,10 @@ func setPolicy(need *aws.Access) aws.Access {
 func (s *Service) askCreateAPI(ctx context.Context, in *api.CreateRestApiRequest, need *aws.Access) (needs []aws.Access, err error) {
 	describeNew(need, &api.RestApi{Name: in.Name, DisableExecuteApiEndpoint: in.DisableExecuteApiEndpoint,
 		SecurityPolicy: in.SecurityPolicy, EndpointConfiguration: in.EndpointConfiguration})
-	aws.RequestTags(need.Keys, in.Tags)
 	if in.Policy != nil {
 		needs = append(needs, setPolicy(need))
 	}
+	aws.RequestTags(need.Keys, in.Tags)
 	if in.CloneFrom != nil {
 		where := path(api.GetRestApi.URI, &api.GetRestApiRequest{RestApiId: in.CloneFrom})
 		source := resourceAccess(ctx, "apigateway:GET", where)

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"context"
+	"strings"
 
 	api "github.com/tule-cloud/tule/api/logs"
 	"github.com/tule-cloud/tule/aws"
@@ -62,7 +63,9 @@ func unmasking[In any](guard aws.Guard[In], wanted func(*In) *bool) aws.Guard[In
 		needs, err := guard(ctx, in)
 		if err == nil && aws.Value(wanted(in)) {
 			more := needs[0]
-			more.Action = "logs:Unmask"
+			// It is the group that hides, whichever of its streams is read.
+			group, _, _ := strings.Cut(more.Resource, ":log-stream:")
+			more.Action, more.Resource = "logs:Unmask", group+":log-stream:"
 			needs = append(needs, more)
 		}
 		return needs, err
