@@ -186,9 +186,17 @@ func (s *Service) dropKey(ctx context.Context, tx store.Tx, account string, k *a
 	return u.save(tx, account)
 }
 
+// checkStatus refuses a status that nobody can give.
+func checkStatus(status string) error {
+	if status != api.StatusTypeActive && status != api.StatusTypeInactive {
+		return aws.Errorf(400, "ValidationError", "Status can be set to Active or Inactive, not to %s.", status)
+	}
+	return nil
+}
+
 func (s *Service) updateAccessKey(ctx context.Context, in *api.UpdateAccessKeyRequest) (*aws.Empty, error) {
-	if *in.Status != api.StatusTypeActive && *in.Status != api.StatusTypeInactive {
-		return nil, aws.Errorf(400, "ValidationError", "Status can be set to Active or Inactive, not to %s.", *in.Status)
+	if err := checkStatus(*in.Status); err != nil {
+		return nil, err
 	}
 	return nil, s.editKey(ctx, in.UserName, *in.AccessKeyId, func(k accessKey) *accessKey {
 		k.Status = *in.Status

@@ -53,6 +53,7 @@ type Service struct {
 	logger   *slog.Logger
 	secrets  *seal.Box // of access keys
 	seeds    *seal.Box // of MFA devices
+	services *seal.Box // passwords for one service
 	compiled *policy.Cache
 	cache    cache
 	uses     uses
@@ -67,7 +68,7 @@ func New(o Options) *Service {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger,
-		secrets: o.Keys.For("access keys"), seeds: o.Keys.For("MFA seeds"),
+		secrets: o.Keys.For("access keys"), seeds: o.Keys.For("MFA seeds"), services: o.Keys.For("service credentials"),
 		compiled: policy.NewCache(0), cache: newCache(), uses: newUses(), catalog: newCatalog(), hashing: make(chan struct{}, maxHashing),
 		privates: o.Keys.For("private keys")}
 }
@@ -80,7 +81,7 @@ func (s *Service) Routes() []aws.Route {
 		s.samlRoutes(), s.oidcRoutes(), s.serverCertificateRoutes(), s.linkedRoutes(),
 		s.inlineRoutes(), s.policyRoutes(), s.versionRoutes(), s.attachRoutes(),
 		s.boundaryRoutes(), s.tagRoutes(), s.accountRoutes(), s.profileRoutes(), s.simulateRoutes(), s.detailRoutes(),
-		s.mfaRoutes(), s.loginRoutes(), s.passwordPolicyRoutes(),
+		s.mfaRoutes(), s.loginRoutes(), s.passwordPolicyRoutes(), s.sshKeyRoutes(), s.certificateRoutes(), s.serviceCredentialRoutes(), s.contextKeyRoutes(), s.preferenceRoutes(),
 	} {
 		all = append(all, of...)
 	}

@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"time"
 
@@ -50,6 +51,11 @@ func loadProfile(ctx context.Context, r store.Reader, account, name string) (*pr
 }
 
 func onProfile[In any](s *Service, name func(*In) *string) aws.Guard[In] {
+	return onProfileWith(s, name, func(*In) map[string][]string { return nil })
+}
+
+// onProfileWith is onProfile, with condition keys of the operation's own.
+func onProfileWith[In any](s *Service, name func(*In) *string, keys func(*In) map[string][]string) aws.Guard[In] {
 	return func(ctx context.Context, in *In) ([]aws.Access, error) {
 		p := &profile{Name: *name(in), Path: "/"}
 		err := s.store.View(ctx, func(r store.Reader) error {
@@ -62,7 +68,9 @@ func onProfile[In any](s *Service, name func(*In) *string) aws.Guard[In] {
 		if err != nil && aws.CodeOf(err) != "NoSuchEntity" {
 			return nil, err
 		}
-		return []aws.Access{{Resource: p.arn(account(ctx)), Keys: tagKeys(p.Tags)}}, nil
+		all := tagKeys(p.Tags)
+		maps.Copy(all, keys(in))
+		return []aws.Access{{Resource: p.arn(account(ctx)), Keys: all}}, nil
 	}
 }
 

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -217,11 +218,19 @@ func bare(ctx context.Context, r store.Reader, account, id string) error {
 	if has {
 		return api.DeleteConflictException("Cannot delete entity, must delete login profile first.")
 	}
-	for _, err := range devicesOf.List(ctx, r, scope(account), store.ListOptions{Prefix: []any{id}, Limit: 1}) {
+	return cmp.Or(none(ctx, r, devicesOf, account, id, "must delete MFA device first."),
+		none(ctx, r, signingCertificates, account, id, "must delete signing certificates first."),
+		none(ctx, r, sshKeys, account, id, "must delete SSH public keys first."),
+		none(ctx, r, serviceCredentials, account, id, "must delete service specific credentials first."))
+}
+
+// none refuses a user of whom a table has something.
+func none[R any](ctx context.Context, r store.Reader, of store.Table[R], account, id, what string) error {
+	for _, err := range of.List(ctx, r, scope(account), store.ListOptions{Prefix: []any{id}, Limit: 1}) {
 		if err != nil {
 			return err
 		}
-		return api.DeleteConflictException("Cannot delete entity, must delete MFA device first.")
+		return api.DeleteConflictException("Cannot delete entity, %s", what)
 	}
 	return nil
 }

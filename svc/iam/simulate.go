@@ -50,13 +50,7 @@ func (s *Service) simulateCustomPolicy(ctx context.Context, in *api.SimulateCust
 }
 
 func (s *Service) simulatePrincipalPolicy(ctx context.Context, in *api.SimulatePrincipalPolicyRequest) (*api.SimulatePolicyResponse, error) {
-	a := account(ctx)
-	source, _ := aws.ParseARN(*in.PolicySourceArn)
-	k, rest, _ := strings.Cut(source.Resource, "/")
-	if source.Service != "iam" || source.Account != a || kind(k).idPrefix() == "" {
-		return nil, api.InvalidInputException("Invalid Entity Arn: %s does not clearly define entity type and name.", *in.PolicySourceArn)
-	}
-	arn := *in.PolicySourceArn
+	a, arn := account(ctx), *in.PolicySourceArn
 	if in.CallerArn != nil {
 		arn = *in.CallerArn
 	}
@@ -65,14 +59,7 @@ func (s *Service) simulatePrincipalPolicy(ctx context.Context, in *api.SimulateP
 		return nil, err
 	}
 	err = s.store.View(ctx, func(r store.Reader) error {
-		p, err := load(ctx, r, a, kind(k), rest[strings.LastIndexByte(rest, '/')+1:])
-		if err != nil {
-			return err
-		}
-		if p.arn(a) != *in.PolicySourceArn { // another path: permission was asked for another
-			return notFound(p.Kind, rest)
-		}
-		g, err := s.gather(ctx, r, a, p.ID)
+		g, err := s.gatherARN(ctx, r, *in.PolicySourceArn)
 		m.set = g.set
 		return err
 	})
@@ -85,6 +72,24 @@ func (s *Service) simulatePrincipalPolicy(ctx context.Context, in *api.SimulateP
 	}
 	m.set.Identity = append(m.set.Identity[:len(m.set.Identity):len(m.set.Identity)], more...)
 	return s.simulate(m, in.PermissionsBoundaryPolicyInputList, in.ResourcePolicy, page{in.Marker, in.MaxItems})
+}
+
+// gatherARN is gather for the user, group or role of the caller's account with an ARN.
+func (s *Service) gatherARN(ctx context.Context, r store.Reader, arn string) (grants, error) {
+	a := account(ctx)
+	of, _ := aws.ParseARN(arn)
+	k, rest, _ := strings.Cut(of.Resource, "/")
+	if of.Service != "iam" || of.Account != a || kind(k).idPrefix() == "" {
+		return grants{}, api.InvalidInputException("Invalid Entity Arn: %s does not clearly define entity type and name.", arn)
+	}
+	p, err := load(ctx, r, a, kind(k), rest[strings.LastIndexByte(rest, '/')+1:])
+	if err != nil {
+		return grants{}, err
+	}
+	if p.arn(a) != arn { // another path: permission was asked for another
+		return grants{}, notFound(p.Kind, rest)
+	}
+	return s.gather(ctx, r, a, p.ID)
 }
 
 // actor is the principal that a simulation is about; without an ARN, or with that of

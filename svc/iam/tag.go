@@ -34,6 +34,13 @@ func (s *Service) tagRoutes() []aws.Route {
 				return map[string][]string{"aws:TagKeys": in.TagKeys}
 			})),
 		api.ListPolicyTags.To(s.listPolicyTags, onPolicy(s, func(in *api.ListPolicyTagsRequest) *string { return in.PolicyArn }, nil)),
+		api.TagInstanceProfile.To(s.tagInstanceProfile, onProfileWith(s, func(in *api.TagInstanceProfileRequest) *string { return in.InstanceProfileName },
+			func(in *api.TagInstanceProfileRequest) map[string][]string { return requestTags(nil, in.Tags) })),
+		api.UntagInstanceProfile.To(s.untagInstanceProfile, onProfileWith(s, func(in *api.UntagInstanceProfileRequest) *string { return in.InstanceProfileName },
+			func(in *api.UntagInstanceProfileRequest) map[string][]string {
+				return map[string][]string{"aws:TagKeys": in.TagKeys}
+			})),
+		api.ListInstanceProfileTags.To(s.listInstanceProfileTags, onProfile(s, func(in *api.ListInstanceProfileTagsRequest) *string { return in.InstanceProfileName })),
 	}
 }
 
@@ -153,4 +160,28 @@ func (s *Service) listPolicyTags(ctx context.Context, in *api.ListPolicyTagsRequ
 	}
 	part, next, err := cut(tags, page{in.Marker, in.MaxItems}, func(t *api.Tag) string { return *t.Key })
 	return &api.ListPolicyTagsResponse{Tags: part, IsTruncated: more(next), Marker: next}, err
+}
+
+func (s *Service) tagInstanceProfile(ctx context.Context, in *api.TagInstanceProfileRequest) (*aws.Empty, error) {
+	return nil, s.editProfile(ctx, *in.InstanceProfileName, func(_ store.Tx, p *profile) (bool, error) { return false, change(&p.Tags, in.Tags, nil) })
+}
+
+func (s *Service) untagInstanceProfile(ctx context.Context, in *api.UntagInstanceProfileRequest) (*aws.Empty, error) {
+	return nil, s.editProfile(ctx, *in.InstanceProfileName, func(_ store.Tx, p *profile) (bool, error) { return false, change(&p.Tags, nil, in.TagKeys) })
+}
+
+func (s *Service) listInstanceProfileTags(ctx context.Context, in *api.ListInstanceProfileTagsRequest) (*api.ListInstanceProfileTagsResponse, error) {
+	var tags []api.Tag
+	err := s.store.View(ctx, func(r store.Reader) error {
+		p, err := loadProfile(ctx, r, account(ctx), *in.InstanceProfileName)
+		if err == nil {
+			tags = apiTags(p.Tags)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	part, next, err := cut(tags, page{in.Marker, in.MaxItems}, func(t *api.Tag) string { return *t.Key })
+	return &api.ListInstanceProfileTagsResponse{Tags: part, IsTruncated: more(next), Marker: next}, err
 }
