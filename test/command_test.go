@@ -70,7 +70,6 @@ func TestCommandHelps(t *testing.T) {
 		{[]string{"env", "--data", nowhere}, "Start one: tule start"},
 		{[]string{"exec", "--data", nowhere, "--", "true"}, "Start one: tule start"},
 		{[]string{"start", "--data", "/proc/nowhere", "--listen", free(t)}, "Choose another with --data"},
-		{[]string{"start", "--data", nowhere, "--listen", "0.0.0.0:0"}, "tule root-key --data " + nowhere},
 		{[]string{"start", "--data", nowhere, "--listen", house.Addr}, house.Addr + " is taken"},
 	} {
 		out, errs := run(t, nil, 1, c.args...)

@@ -7,9 +7,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 
@@ -32,6 +34,10 @@ func newClient(address, region string) *client {
 			Secret: cmp.Or(os.Getenv("AWS_SECRET_ACCESS_KEY"), "test"), Token: os.Getenv("AWS_SESSION_TOKEN")},
 	}
 }
+
+// agent is who Tule's own commands say that they are. Commands that show the audit log
+// leave out what they themselves put there.
+const agent = "tule"
 
 // json calls an operation of a service that speaks JSON 1.1.
 func (c *client) json(ctx context.Context, service, target string, in, out any) error {
@@ -64,14 +70,7 @@ type apiError struct{ code, message string }
 func (e *apiError) Error() string { return e.code + ": " + e.message }
 
 func (c *client) do(r *http.Request, service string, body []byte, out any) error {
-	sum := sha256.Sum256(body)
-	sigv4.Sign(r, c.keys, c.region, service, hex.EncodeToString(sum[:]), systemClock{}.Now())
-	res, err := c.http.Do(r)
-	if err != nil {
-		return fmt.Errorf("no Tule answers at %s: %w", c.address, err)
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
+	res, answer, err := c.send(r, service, body)
 	if err != nil {
 		return err
 	}
@@ -84,5 +83,44 @@ func (c *client) do(r *http.Request, service string, body []byte, out any) error
 		code := cmp.Or(res.Header.Get("X-Amzn-Errortype"), e.Type, res.Status)
 		return &apiError{code[strings.LastIndexByte(code, '#')+1:], e.Message}
 	}
+	if len(answer) == 0 {
+		return nil
+	}
 	return json.Unmarshal(answer, out)
+}
+
+// query calls an operation of a service that speaks the query protocol.
+func (c *client) query(ctx context.Context, service string, in url.Values, out any) error {
+	body := []byte(in.Encode())
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.address+"/", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, answer, err := c.send(r, service, body)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode >= 300 {
+		var e struct {
+			Error struct{ Code, Message string }
+		}
+		_ = xml.Unmarshal(answer, &e) // what is not XML says nothing more
+		return &apiError{cmp.Or(e.Error.Code, res.Status), e.Error.Message}
+	}
+	return xml.Unmarshal(answer, out)
+}
+
+// send signs a request and reads the whole answer.
+func (c *client) send(r *http.Request, service string, body []byte) (*http.Response, []byte, error) {
+	sum := sha256.Sum256(body)
+	r.Header.Set("User-Agent", agent)
+	sigv4.Sign(r, c.keys, c.region, service, hex.EncodeToString(sum[:]), systemClock{}.Now())
+	res, err := c.http.Do(r)
+	if err != nil {
+		return nil, nil, fmt.Errorf("no Tule answers at %s: %w", c.address, err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
+	return res, answer, err
 }

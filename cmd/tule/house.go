@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -136,7 +135,7 @@ func (h *house) buildDoor(context.Context) error {
 	h.sts = sts.New(sts.Options{Store: h.store, Clock: h.clock, Random: h.random, Keys: h.keys, Roles: h.iam})
 	h.trail = cloudtrail.New(cloudtrail.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log,
 		Allow: func(ctx context.Context, needs ...aws.Access) error { return h.front.Allow(ctx, needs...) }})
-	h.accounts = organizations.New(organizations.Options{Store: h.store, Clock: h.clock, Random: h.random, Peers: peers{h}, Logger: h.log})
+	h.accounts = organizations.New(organizations.Options{Store: h.store, Clock: h.clock, Random: h.random, Peers: peers{h}, Logger: h.log, Pin: h.loopback()})
 	registry := prometheus.NewRegistry()
 	options := front.Options{
 		Clock: h.clock, Random: h.random, Logger: h.log,
@@ -182,7 +181,7 @@ func (h *house) buildServices(context.Context) error {
 	h.front.Add(front.Service{Model: streamsapi.Service, Operations: streamsapi.Operations()})
 	h.front.Add(front.Service{Model: lambdaapi.Service, Operations: lambdaapi.Operations(), Routes: functions.Routes()}, functions.Planes()...)
 	h.front.Add(front.Service{Model: apigatewayapi.Service, Operations: apigatewayapi.Operations(), Routes: gateway.Routes()}, gateway.Planes()...)
-	h.background = append(h.background, h.iam.Run, h.trail.Run, dynamo.Run, logger.Run, functions.Run, gateway.Run)
+	h.background = append(h.background, h.iam.Run, h.accounts.Run, h.trail.Run, dynamo.Run, logger.Run, functions.Run, gateway.Run)
 	return nil
 }
 
@@ -212,18 +211,6 @@ func (h *house) isolation() string { return h.sandboxes.Features().String() }
 
 // reset empties an instance for tests.
 func (h *house) reset(ctx context.Context, account, service string) error {
+	defer h.accounts.Forget()
 	return store.Reset(ctx, h.store, account, service)
-}
-
-// mayServe refuses to be reachable by others before there is a root credential
-// that only the operator knows.
-func (h *house) mayServe(ctx context.Context, s settings) error {
-	if s.loopback() {
-		return nil
-	}
-	have, err := h.iam.RootKeys(ctx)
-	if err == nil && !have {
-		err = fmt.Errorf("listening on %s, others can reach this Tule, and it has no root credential yet.\nMake one first: tule root-key --data %s", strings.Join(s.listen, " and "), s.data)
-	}
-	return err
 }

@@ -64,7 +64,7 @@ func start(ctx context.Context, s settings, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	if err := h.mayServe(ctx, s); err != nil {
+	if err := h.firstRootKey(ctx, out); err != nil {
 		return err
 	}
 
