@@ -1,0 +1,104 @@
+package main
+
+// What the walks of guards_test.go know beside the model and AWS's reference.
+
+// free are the operations that AWS lets every caller use, and why.
+var free = map[string]string{
+	"sts GetCallerIdentity": "no permission is needed, and none can be denied",
+	"sts GetSessionToken":   "every user may have a session of its own",
+}
+
+// An exception is something that differs from the reference: of the operations that op
+// matches, with why. In what, | stands for /.
+type exception struct{ op, what, why string }
+
+// differentResources are actions, by operation, whose resource is of none of the
+// reference's types.
+var differentResources = []exception{
+	{"dynamodb ListTables", "dynamodb:ListTables", "AWS's refusals name table/*"},
+	{"logs Describe*", "logs:Describe*", "AWS's refusals name log-group::log-stream:, a group without a name"},
+	{"logs *LogEvents", "logs:*LogEvents", "without a group, a group without a name, as above"},
+	{"dynamodb TransactWriteItems", "dynamodb:TransactWriteItems", "a transaction of nothing, which is refused"},
+	{"iam GetMFADevice", "iam:GetMFADevice", "without a user, whose device it is is not looked up"},
+	{"iam GetServiceLinkedRoleDeletionStatus", "iam:GetServiceLinkedRoleDeletionStatus", "a task, whose role is not looked up"},
+	{"organizations CreatePolicy", "organizations:*", "a policy to be made has no id"},
+	{"organizations PutResourcePolicy", "organizations:PutResourcePolicy", "a resource policy to be made has no id"},
+	{"iam List*", "iam:List*", "AWS's refusals name the kind and no name: user/"},
+	{"sts GetFederationToken", "sts:TagSession", "the tags are on the federated user, as AWS's guide to session tags has it"},
+	{"apigateway GetModelTemplate", "apigateway:GET", "the reference has /restapis/models/NAME/template, where no request goes"},
+}
+
+// furtherKeys are condition keys that a guard gives, and the reference does not have.
+var furtherKeys = []exception{
+	{"sts AssumeRole*", "sts:*", "all the actions of a call see all that it says"},
+	{"iam Create*", "iam:Tag* iam:PermissionsBoundary", "all the actions of a call see all that it says"},
+	{"iam *", "iam:* iam:PermissionsBoundary", "svc/iam gives a principal's boundary with every operation on it"},
+	{"iam *", "iam:* iam:ResourceTag*", "svc/iam gives the tags of every kind of resource by both names"},
+	{"dynamodb TransactWriteItems", "dynamodb:ConditionCheckItem dynamodb:EnclosingOperation", "AWS's guide to transactions denies it by this key"},
+}
+
+// absentKeys are condition keys that the reference has, and no guard gives.
+var absentKeys = []exception{
+	{"iam EnableMFADevice", "iam:EnableMFADevice iam:*", "of security keys, which no API registers"},
+	{"iam *", "iam:* iam:RoleTemplateARN", "there are no role templates"},
+	{"iam AddRoleToInstanceProfile", "iam:PassRole iam:AssociatedResourceArn", "an instance profile is not the resource that has the role in the end"},
+	{"iam *SAMLProvider*", "iam:* aws:ResourceTag*", "svc/iam gives tags of what stands alone, and here no provider does"},
+	{"iam *ServerCertificate*", "iam:* aws:ResourceTag*", "svc/iam gives tags of what stands alone, and here no certificate does"},
+	{"iam *PrincipalPolicy", "iam:*PrincipalPolicy *ResourceTag*", "svc/iam does not look the principal up"},
+	{"iam *ServiceSpecificCredential", "iam:* iam:ServiceSpecificCredentialServiceName", "svc/iam does not look up which service a credential is for"},
+	{"organizations [CIP]*", "organizations:TagResource organizations:PolicyType", "what is made is no policy"},
+	{"organizations *[Tt]ag*", "organizations:* organizations:PolicyType", "svc/organizations does not give the type of a policy with its tags"},
+	{"sts AssumeRole*", "sts:* *ResourceTag*", "svc/sts does not give the role's tags"},
+	{"sts GetFederationToken", "sts:TagSession sts:TransitiveTagKeys", "a federated session assumes no role with its tags"},
+	{"dynamodb *Item", "dynamodb:*Item dynamodb:EnclosingOperation", "of items within transactions alone"},
+	{"dynamodb Query", "dynamodb:Query dynamodb:ReturnValues", "a query has no such parameter"},
+	{"dynamodb Scan", "dynamodb:Scan dynamodb:ReturnValues", "a scan has no such parameter"},
+	{"lambda *", "lambda:* lambda:VpcIds", "functions in VPCs are refused (501); whose subnets these are nobody knows"},
+	{"lambda Invoke*", "lambda:InvokeFunction lambda:EventSourceToken", "of Alexa, which does not call here"},
+	{"apigateway GetRestApis", "apigateway:GET aws:ResourceTag*", "the list of APIs has no tags"},
+	{"apigateway CreateStage", "apigateway:POST apigateway:Request|AccessLogging*", "only UpdateStage takes settings of the access log"},
+	{"apigateway DeleteRestApi", "apigateway:DELETE apigateway:Request|DisableExecuteApiEndpoint", "a deletion brings no settings"},
+	{"apigateway PutRestApi", "apigateway:PUT apigateway:Resource|AuthorizerType", "there are no authorizers yet that could stand"},
+	{"*", "iam:PassRole *ResourceTag*", "AWS says not to go by tags when roles are passed"},
+}
+
+// readTokens are operations whose guards must read a token to know who asks, and
+// refuse what the walk can write.
+var readTokens = []exception{
+	{"sts AssumeRoleWith*", "", "an identity provider signs it"},
+}
+
+// keptRoles are operations that name a role and hand it to nobody.
+var keptRoles = []exception{
+	{"sts AssumeRole*", "", "the caller takes the role on"},
+}
+
+// knownMembers are values of members that must be more than of the right form.
+var knownMembers = map[string]string{
+	"HttpMethod":           "GET",
+	"StatusCode":           "200",
+	"dynamodb.ResourceArn": "arn:aws:dynamodb:us-east-1:000000000000:table/example",
+	"lambda.Resource":      "arn:aws:lambda:us-east-1:000000000000:function:example",
+	"lambda.Layers":        "arn:aws:lambda:us-east-1:000000000000:layer:example:1",
+	"logs.ResourceArn":     "arn:aws:logs:us-east-1:000000000000:log-group:example",
+	"apigateway.Body": `{"swagger": "2.0", "info": {"title": "example"}, "securityDefinitions": {"a": {"type": "apiKey", "x-amazon-apigateway-authorizer": {"type": "token"}}},
+		"paths": {"/": {"get": {"security": [{"a": []}], "x-amazon-apigateway-integration": {"type": "aws", "credentials": "` + exampleRole + `"}}}}}`,
+	"apigateway.ResourceArn":       "arn:aws:apigateway:us-east-1::/restapis/example",
+	"iam.PolicyArn":                "arn:aws:iam::000000000000:policy/example",
+	"iam.PermissionsBoundary":      "arn:aws:iam::000000000000:policy/example",
+	"iam.PolicySourceArn":          "arn:aws:iam::000000000000:user/example",
+	"iam.OpenIDConnectProviderArn": "arn:aws:iam::000000000000:oidc-provider/example.com",
+	"iam.SAMLProviderArn":          "arn:aws:iam::000000000000:saml-provider/example",
+	"iam.SerialNumber":             "arn:aws:iam::000000000000:mfa/example",
+}
+
+// adjust are third inputs, for guards that everything at once would contradict.
+var adjust = map[string]func(in any){
+	"sts AssumeRole":               without("SerialNumber", "TokenCode"),
+	"dynamodb Query":               without("KeyConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"),
+	"apigateway UpdateRestApi":     patching("/name", "x", "/disableExecuteApiEndpoint", "true", "/endpointConfiguration/types/0", "EDGE", "/securityPolicy", "TLS_1_2", "/policy", "{}"),
+	"apigateway UpdateMethod":      patching("/apiKeyRequired", "true", "/authorizationType", "NONE"),
+	"apigateway UpdateStage":       patching("/accessLogSettings/destinationArn", "arn:aws:logs:us-east-1:000000000000:log-group:a", "/accessLogSettings/format", "$context.status"),
+	"apigateway UpdateIntegration": patching("/credentials", "arn:aws:iam::000000000000:role/example"),
+	"apigateway UpdateAccount":     patching("/cloudwatchRoleArn", "arn:aws:iam::000000000000:role/example"),
+}
