@@ -100,12 +100,13 @@ func (f *facts) tag(key string) []string {
 			f.tags = map[string]string{}
 		}
 	}
-	for k, v := range f.tags {
-		if strings.EqualFold(k, key) {
-			return []string{v}
+	found, value := "", []string(nil)
+	for k, v := range f.tags { // of two that differ by case, always the same one
+		if strings.EqualFold(k, key) && (value == nil || k < found) {
+			found, value = k, []string{v}
 		}
 	}
-	return nil
+	return value
 }
 
 func (f *facts) ofRequest(name string) []string {
