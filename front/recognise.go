@@ -51,7 +51,7 @@ func (f *Front) Add(s Service, planes ...aws.Plane) {
 }
 
 // recognise finds the service and the protocol: by the name that signed, else the
-// X-Amz-Target, else the host, else the path.
+// X-Amz-Target, else the host, else the path, else the operation.
 func (f *Front) recognise(c *call) error {
 	sig, err := sigv4.Parse(c.r)
 	c.sig = sig
@@ -67,6 +67,9 @@ func (f *Front) recognise(c *call) error {
 	}
 	if c.service == nil {
 		c.service = f.byPath(c)
+	}
+	if c.service == nil && err == nil && sig == nil {
+		c.service = f.byAction(c)
 	}
 	if c.service != nil {
 		c.protocol, c.req.Service = protocolOf(c), c.service.Model.SigningName
@@ -120,6 +123,22 @@ func (f *Front) byPath(c *call) *Service {
 			if _, _, ok := router.Match(c.r.Method, c.r.URL.EscapedPath(), c.values()); ok {
 				return s
 			}
+		}
+	}
+	return nil
+}
+
+// byAction tries the operation that a query names, where it is one that needs no
+// signature: AWS's clients sign none, and send it to whatever address they are given.
+func (f *Front) byAction(c *call) *Service {
+	content, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if content != "application/x-www-form-urlencoded" || c.r.URL.Path != "/" || f.readBody(c) != nil {
+		return nil
+	}
+	name := action(c)
+	for _, s := range f.services {
+		if op := f.named[s][name]; op != nil && op.Anonymous && s.Model.Speaks(aws.Query) {
+			return s
 		}
 	}
 	return nil
