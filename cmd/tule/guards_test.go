@@ -233,17 +233,19 @@ func newWalk(t *testing.T) *walk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Close() })
-	by := func(kind aws.PrincipalKind, name, id string) context.Context {
-		caller := aws.Caller{Kind: kind, Account: "000000000000", ARN: "arn:aws:iam::000000000000:" + name, UserID: id}
-		return aws.WithRequest(t.Context(), &aws.Request{ID: "walk", Region: "us-east-1", Scheme: "http", Host: "localhost:4566", Caller: caller})
-	}
 	w := &walk{house: h, known: maps.Clone(knownMembers), used: map[exception]bool{},
 		arns: func(op *aws.Operation, _ string) []string {
 			return []string{"arn:aws:" + op.Service.SigningName + ":us-east-1:000000000000:example"}
 		},
-		root: by(aws.Root, "root", "000000000000"), user: by(aws.User, "user/example", "AIDAEXAMPLE")}
+		root: by(t, aws.Root, "root", "000000000000")}
 	w.furnish(t)
 	return w
+}
+
+// by is the context of a call by a principal of the account.
+func by(t *testing.T, kind aws.PrincipalKind, name, id string) context.Context {
+	caller := aws.Caller{Kind: kind, Account: "000000000000", ARN: "arn:aws:iam::000000000000:" + name, UserID: id}
+	return aws.WithRequest(t.Context(), &aws.Request{ID: "walk", Region: "us-east-1", Scheme: "http", Host: "localhost:4566", Caller: caller})
 }
 
 // asked is what a guard asks for an input.
@@ -343,7 +345,8 @@ func (w *walk) furnishIAM(t *testing.T) {
 	document := ptr(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}`)
 	trust := ptr(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*", "Service": "lambda.amazonaws.com"}}]}`)
 	bound := call(t, w, &iamapi.CreatePolicy, &iamapi.CreatePolicyRequest{PolicyName: ptr("example"), PolicyDocument: document, Tags: tags}).Policy.Arn
-	call(t, w, &iamapi.CreateUser, &iamapi.CreateUserRequest{UserName: ptr("example"), PermissionsBoundary: bound, Tags: tags})
+	id := call(t, w, &iamapi.CreateUser, &iamapi.CreateUserRequest{UserName: ptr("example"), PermissionsBoundary: bound, Tags: tags}).User.UserId
+	w.user = by(t, aws.User, "user/example", *id)
 	call(t, w, &iamapi.CreateRole, &iamapi.CreateRoleRequest{RoleName: ptr("example"), AssumeRolePolicyDocument: trust, PermissionsBoundary: bound, Tags: tags})
 	call(t, w, &iamapi.CreateGroup, &iamapi.CreateGroupRequest{GroupName: ptr("example")})
 	call(t, w, &iamapi.CreateInstanceProfile, &iamapi.CreateInstanceProfileRequest{InstanceProfileName: ptr("example"), Tags: tags})
