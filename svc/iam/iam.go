@@ -36,13 +36,17 @@ import (
 	"github.com/tule-cloud/tule/store"
 )
 
-// Options furnish a Service. All are required but Logger.
+// Options furnish a Service. All are required but Logger, Peers and Activity.
 type Options struct {
 	Store  store.Store
 	Clock  aws.Clock
 	Random io.Reader  // of ids and secrets
 	Keys   *seal.Keys // keeps secrets from who reads the disk
 	Logger *slog.Logger
+	// Peers answer what Organizations knows. Without them no account is in one.
+	Peers aws.Peers
+	// Activity tells what principals have used. Without it nobody used anything.
+	Activity Activity
 }
 
 // A Service answers IAM's operations and knows what callers may do.
@@ -60,6 +64,8 @@ type Service struct {
 	hashing  chan struct{} // has those who hash a password just now
 	catalog  catalog
 	privates *seal.Box // of private keys
+	peers    aws.Peers
+	activity Activity
 }
 
 // New returns a Service that keeps its state in o.Store.
@@ -70,7 +76,7 @@ func New(o Options) *Service {
 	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger,
 		secrets: o.Keys.For("access keys"), seeds: o.Keys.For("MFA seeds"), services: o.Keys.For("service credentials"),
 		compiled: policy.NewCache(0), cache: newCache(), uses: newUses(), catalog: newCatalog(), hashing: make(chan struct{}, maxHashing),
-		privates: o.Keys.For("private keys")}
+		privates: o.Keys.For("private keys"), peers: o.Peers, activity: o.Activity}
 }
 
 // Routes are the operations that the service answers.
@@ -79,6 +85,7 @@ func (s *Service) Routes() []aws.Route {
 	for _, of := range [][]aws.Route{
 		s.userRoutes(), s.groupRoutes(), s.roleRoutes(), s.keyRoutes(),
 		s.samlRoutes(), s.oidcRoutes(), s.serverCertificateRoutes(), s.linkedRoutes(), s.reportRoutes(),
+		s.outboundRoutes(), s.orgRootRoutes(), s.advisorRoutes(),
 		s.inlineRoutes(), s.policyRoutes(), s.versionRoutes(), s.attachRoutes(),
 		s.boundaryRoutes(), s.tagRoutes(), s.accountRoutes(), s.profileRoutes(), s.simulateRoutes(), s.detailRoutes(),
 		s.mfaRoutes(), s.loginRoutes(), s.passwordPolicyRoutes(), s.sshKeyRoutes(), s.certificateRoutes(), s.serviceCredentialRoutes(), s.contextKeyRoutes(), s.preferenceRoutes(),
