@@ -87,25 +87,64 @@ func (s *Service) getAccountSummary(ctx context.Context, _ *aws.Empty) (*api.Get
 		"AccessKeysPerUserQuota": maxKeys, "GroupsPerUserQuota": maxGroups, "VersionsPerPolicyQuota": maxVersions,
 		"AttachedPoliciesPerUserQuota": maxAttached, "AttachedPoliciesPerGroupQuota": maxAttached, "AttachedPoliciesPerRoleQuota": maxAttached,
 		"UserPolicySizeQuota": int32(maxInline[user]), "GroupPolicySizeQuota": int32(maxInline[group]), "RolePolicySizeQuota": int32(maxInline[role]),
-		"Users": 0, "Groups": 0, "Roles": 0, "Policies": 0, "PolicySizeQuota": maxManaged, "AssumeRolePolicySizeQuota": maxTrust,
+		"PolicySizeQuota": maxManaged, "AssumeRolePolicySizeQuota": maxTrust, "SigningCertificatesPerUserQuota": maxCertificates,
+		"ServerCertificatesQuota": maxServerCertificates, "AccountPasswordPresent": 0,
+		"Users": 0, "Groups": 0, "Roles": 0, "MFADevicesInUse": 0,
 	}
-	err := s.store.View(ctx, func(r store.Reader) error {
+	err := s.store.View(ctx, func(r store.Reader) (err error) {
 		for e, err := range principals.List(ctx, r, scope(a), store.ListOptions{}) {
 			if err != nil {
 				return err
 			}
 			n[e.Record.Kind.title()+"s"]++
 		}
-		for _, err := range policies.List(ctx, r, scope(a), store.ListOptions{}) {
+		for e, err := range devices.List(ctx, r, scope(a), store.ListOptions{}) {
 			if err != nil {
 				return err
 			}
-			n["Policies"]++
-			n["PolicyVersionsInUse"]++
+			if e.Record.Owner != "" {
+				n["MFADevicesInUse"]++
+			}
 		}
-		ids, err := owned(ctx, r, a, "")
-		n["AccountAccessKeysPresent"] = int32(min(len(ids), 1))
+		root := store.ListOptions{Prefix: []any{a}, Limit: 1} // what belongs to root is there or not
+		for _, c := range []counted{
+			count(ctx, r, "Policies", policies, a, store.ListOptions{}),
+			count(ctx, r, "PolicyVersionsInUse", policies, a, store.ListOptions{}),
+			count(ctx, r, "InstanceProfiles", profiles, a, store.ListOptions{}),
+			count(ctx, r, "Providers", samlProviders, a, store.ListOptions{}),
+			count(ctx, r, "Providers", oidcProviders, a, store.ListOptions{}),
+			count(ctx, r, "ServerCertificates", serverCertificates, a, store.ListOptions{}),
+			count(ctx, r, "MFADevices", devices, a, store.ListOptions{}),
+			count(ctx, r, "AccountMFAEnabled", devicesOf, a, root),
+			count(ctx, r, "AccountSigningCertificatesPresent", signingCertificates, a, root),
+			count(ctx, r, "AccountAccessKeysPresent", rootKeys, a, store.ListOptions{Limit: 1}),
+		} {
+			if c.err != nil {
+				return c.err
+			}
+			n[c.name] += c.n
+		}
+		n["GlobalEndpointTokenVersion"], err = tokenVersion(ctx, r, a)
 		return err
 	})
 	return &api.GetAccountSummaryResponse{SummaryMap: n}, err
+}
+
+// A counted is how many there are of what the summary calls so.
+type counted struct {
+	name string
+	n    int32
+	err  error
+}
+
+func count[R any](ctx context.Context, r store.Reader, name string, t store.Table[R], account string, o store.ListOptions) counted {
+	c := counted{name: name}
+	for _, err := range t.List(ctx, r, scope(account), o) {
+		if err != nil {
+			c.err = err
+			break
+		}
+		c.n++
+	}
+	return c
 }
