@@ -52,6 +52,8 @@ type world struct {
 	iam   *iam.Service
 	sts   *sts.Service
 	front *front.Front
+
+	providers *providers
 }
 
 // someone signs with credentials; the zero someone is a stranger, root of 111111111111.
@@ -63,10 +65,11 @@ type someone struct {
 func newWorld(t testing.TB) *world {
 	clock := aws.NewManualClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	keys := seal.New([32]byte{1}, rand.Reader)
-	w := &world{t: t, clock: clock, store: store.Memory(clock)}
+	w := &world{t: t, clock: clock, store: store.Memory(clock), providers: newProviders()}
 	t.Cleanup(func() { w.store.Close() })
 	w.iam = iam.New(iam.Options{Store: w.store, Clock: clock, Random: rand.Reader, Keys: keys})
-	w.sts = sts.New(sts.Options{Store: w.store, Clock: clock, Random: rand.Reader, Keys: keys, Roles: w.iam})
+	w.sts = sts.New(sts.Options{Store: w.store, Clock: clock, Random: rand.Reader, Keys: keys, Roles: w.iam,
+		Providers: w.providers, IssuerKeys: w.providers.registered, Fetch: w.providers.fetch})
 	w.front = front.New(front.Options{Clock: clock, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 		Identity: identity{w.iam, w.sts}, Mode: front.Enforce, Keys: keys, TrustUnknown: true})
 	guard := func(ctx context.Context, in *logs.CreateLogGroupRequest) ([]aws.Access, error) {
@@ -81,6 +84,9 @@ func newWorld(t testing.TB) *world {
 
 // root is a stranger, whom the door takes for the root of an account.
 func (w *world) root(account string) someone { return someone{w, account, "any", ""} }
+
+// stranger signs nothing.
+func (w *world) stranger() someone { return someone{world: w} }
 
 // call signs and sends a query with the parameters name, value, name, value …
 func (s someone) call(model *aws.Service, action string, params ...string) (int, string) {
@@ -97,7 +103,9 @@ func (s someone) send(service, body string, header ...string) (int, string) {
 		r.Header.Set(header[i], header[i+1])
 	}
 	sum := sha256.Sum256([]byte(body))
-	sigv4.Sign(r, sigv4.Credentials{AccessKeyID: s.id, Secret: s.secret, Token: s.token}, "us-east-1", service, hex.EncodeToString(sum[:]), s.clock.Now())
+	if s.id != "" {
+		sigv4.Sign(r, sigv4.Credentials{AccessKeyID: s.id, Secret: s.secret, Token: s.token}, "us-east-1", service, hex.EncodeToString(sum[:]), s.clock.Now())
+	}
 	rec := httptest.NewRecorder()
 	s.front.ServeHTTP(rec, r)
 	return rec.Code, html.UnescapeString(rec.Body.String())

@@ -123,7 +123,7 @@ func TestConfusedDeputy(t *testing.T) {
 	if code, body := stranger.call(iamapi.Service, "GetRole", "RoleName", "r"); code != 404 {
 		t.Errorf("%d %s", code, body)
 	}
-	if code, body := stranger.call(stsapi.Service, "AssumeRoleWithWebIdentity", "RoleArn", role, "RoleSessionName", "x1", "WebIdentityToken", "token"); code != 501 {
+	if code, body := stranger.call(stsapi.Service, "AssumeRoleWithWebIdentity", "RoleArn", role, "RoleSessionName", "x1", "WebIdentityToken", "token"); code != 400 {
 		t.Errorf("%d %s", code, body)
 	}
 }

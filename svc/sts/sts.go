@@ -38,13 +38,20 @@ type Roles interface {
 	VerifyMFA(ctx context.Context, caller *aws.Caller, serial, code string) error
 }
 
-// Options furnish a Service. All are required.
+// Options furnish a Service. Those without a word on nil are required.
 type Options struct {
 	Store  store.Store
 	Clock  aws.Clock
 	Random io.Reader  // of ids
 	Keys   *seal.Keys // seals tokens, and opens the messages of denials
 	Roles  Roles
+	// Providers has the identity providers of accounts; nil: none has any.
+	Providers Providers
+	// IssuerKeys is the JWKS that the operator has registered for an issuer, an https
+	// address; nil: for none.
+	IssuerKeys func(issuer string) (jwks []byte, ok bool, err error)
+	// Fetch gets the keys of other issuers; nil: their tokens are refused.
+	Fetch Fetch
 }
 
 // A Service answers STS's operations and knows the keys of sessions.
@@ -55,6 +62,9 @@ type Service struct {
 	sealer   *sealer
 	messages *seal.Box // of the front door, for who was denied
 
+	providers Providers // may be nil
+	issuers   *issuers
+
 	mu     sync.RWMutex
 	opened map[string]*session // by token; a cache
 }
@@ -62,7 +72,8 @@ type Service struct {
 // New returns a Service that keeps no state.
 func New(o Options) *Service {
 	return &Service{clock: o.Clock, random: o.Random, roles: o.Roles, sealer: newSealer(o.Keys),
-		messages: o.Keys.For("authorization messages"), opened: map[string]*session{}}
+		messages: o.Keys.For("authorization messages"), providers: o.Providers, opened: map[string]*session{},
+		issuers: &issuers{clock: o.Clock, fetch: o.Fetch, registered: o.IssuerKeys, kept: map[string]*issuer{}}}
 }
 
 // Routes are the operations that the service answers.
@@ -71,6 +82,8 @@ func (s *Service) Routes() []aws.Route {
 		api.GetCallerIdentity.To(s.getCallerIdentity, aws.Nothing),
 		api.GetAccessKeyInfo.To(s.getAccessKeyInfo, aws.Anywhere),
 		api.AssumeRole.To(s.assumeRole, s.guardAssumeRole),
+		api.AssumeRoleWithWebIdentity.To(s.assumeRoleWithWebIdentity, s.guardWebIdentity),
+		api.AssumeRoleWithSAML.To(s.assumeRoleWithSAML, s.guardSAML),
 		api.GetSessionToken.To(s.getSessionToken, aws.Nothing),
 		api.GetFederationToken.To(s.getFederationToken, s.guardFederation),
 		api.DecodeAuthorizationMessage.To(s.decodeAuthorizationMessage, aws.Anywhere),
