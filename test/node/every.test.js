@@ -8,13 +8,14 @@ const { after, before, test } = require("node:test");
 const AWS = require("aws-sdk");
 const { start, zip } = require("./house.js");
 
-const v2 = { apigateway: AWS.APIGateway, dynamodb: AWS.DynamoDB, iam: AWS.IAM, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, sts: AWS.STS };
+const v2 = { apigateway: AWS.APIGateway, dynamodb: AWS.DynamoDB, iam: AWS.IAM, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, organizations: AWS.Organizations, sts: AWS.STS };
 const v3 = {
   apigateway: [require("@aws-sdk/client-api-gateway"), "APIGatewayClient"],
   dynamodb: [require("@aws-sdk/client-dynamodb"), "DynamoDBClient"],
   iam: [require("@aws-sdk/client-iam"), "IAMClient"],
   lambda: [require("@aws-sdk/client-lambda"), "LambdaClient"],
   logs: [require("@aws-sdk/client-cloudwatch-logs"), "CloudWatchLogsClient"],
+  organizations: [require("@aws-sdk/client-organizations"), "OrganizationsClient"],
   sts: [require("@aws-sdk/client-sts"), "STSClient"],
 };
 const allow = (statement) => JSON.stringify({ Version: "2012-10-17", Statement: { Effect: "Allow", ...statement } });

@@ -57,14 +57,14 @@ def walk(account, call):
         for name, path in saves.items():
             part = answer
             for key in path.strip().split("."):
-                part = part[key]
+                part = part[int(key) if isinstance(part, list) else key]
             known[name.strip()] = part
     return called
 
 
 def standing():
     """The operations of the README's coverage table."""
-    ids = {"API Gateway": "apigateway", "CloudWatch Logs": "logs", "DynamoDB": "dynamodb", "IAM": "iam", "Lambda": "lambda", "STS": "sts"}
+    ids = {"API Gateway": "apigateway", "CloudWatch Logs": "logs", "DynamoDB": "dynamodb", "IAM": "iam", "Lambda": "lambda", "Organizations": "organizations", "STS": "sts"}
     for line in (ROOT / "README.md").read_text().splitlines():
         cells = [c.strip() for c in line.split("|")]
         if len(cells) > 3 and re.fullmatch(r"\d+ of \d+", cells[2]) and cells[3]:
