@@ -1,6 +1,9 @@
 package terraform
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -40,5 +43,34 @@ func left(s *scenario) map[string][]string {
 	aliases, err := client.ListAccountAliases(s.Context(), &iam.ListAccountAliasesInput{})
 	try(s.T, err)
 	all["aliases"] = aliases.AccountAliases
+	believed(s, client, all)
 	return all
+}
+
+// believed adds the names of what an account believes others by.
+func believed(s *scenario, client *iam.Client, all map[string][]string) {
+	connect, err := client.ListOpenIDConnectProviders(s.Context(), &iam.ListOpenIDConnectProvidersInput{})
+	try(s.T, err)
+	for _, p := range connect.OpenIDConnectProviderList {
+		all["OpenID Connect providers"] = append(all["OpenID Connect providers"], *p.Arn)
+	}
+	saml, err := client.ListSAMLProviders(s.Context(), &iam.ListSAMLProvidersInput{})
+	try(s.T, err)
+	for _, p := range saml.SAMLProviderList {
+		all["SAML providers"] = append(all["SAML providers"], *p.Arn)
+	}
+	certificates, err := client.ListServerCertificates(s.Context(), &iam.ListServerCertificatesInput{})
+	try(s.T, err)
+	for _, c := range certificates.ServerCertificateMetadataList {
+		all["server certificates"] = append(all["server certificates"], *c.Arn)
+	}
+	devices, err := client.ListVirtualMFADevices(s.Context(), &iam.ListVirtualMFADevicesInput{})
+	try(s.T, err)
+	for _, d := range devices.VirtualMFADevices {
+		all["MFA devices"] = append(all["MFA devices"], *d.SerialNumber)
+	}
+	_, err = client.GetAccountPasswordPolicy(s.Context(), &iam.GetAccountPasswordPolicyInput{})
+	if none := (*types.NoSuchEntityException)(nil); !errors.As(err, &none) {
+		all["password policy"] = []string{fmt.Sprint("its own: ", err)}
+	}
 }

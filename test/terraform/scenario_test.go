@@ -83,6 +83,9 @@ func start(t *testing.T, name string, variables ...string) *scenario {
 	return s
 }
 
+// arn is the ARN of something of IAM in the scenario's account.
+func (s *scenario) arn(what string) string { return "arn:aws:iam::" + s.account + ":" + what }
+
 // tools are Terraform, or OpenTofu, and the provider. The test is skipped without them.
 // The variable TERRAFORM names another Terraform than that of the path.
 func tools(t *testing.T) (command, provider string) {
@@ -119,7 +122,7 @@ func (s *scenario) run(later bool, args ...string) (stdout []byte, status int) {
 	} else {
 		try(s.T, err)
 	}
-	s.Logf("terraform %s: status %d after %v", args[0], status, time.Since(began).Round(100*time.Millisecond))
+	s.Logf("%s %s: status %d after %v", filepath.Base(s.command), args[0], status, time.Since(began).Round(100*time.Millisecond))
 	return stdout, status
 }
 

@@ -17,13 +17,12 @@ import (
 func TestIdentities(t *testing.T) {
 	s := start(t, "identities")
 	s.applies(false)
-	arn := func(what string) string { return "arn:aws:iam::" + s.account + ":" + what }
 	read := map[string]any{
-		"me": arn("root"), "issuer": arn("root"),
-		"worker": arn("role/work/worker"), "description": `Works: "quoted", <marked>, +plus, 100 %.`, "session": 3600.0,
+		"me": s.arn("root"), "issuer": s.arn("root"),
+		"worker": s.arn("role/work/worker"), "description": `Works: "quoted", <marked>, +plus, 100 %.`, "session": 3600.0,
 		"work": []any{"worker"}, "named": []any{"inline", "worker"},
-		"ann": arn("user/people/ann"), "people": []any{"ann"}, "singers": []any{"ann", "bob@example.com"},
-		"songs": arn("policy/music/songs"), "songs_tags": map[string]any{"suite": "terraform", "tier": "silver", "owner": "ann"},
+		"ann": s.arn("user/people/ann"), "people": []any{"ann"}, "singers": []any{"ann", "bob@example.com"},
+		"songs": s.arn("policy/music/songs"), "songs_tags": map[string]any{"suite": "terraform", "tier": "silver", "owner": "ann"},
 		"administrator": "arn:aws:iam::aws:policy/AdministratorAccess", "basic": "/service-role/",
 		"profile": true, "bob": []any{"Active"}, "allowed": true, "alias": "tule-first",
 	}
@@ -39,7 +38,7 @@ func TestIdentities(t *testing.T) {
 	s.applies(true)
 	for name, value := range map[string]any{
 		"description": "Works by day & night.", "session": 7200.0,
-		"ann": arn("user/people/staff/anna"), "people": []any{"anna"}, "singers": []any{"bob@example.com"},
+		"ann": s.arn("user/people/staff/anna"), "people": []any{"anna"}, "singers": []any{"bob@example.com"},
 		"songs_tags": map[string]any{"suite": "terraform", "tier": "gold"},
 		"profile":    false, "bob": []any{"Inactive"}, "allowed": false, "alias": "tule-later",
 	} {
@@ -48,7 +47,7 @@ func TestIdentities(t *testing.T) {
 	s.reads(read)
 
 	s.imports(map[string]string{
-		"aws_iam_policy.songs":                      arn("policy/music/songs"),
+		"aws_iam_policy.songs":                      s.arn("policy/music/songs"),
 		"aws_iam_role.inline":                       "inline",
 		"aws_iam_role_policy.worker":                "worker:own",
 		"aws_iam_instance_profile.worker":           "worker",
@@ -57,7 +56,7 @@ func TestIdentities(t *testing.T) {
 		"aws_iam_user_policy_attachment.bob":        "bob@example.com/arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
 		"aws_iam_user_group_membership.bob":         "bob@example.com/listeners",
 		"aws_iam_group.singers":                     "choir",
-		"aws_iam_group_policy_attachment.listeners": "listeners/" + arn("policy/music/songs"),
+		"aws_iam_group_policy_attachment.listeners": "listeners/" + s.arn("policy/music/songs"),
 		"aws_iam_account_alias.alias":               "tule-later",
 	})
 	s.destroys()

@@ -135,6 +135,7 @@ resource "aws_iam_instance_profile" "worker" {
   name = "worker"
   path = "/work/"
   role = var.later ? aws_iam_role.deployer.name : aws_iam_role.worker.name
+  tags = var.later ? { team = "b" } : { team = "a", old = "yes" }
 }
 
 # Users.
