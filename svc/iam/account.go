@@ -89,7 +89,11 @@ func (s *Service) getAccountSummary(ctx context.Context, _ *aws.Empty) (*api.Get
 		"UserPolicySizeQuota": int32(maxInline[user]), "GroupPolicySizeQuota": int32(maxInline[group]), "RolePolicySizeQuota": int32(maxInline[role]),
 		"PolicySizeQuota": maxManaged, "AssumeRolePolicySizeQuota": maxTrust, "SigningCertificatesPerUserQuota": maxCertificates,
 		"ServerCertificatesQuota": maxServerCertificates, "AccountPasswordPresent": 0,
-		"Users": 0, "Groups": 0, "Roles": 0, "MFADevicesInUse": 0,
+		"PolicyVersionsInUseQuota": maxVersionsInUse,
+		"Users":                    0, "Groups": 0, "Roles": 0, "MFADevicesInUse": 0,
+	}
+	for what, most := range quotas {
+		n[what+"Quota"] = int32(most)
 	}
 	err := s.store.View(ctx, func(r store.Reader) (err error) {
 		for e, err := range principals.List(ctx, r, scope(a), store.ListOptions{}) {

@@ -130,6 +130,9 @@ func (s *Service) createInstanceProfile(ctx context.Context, in *api.CreateInsta
 		if taken {
 			return api.EntityAlreadyExistsException("Instance Profile %s already exists.", p.Name)
 		}
+		if err := meter(ctx, tx, a, "InstanceProfiles", 1); err != nil {
+			return err
+		}
 		if out.InstanceProfile, err = p.describe(ctx, tx, a); err != nil {
 			return err
 		}
@@ -161,7 +164,7 @@ func (s *Service) editProfile(ctx context.Context, name string, fn func(tx store
 			return err
 		}
 		if drop {
-			return profiles.Delete(tx, scope(a), key(p.Name))
+			return errors.Join(meter(ctx, tx, a, "InstanceProfiles", -1), profiles.Delete(tx, scope(a), key(p.Name)))
 		}
 		return profiles.Put(tx, scope(a), *p, key(p.Name))
 	})

@@ -130,6 +130,9 @@ func (s *Service) createPolicy(ctx context.Context, in *api.CreatePolicyRequest)
 		if taken {
 			return api.EntityAlreadyExistsException("A policy called %s already exists. Duplicate names are not allowed.", p.Name)
 		}
+		if err := meter(ctx, tx, a, "Policies", 1); err != nil {
+			return err
+		}
 		if out, err = p.policy(ctx, tx, a, p.arn(a)); err != nil {
 			return err
 		}
@@ -195,7 +198,7 @@ func (s *Service) deletePolicy(ctx context.Context, in *api.DeletePolicyRequest)
 		if len(p.Versions) > 1 {
 			return api.DeleteConflictException("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.")
 		}
-		return policies.Delete(tx, scope(a), key(p.Name))
+		return errors.Join(meter(ctx, tx, a, "Policies", -1), policies.Delete(tx, scope(a), key(p.Name)))
 	})
 }
 

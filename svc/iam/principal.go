@@ -123,6 +123,9 @@ func (s *Service) create(ctx context.Context, p *principal) error {
 		if err := vacant(ctx, tx, a, p.Kind, p.Name); err != nil {
 			return err
 		}
+		if err := meter(ctx, tx, a, quotaOf(p.Kind), 1); err != nil {
+			return err
+		}
 		if p.Boundary != "" {
 			if err := s.bound(ctx, tx, a, p, p.Boundary); err != nil {
 				return err
@@ -165,6 +168,9 @@ func (s *Service) remove(ctx context.Context, k kind, name string) error {
 			if err := detached(tx, a, p, p.Boundary, boundaryUse); err != nil {
 				return err
 			}
+		}
+		if err := meter(ctx, tx, a, quotaOf(k), -1); err != nil {
+			return err
 		}
 		if err := byID.Delete(tx, scope(a), p.ID); err != nil {
 			return err
