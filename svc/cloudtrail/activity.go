@@ -9,8 +9,7 @@ import (
 )
 
 // maxResources is how many resources are told apart of one action of one principal.
-// With one more, the deepest beginning that about half of them share stands for those
-// (see widen).
+// With one more, the longest path that many of them share stands for those (see widen).
 const maxResources = 256
 
 // activity counts in memory what principals do, until it is flushed.
@@ -175,24 +174,28 @@ func fold(uses map[string]*use) (gone []string, patterns int) {
 	return gone, patterns + 1
 }
 
-// widen is the longest path that enough resources begin with to make them half of
-// maxResources when a pattern stands for these. Paths end in "/" or ":"; the first is an
-// ARN's up to its account, so that services and accounts do not mix unless they must.
+// widen is the longest path that a good part of the resources begin with; a smaller part
+// if none does. Paths end in "/" or ":"; the first is an ARN's up to its account, so that
+// services and accounts do not mix unless nothing else is left.
 func widen(uses map[string]*use) string {
-	enough := len(uses) - maxResources/2 + 1
 	count := map[string]int{}
 	for resource := range uses {
 		for path := parent(resource); path != ""; path = parent(path) {
 			count[path]++
 		}
 	}
-	best := ""
-	for path, n := range count {
-		if n >= enough && (len(path) > len(best) || len(path) == len(best) && path < best) {
-			best = path
+	for enough := maxResources / 4; enough > 1; enough /= 2 {
+		best := ""
+		for path, n := range count {
+			if n >= enough && (len(path) > len(best) || len(path) == len(best) && path < best) {
+				best = path
+			}
+		}
+		if best != "" {
+			return best
 		}
 	}
-	return best
+	return ""
 }
 
 // parent is what comes before the last part of an ARN or of a path, with the separator;

@@ -58,7 +58,7 @@ type decision struct {
 	By        string `json:"by,omitempty"`
 	Source    string `json:"source,omitempty"`
 	Statement string `json:"statement,omitempty"`
-	// Of denials.
+	// Of denials. Message is AWS's sentence, where it is not the event's errorMessage.
 	Message    string `json:"message,omitempty"`
 	Evaluation string `json:"evaluation,omitempty"`
 	Remedy     string `json:"remedy,omitempty"`
@@ -107,14 +107,14 @@ func (s *Service) eventOf(e *aws.Event, at time.Time) event {
 		Additional: &additional{Within: e.Within},
 	}
 	v.SourceIPAddress, v.UserAgent = from(e)
-	for i := range e.Decisions {
-		v.decide(&e.Decisions[i], r.Caller.Account)
-	}
 	if e.Err != nil {
 		v.ErrorCode, v.ErrorMessage = clip(e.Err.Code, maxText), clip(e.Err.Message, maxText)
 		if isDenial(v.ErrorCode) {
 			v.ErrorCode = "AccessDenied"
 		}
+	}
+	for i := range e.Decisions {
+		v.decide(&e.Decisions[i], r.Caller.Account)
 	}
 	if e.Op == nil { // beside the API: an invoke URL
 		v.plane(e)
@@ -156,6 +156,9 @@ func (v *event) decide(d *aws.Decision, account string) {
 		Message: d.Message, Evaluation: clip(d.Explanation, maxEvaluation), Remedy: clip(d.Remedy, maxEvaluation), owner: ownerOf(d, account)}
 	if d.Statement != nil {
 		out.Statement = d.Statement.Name()
+	}
+	if out.Message == v.ErrorMessage {
+		out.Message = ""
 	}
 	v.Additional.Decisions = append(v.Additional.Decisions, out)
 	v.Additional.Passed = v.Additional.Passed || d.Passed
@@ -212,6 +215,10 @@ func (v event) of(account string, c *aws.Caller, via []string) event {
 	}
 	a := *v.Additional
 	a.Decisions = slices.Clone(a.Decisions)
+	if !home { // and nothing of a third account's
+		a.Decisions = slices.DeleteFunc(a.Decisions, func(d decision) bool { return d.owner != account })
+		v.Resources = slices.DeleteFunc(slices.Clone(v.Resources), func(r resource) bool { return r.AccountID != account })
+	}
 	for i := range a.Decisions {
 		d := &a.Decisions[i]
 		foreign := d.owner != "" && d.owner != account

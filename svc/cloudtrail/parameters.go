@@ -93,12 +93,8 @@ func (p *parameters) plan(t reflect.Type) []member {
 		if !f.IsExported() || k == reflect.Func || k == reflect.Interface || k == reflect.Chan {
 			continue
 		}
-		facts := strings.Split(f.Tag.Get("aws"), ",")
-		name := facts[0]
-		if name == "" {
-			name = f.Name
-		}
-		name = strings.ToLower(name[:1]) + name[1:]
+		facts := strings.Split(f.Tag.Get("aws"), ",") // whose first is the name on the wire
+		name := strings.ToLower(f.Name[:1]) + f.Name[1:]
 		m := member{index: i, name: string(appendText(nil, name)) + ":"}
 		m.sensitive = slices.Contains(facts[1:], "sensitive") || secret(t.Name(), strings.ToLower(name))
 		if k == reflect.Pointer {
@@ -143,15 +139,16 @@ func (p *parameters) value(b []byte, v reflect.Value, depth int) []byte {
 	if v.Type() == timeType {
 		return appendText(b, v.Interface().(time.Time).UTC().Format("Jan 2, 2006, 3:04:05 PM"))
 	}
-	if v.Type().Implements(marshalType) || v.Kind() != reflect.Pointer && reflect.PointerTo(v.Type()).Implements(marshalType) {
-		return append(b, hidden...)
-	}
-	switch v.Kind() {
-	case reflect.Pointer:
+	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
 			return append(b, "null"...)
 		}
 		return p.value(b, v.Elem(), depth)
+	}
+	if v.Type().Implements(marshalType) || reflect.PointerTo(v.Type()).Implements(marshalType) {
+		return append(b, hidden...)
+	}
+	switch v.Kind() {
 	case reflect.Struct:
 		if v.NumField() > 0 && len(p.plan(v.Type())) == 0 {
 			return append(b, hidden...)

@@ -143,6 +143,9 @@ func recordOf(v *event, user, key string) (record, error) {
 	}
 	for _, r := range v.Resources {
 		_, name := resourceOf(r.ARN)
+		if name == "" {
+			continue // all of a kind
+		}
 		rec.Resources, rec.ResourceTypes, rec.ARNs = append(rec.Resources, name), append(rec.ResourceTypes, r.Type), append(rec.ARNs, r.ARN)
 	}
 	return rec, nil
