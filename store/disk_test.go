@@ -203,7 +203,14 @@ func TestDiskFull(t *testing.T) {
 	wg.Wait()
 	t.Logf("full after %d writes", len(acked))
 	hasAll(t, st, acked)
-	if err := put(t.Context(), st, 1<<20, 1); !errors.Is(err, store.ErrFull) {
+	// Flushes that were under way may have made room; it does not last.
+	var err error
+	for i := 1 << 21; err == nil && i < 1<<21+1000; i++ {
+		if err = put(t.Context(), st, i, 64<<10); err == nil {
+			acked[i] = true
+		}
+	}
+	if !errors.Is(err, store.ErrFull) {
 		t.Errorf("a write on a full disk: %v", err)
 	}
 	d.set(200<<20, nil)
