@@ -112,7 +112,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringSliceVar(&s.listen, "listen", []string{"127.0.0.1:4566"}, "host:port to serve HTTP and HTTPS on; may be given more than once")
 	f.StringVar(&s.iam, "iam", "enforce", "what policies are for: enforce, audit (log what would be denied) or off")
 	f.StringVar(&s.isolation, "isolation", "namespaces", "how functions run: namespaces, or process (no walls)")
-	f.StringVar(&s.egress, "egress", "none", "what functions, and HTTP integrations of APIs, reach beside Tule: none or nat")
+	f.StringVar(&s.egress, "egress", "none", "what functions, HTTP integrations of APIs and the check of web identities reach beside Tule: none or nat")
 	f.StringVar(&s.region, "region", "us-east-1", "region of requests that name none")
 	f.BoolVar(&s.anyRegion, "any-region", false, "serve regions that AWS does not have")
 	f.StringVar(&s.logFormat, "log-format", "", "text or json; text on a terminal, json elsewhere")

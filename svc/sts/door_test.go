@@ -68,7 +68,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, clock: clock, store: store.Memory(clock), providers: newProviders()}
 	t.Cleanup(func() { w.store.Close() })
 	w.iam = iam.New(iam.Options{Store: w.store, Clock: clock, Random: rand.Reader, Keys: keys})
-	w.sts = sts.New(sts.Options{Store: w.store, Clock: clock, Random: rand.Reader, Keys: keys, Roles: w.iam,
+	w.sts = sts.New(sts.Options{Clock: clock, Random: rand.Reader, Keys: keys, Roles: w.iam,
 		Providers: w.providers, IssuerKeys: w.providers.registered, Fetch: w.providers.fetch})
 	w.front = front.New(front.Options{Clock: clock, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 		Identity: identity{w.iam, w.sts}, Mode: front.Enforce, Keys: keys, TrustUnknown: true})

@@ -22,7 +22,6 @@ import (
 	api "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/seal"
-	"github.com/tule-cloud/tule/store"
 )
 
 // Roles is what STS needs of IAM; with AWS they are one system.
@@ -40,7 +39,6 @@ type Roles interface {
 
 // Options furnish a Service. Those without a word on nil are required.
 type Options struct {
-	Store  store.Store
 	Clock  aws.Clock
 	Random io.Reader  // of ids
 	Keys   *seal.Keys // seals tokens, and opens the messages of denials

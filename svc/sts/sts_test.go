@@ -14,7 +14,7 @@ import (
 func build(_ *testing.T, h *script.House) []aws.Route {
 	keys := seal.New([32]byte{1}, h.Random)
 	id := iam.New(iam.Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: keys})
-	s := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Keys: keys, Roles: id, Providers: id})
+	s := New(Options{Clock: h.Clock, Random: h.Random, Keys: keys, Roles: id, Providers: id})
 	return append(s.Routes(), id.Routes()...)
 }
 
