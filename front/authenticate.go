@@ -122,7 +122,11 @@ func (f *Front) checkService(c *call) error {
 	if c.service == nil || c.trusted || c.sig.Service == c.service.Model.SigningName {
 		return nil
 	}
-	return &sigv4.Error{Reason: sigv4.Mismatch, Message: "Credential should be scoped to correct service: '" + c.service.Model.SigningName + "'."}
+	return badService(c.service.Model.SigningName)
+}
+
+func badService(want string) error {
+	return &sigv4.Error{Reason: sigv4.Mismatch, Message: "Credential should be scoped to correct service: '" + want + "'."}
 }
 
 // readBody reads the whole body, once, within the service's bound and in time.

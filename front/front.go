@@ -168,7 +168,11 @@ func (f *Front) answer(c *call) error {
 // one; what an anonymous caller may do the plane knows.
 func (f *Front) enter(c *call, p aws.Plane) {
 	c.plane = p.Name
-	if err := f.authenticate(c); err != nil && !isMissing(err) {
+	err := f.authenticate(c)
+	if err == nil && c.sig != nil && !c.trusted && p.SigningName != "" && c.sig.Service != p.SigningName {
+		err = badService(p.SigningName)
+	}
+	if err != nil && !isMissing(err) {
 		f.refuse(c, err)
 		return
 	}

@@ -90,7 +90,7 @@ func door(t testing.TB, change func(*Options)) (*Front, *bytes.Buffer) {
 	f.Add(Service{Model: logs.Service, Operations: logs.Operations(), Routes: []aws.Route{logs.CreateLogGroup.To(create, group)}})
 	f.Add(Service{Model: sts.Service, Operations: sts.Operations(), Routes: []aws.Route{sts.GetCallerIdentity.To(who, aws.Nothing)}})
 	f.Add(Service{Model: lambda.Service, Operations: lambda.Operations(), Routes: []aws.Route{lambda.GetFunction.To(get, aws.Anywhere)}},
-		aws.Plane{Name: "execute-api", Match: func(r *http.Request) bool { return strings.HasPrefix(r.Host, "x.execute-api.") },
+		aws.Plane{Name: "execute-api", SigningName: "execute-api", Match: func(r *http.Request) bool { return strings.HasPrefix(r.Host, "x.execute-api.") },
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				io.WriteString(w, string(aws.RequestOf(r.Context()).Caller.Kind))
 			})})
@@ -194,6 +194,8 @@ func TestDoor(t *testing.T) {
 		{"a plane, unsigned", ask{method: "GET", header: map[string]string{"Host": "x.execute-api.localhost:4566"}}, 200, "Anonymous"},
 		{"a plane, signed", ask{method: "GET", key: "test", service: "execute-api", header: map[string]string{"Host": "x.execute-api.localhost:4566"}}, 200, "Account"},
 		{"a plane, badly signed", ask{method: "GET", key: "AKIAONLYA00000000000", secret: "x", service: "execute-api", header: map[string]string{"Host": "x.execute-api.localhost:4566"}}, 403, "signature we calculated"},
+		{"a plane, signed for another service", ask{method: "GET", key: "AKIAONLYA00000000000", service: "logs", header: map[string]string{"Host": "x.execute-api.localhost:4566"}}, 403, "Credential should be scoped to correct service: 'execute-api'."},
+		{"a plane, signed for another service by a stranger", ask{method: "GET", key: "test", service: "logs", header: map[string]string{"Host": "x.execute-api.localhost:4566"}}, 200, "Account"},
 		{"health", ask{method: "GET", target: "/_localstack/health"}, 200, `"logs":"running"`},
 		{"reset of what keeps its state", ask{target: "/_localstack/state/reset"}, 403, "--test"},
 		{"moving the machine's clock", ask{target: "/_tule/clock?advance=900s"}, 403, "--test"},

@@ -30,7 +30,7 @@ const maxRead = 60 * time.Second
 //	/_aws/execute-api/{api}/{stage}/…
 //	/restapis/{api}/{stage}/_user_request_/…
 func (s *Service) Planes() []aws.Plane {
-	return []aws.Plane{{Name: "execute-api", Match: func(r *http.Request) bool {
+	return []aws.Plane{{Name: "execute-api", SigningName: "execute-api", Match: func(r *http.Request) bool {
 		_, ok := parseTarget(r)
 		return ok
 	}, Handler: http.HandlerFunc(s.serve)}}
