@@ -8,8 +8,8 @@
 //   - Nothing is eventually consistent: a change holds for every request that
 //     begins after its answer.
 //   - The managed policies of AWS are those that people name (see managed/), at one
-//     version each; ReadOnlyAccess and PowerUserAccess say what their names do, for
-//     the services that Tule has.
+//     version each. What AWS lists at length, as in ReadOnlyAccess or SecurityAudit, they
+//     say for the services that Tule has.
 //   - MFA devices are virtual ones. Root's is enabled like a user's, by root, under the
 //     serial number arn:aws:iam::ACCOUNT:mfa/root-account-mfa-device. After five wrong
 //     codes a device takes none until the next is due.
