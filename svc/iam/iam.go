@@ -16,6 +16,14 @@
 //   - The last use of a key or role is kept to the minute, and in memory for as long. A
 //     request that needs no permission, such as GetCallerIdentity, changes its time and
 //     not its place.
+//   - The URL of an OpenID Connect provider may have a port, and nobody looks up the
+//     thumbprint of one that was given none.
+//   - Service-linked roles are those of the services that people name (see
+//     linkedServices), without policies, and gone as soon as they are deleted.
+//   - Reports are made when they are asked for: nobody sees one under way. The access
+//     advisor knows as far back as who keeps account of activity does, tells of every
+//     action that was used, and of none that was not.
+//   - Nobody asks for delegation: AWS takes such requests from partners that it knows.
 //
 // Users, groups and roles are one kind of record, the principal, since most of what
 // can be done to one can be done to each. A principal carries its inline policies
