@@ -2,6 +2,7 @@
 // steps are all of them test/python/test_every.py holds against the README.
 "use strict";
 const assert = require("node:assert/strict");
+const crypto = require("node:crypto");
 const fs = require("node:fs");
 const path = require("node:path");
 const { after, before, test } = require("node:test");
@@ -39,7 +40,19 @@ function fill(value, known) {
   if (value === "@zip") return zip("index.js", "exports.handler = async (event) => event");
   if (value === "@now") return Date.now();
   if (value.startsWith("@bytes:")) return Buffer.from(value.slice("@bytes:".length));
-  return value.replace(/\{(\w+)\}/g, (whole, name) => known[name] ?? whole);
+  const text = value.replace(/\{(\w+)\}/g, (whole, name) => known[name] ?? whole);
+  const code = /^@totp([+-]\d+)?:(.*)$/.exec(text);
+  return code ? totp(code[2], Number(code[1] ?? 0)) : text;
+}
+
+// totp is the code of an MFA device, some steps of 30 seconds ahead (RFC 6238).
+function totp(seed, ahead) {
+  const bits = [...seed].map((c) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(c).toString(2).padStart(5, "0")).join("");
+  const key = Buffer.from(bits.match(/.{8}/g).map((b) => parseInt(b, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30000) + ahead));
+  const mac = crypto.createHmac("sha1", key).update(step).digest();
+  return String((mac.readUInt32BE(mac[19] & 15) & 0x7fffffff) % 1e6).padStart(6, "0");
 }
 
 async function walk(account, call) {
@@ -53,17 +66,22 @@ async function walk(account, call) {
     } catch (err) {
       throw new Error(`${step.service} ${step.operation}`, { cause: err });
     }
-    for (const [name, at] of step.saves) known[name] = at.split(".").reduce((part, key) => part[key], answer);
+    for (const [name, at] of step.saves) {
+      const part = at.split(".").reduce((whole, key) => whole[key], answer);
+      known[name] = part instanceof Uint8Array ? Buffer.from(part).toString() : part;
+    }
   }
 }
 
 test("aws-sdk v2 calls every operation", async () => {
   const account = "220000000001", clients = {}, unknown = [];
   await walk(account, (service, operation, input) => {
-    clients[service] ??= new v2[service]({ endpoint: house.url, region: "us-east-1", accessKeyId: account, secretAccessKey: "any", maxRetries: 0 });
+    const { "@as": who = `${account} any`, ...params } = input;
+    const [accessKeyId, secretAccessKey] = who.split(" ");
+    const client = clients[service + who] ??= new v2[service]({ endpoint: house.url, region: "us-east-1", accessKeyId, secretAccessKey, maxRetries: 0 });
     const method = operation[0].toLowerCase() + operation.slice(1);
-    if (!(method in clients[service])) return unknown.push(operation);
-    return clients[service][method](input).promise();
+    if (!(method in client)) return unknown.push(operation);
+    return client[method](params).promise();
   });
   assert.deepEqual(unknown, ["PutLogGroupDeletionProtection"]); // younger than the last aws-sdk v2
 });
@@ -72,7 +90,9 @@ test("aws-sdk v3 calls every operation", async () => {
   const account = "220000000002", clients = {};
   await walk(account, (service, operation, input) => {
     const [library, name] = v3[service];
-    clients[service] ??= new library[name]({ endpoint: house.url, region: "us-east-1", credentials: { accessKeyId: account, secretAccessKey: "any" }, maxAttempts: 1 });
-    return clients[service].send(new library[`${operation}Command`](input));
+    const { "@as": who = `${account} any`, ...params } = input;
+    const [accessKeyId, secretAccessKey] = who.split(" ");
+    const client = clients[service + who] ??= new library[name]({ endpoint: house.url, region: "us-east-1", credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1 });
+    return client.send(new library[`${operation}Command`](params));
   });
 });

@@ -1,5 +1,7 @@
 """boto3 and the AWS CLI call every operation that stands (../every/steps.txt)."""
 
+import base64
+import hmac
 import io
 import json
 import os
@@ -45,7 +47,18 @@ def fill(value, known):
         return int(time.time() * 1000)
     if value.startswith("@bytes:"):
         return value[len("@bytes:"):].encode()
-    return re.sub(r"\{(\w+)\}", lambda m: known.get(m[1], m[0]), value)
+    value = re.sub(r"\{(\w+)\}", lambda m: known.get(m[1], m[0]), value)
+    if code_of := re.fullmatch(r"@totp([+-]\d+)?:(.*)", value):
+        return totp(code_of[2], int(code_of[1] or 0))
+    return value
+
+
+def totp(seed, ahead):
+    """The code of an MFA device, some steps of 30 seconds ahead (RFC 6238)."""
+    step = int(time.time()) // 30 + ahead
+    mac = hmac.digest(base64.b32decode(seed), step.to_bytes(8, "big"), "sha1")
+    at = mac[-1] & 15
+    return f"{(int.from_bytes(mac[at:at + 4], 'big') & 0x7FFFFFFF) % 10**6:06}"
 
 
 def walk(account, call):
@@ -58,7 +71,7 @@ def walk(account, call):
             part = answer
             for key in path.strip().split("."):
                 part = part[int(key) if isinstance(part, list) else key]
-            known[name.strip()] = part
+            known[name.strip()] = part.decode() if isinstance(part, bytes) else part
     return called
 
 
@@ -79,9 +92,11 @@ def test_boto3(house):
     account, clients = "210000000001", {}
 
     def call(service, operation, params):
-        if service not in clients:
-            clients[service] = boto3.client(service, endpoint_url=house, region_name="us-east-1", aws_access_key_id=account, aws_secret_access_key="any")
-        return getattr(clients[service], botocore.xform_name(operation))(**params)
+        who = params.pop("@as", f"{account} any")
+        if (service, who) not in clients:
+            key, secret = who.split(" ")
+            clients[service, who] = boto3.client(service, endpoint_url=house, region_name="us-east-1", aws_access_key_id=key, aws_secret_access_key=secret)
+        return getattr(clients[service, who], botocore.xform_name(operation))(**params)
 
     assert walk(account, call) == set(standing())
 
@@ -89,10 +104,13 @@ def test_boto3(house):
 def test_cli(house, tmp_path, monkeypatch, capsys):
     """The AWS CLI, within this process: starting it takes longer than all it does."""
     account = "210000000002"
-    for name, value in {"AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "any", "AWS_CONFIG_FILE": os.devnull, "AWS_PAGER": "", "AWS_DEFAULT_REGION": "us-east-1"}.items():
+    for name, value in {"AWS_CONFIG_FILE": os.devnull, "AWS_PAGER": "", "AWS_DEFAULT_REGION": "us-east-1"}.items():
         monkeypatch.setenv(name, value)
 
     def call(service, operation, params):
+        key, secret = params.pop("@as", f"{account} any").split(" ")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
         args = ["--endpoint-url", house, "--output", "json", service, botocore.xform_name(operation, "-")]
         for n, (name, flag) in enumerate({"ZipFile": "--zip-file", "Payload": "--payload", "InvokeArgs": "--invoke-args", "body": "--body"}.items()):
             holder = params.get("Code", {}) if name in params.get("Code", {}) else params
@@ -103,11 +121,18 @@ def test_cli(house, tmp_path, monkeypatch, capsys):
         params.pop("Code", None)
         (tmp_path / "input").write_text(json.dumps(params))
         args += ["--cli-input-json", f"file://{tmp_path / 'input'}"]
-        if operation == "Invoke":
-            args = [a for a in args if not a.startswith(("--cli-input", "file://"))] + ["--function-name", params["FunctionName"], str(tmp_path / "out")]
+        own = {  # flags of those that take no input as JSON
+            "Invoke": lambda: ["--function-name", params["FunctionName"], str(tmp_path / "out")],
+            "CreateVirtualMFADevice": lambda: ["--virtual-mfa-device-name", params["VirtualMFADeviceName"], "--bootstrap-method", "Base32StringSeed", "--outfile", str(tmp_path / "seed")],
+        }
+        if operation in own:
+            args = [a for a in args if not a.startswith(("--cli-input", "file://"))] + own[operation]()
         status = awscli.clidriver.create_clidriver().main(args)
         said = capsys.readouterr()
         assert status == 0, f"{operation}: {said.err}"
-        return json.loads(said.out or "{}")
+        answer = json.loads(said.out or "{}")
+        if operation == "CreateVirtualMFADevice":
+            answer["VirtualMFADevice"]["Base32StringSeed"] = (tmp_path / "seed").read_text()
+        return answer
 
     assert walk(account, call) == set(standing())
