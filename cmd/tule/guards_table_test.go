@@ -47,7 +47,6 @@ var absentKeys = []exception{
 	{"iam *PrincipalPolicy", "iam:*PrincipalPolicy *ResourceTag*", "svc/iam does not look the principal up"},
 	{"iam *ServiceSpecificCredential", "iam:* iam:ServiceSpecificCredentialServiceName", "svc/iam does not look up which service a credential is for"},
 	{"organizations [CIP]*", "organizations:TagResource organizations:PolicyType", "what is made is no policy"},
-	{"organizations *[Tt]ag*", "organizations:* organizations:PolicyType", "svc/organizations does not give the type of a policy with its tags"},
 	{"sts AssumeRole*", "sts:* *ResourceTag*", "svc/sts does not give the role's tags"},
 	{"sts GetFederationToken", "sts:TagSession sts:TransitiveTagKeys", "a federated session assumes no role with its tags"},
 	{"dynamodb *Item", "dynamodb:*Item dynamodb:EnclosingOperation", "of items within transactions alone"},

@@ -14,11 +14,11 @@ const maxAttached = 5
 
 func (s *Service) attachRoutes() []aws.Route {
 	return []aws.Route{
-		api.AttachPolicy.To(s.attachPolicy, typed(s, steward, func(in *api.AttachPolicyRequest) []string { return []string{*in.PolicyId, *in.TargetId} })),
-		api.DetachPolicy.To(s.detachPolicy, typed(s, steward, func(in *api.DetachPolicyRequest) []string { return []string{*in.PolicyId, *in.TargetId} })),
+		api.AttachPolicy.To(s.attachPolicy, on(s, steward, func(in *api.AttachPolicyRequest) []string { return []string{*in.PolicyId, *in.TargetId} })),
+		api.DetachPolicy.To(s.detachPolicy, on(s, steward, func(in *api.DetachPolicyRequest) []string { return []string{*in.PolicyId, *in.TargetId} })),
 		api.ListPoliciesForTarget.To(s.listPoliciesForTarget, onWith(s, reader, func(in *api.ListPoliciesForTargetRequest) []string { return []string{*in.TargetId} },
 			func(in *api.ListPoliciesForTargetRequest) map[string][]string { return typeKey(in.Filter) })),
-		api.ListTargetsForPolicy.To(s.listTargetsForPolicy, typed(s, reader, func(in *api.ListTargetsForPolicyRequest) []string { return []string{*in.PolicyId} })),
+		api.ListTargetsForPolicy.To(s.listTargetsForPolicy, on(s, reader, func(in *api.ListTargetsForPolicyRequest) []string { return []string{*in.PolicyId} })),
 	}
 }
 

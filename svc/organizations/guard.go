@@ -2,6 +2,7 @@ package organizations
 
 import (
 	"context"
+	"maps"
 	"strings"
 
 	api "github.com/tule-cloud/tule/api/organizations"
@@ -67,6 +68,9 @@ func (s *Service) guard(ctx context.Context, who standing, ids []string, keys ma
 		if err != nil {
 			return err
 		}
+		if keys, err = o.withType(ctx, r, ids, keys); err != nil {
+			return err
+		}
 		if len(ids) == 0 && owned {
 			needs = []aws.Access{{Resource: "*", Keys: keys}}
 			return nil
@@ -124,6 +128,25 @@ func (o *organization) resource(ctx context.Context, r store.Reader, id string) 
 		return o.arn("policy", strings.ToLower(strings.TrimPrefix(id, "new-")), "*")
 	}
 	return o.nodeARN(id)
+}
+
+// withType adds to keys the type of the policy that is among ids, if one is.
+func (o *organization) withType(ctx context.Context, r store.Reader, ids []string, keys map[string][]string) (map[string][]string, error) {
+	for _, id := range ids {
+		if !strings.HasPrefix(id, "p-") {
+			continue
+		}
+		p, err := o.policy(ctx, r, id)
+		if err != nil && aws.CodeOf(err) == "" {
+			return nil, err
+		}
+		if err == nil {
+			all := typeKey(&p.Type)
+			maps.Copy(all, keys)
+			return all, nil
+		}
+	}
+	return keys, nil
 }
 
 // typeKey is the condition key of a policy type.

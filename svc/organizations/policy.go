@@ -46,43 +46,11 @@ func (s *Service) policyRoutes() []aws.Route {
 			onWith(s, steward, func(in *api.CreatePolicyRequest) []string { return []string{"new-" + *in.Type} },
 				func(in *api.CreatePolicyRequest) map[string][]string { return typeKey(in.Type) }),
 			func(in *api.CreatePolicyRequest) []api.Tag { return in.Tags })),
-		api.DescribePolicy.To(s.describePolicy, s.onPolicy(reader)),
-		api.UpdatePolicy.To(s.updatePolicy, typed(s, steward, func(in *api.UpdatePolicyRequest) []string { return []string{*in.PolicyId} })),
-		api.DeletePolicy.To(s.deletePolicy, typed(s, steward, func(in *api.DeletePolicyRequest) []string { return []string{*in.PolicyId} })),
+		api.DescribePolicy.To(s.describePolicy, on(s, reader, func(in *api.DescribePolicyRequest) []string { return []string{*in.PolicyId} })),
+		api.UpdatePolicy.To(s.updatePolicy, on(s, steward, func(in *api.UpdatePolicyRequest) []string { return []string{*in.PolicyId} })),
+		api.DeletePolicy.To(s.deletePolicy, on(s, steward, func(in *api.DeletePolicyRequest) []string { return []string{*in.PolicyId} })),
 		api.ListPolicies.To(s.listPolicies, onWith(s, reader, func(*api.ListPoliciesRequest) []string { return nil },
 			func(in *api.ListPoliciesRequest) map[string][]string { return typeKey(in.Filter) })),
-	}
-}
-
-func (s *Service) onPolicy(who standing) aws.Guard[api.DescribePolicyRequest] {
-	return typed(s, who, func(in *api.DescribePolicyRequest) []string { return []string{*in.PolicyId} })
-}
-
-// typed guards an operation on a policy, the first of ids, whose type is a condition key.
-func typed[In any](s *Service, who standing, ids func(*In) []string) aws.Guard[In] {
-	return func(ctx context.Context, in *In) ([]aws.Access, error) {
-		all := ids(in)
-		needs, err := s.guard(ctx, who, all, nil)
-		if err != nil {
-			return nil, err
-		}
-		err = s.Store.View(ctx, func(r store.Reader) error {
-			o, err := of(ctx, r, account(ctx))
-			if err != nil || o == nil {
-				return err
-			}
-			p, err := o.policy(ctx, r, all[0])
-			for i := range needs {
-				if err == nil {
-					needs[i].Keys = typeKey(&p.Type)
-				}
-			}
-			if aws.CodeOf(err) != "" {
-				return nil
-			}
-			return err
-		})
-		return needs, err
 	}
 }
 
