@@ -75,13 +75,18 @@ def walk(account, call):
     return called
 
 
+# What takes a token of an identity provider, or the header of a refusal, tests of
+# aws-sdk-go-v2 alone call (../sts_federation_test.go).
+ELSEWHERE = {("sts", operation) for operation in ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "DecodeAuthorizationMessage")}
+
+
 def standing():
-    """The operations of the README's coverage table."""
-    ids = {"API Gateway": "apigateway", "CloudWatch Logs": "logs", "DynamoDB": "dynamodb", "IAM": "iam", "Lambda": "lambda", "Organizations": "organizations", "STS": "sts"}
+    """The operations of the README's coverage table, but for those called elsewhere."""
+    ids = {"API Gateway": "apigateway", "CloudTrail": "cloudtrail", "CloudWatch Logs": "logs", "DynamoDB": "dynamodb", "IAM": "iam", "Lambda": "lambda", "Organizations": "organizations", "STS": "sts"}
     for line in (ROOT / "README.md").read_text().splitlines():
         cells = [c.strip() for c in line.split("|")]
         if len(cells) > 3 and re.fullmatch(r"\d+ of \d+", cells[2]) and cells[3]:
-            yield from ((ids[cells[1]], operation.strip()) for operation in cells[3].split(","))
+            yield from {(ids[cells[1]], operation.strip()) for operation in cells[3].split(",")} - ELSEWHERE
 
 
 def test_steps_are_all():
