@@ -111,7 +111,7 @@ func TestHosts(t *testing.T) {
 		for k, v := range r.Header {
 			text += k + ": " + v[0] + "\r\n"
 		}
-		if status, answer := raw(t, text+"Content-Length: 2\r\nConnection: close\r\n\r\n{}"); status == 200 {
+		if status, answer := raw(t, text+"Content-Length: 2\r\nConnection: close\r\n\r\n{}\r\n\r\n"); status == 200 {
 			t.Errorf("%s: %s", name, answer)
 		}
 	}
