@@ -74,3 +74,19 @@ def test_iam_and_sts(account):
     assert account.aws("iam", "list-attached-user-policies", "--user-name", "ann", "--query", "AttachedPolicies[].PolicyName", "--output", "text").strip() == "p"
     assert "NoSuchEntity" in account.aws("iam", "get-user", "--user-name", "bob", status=255)
     assert account.aws("iam", "list-users", "--max-items", "1")["Users"][0]["UserName"] == "ann"
+
+
+def test_cloudtrail(account):
+    account.aws("logs", "create-log-group", "--log-group-name", "audited")
+    events = account.aws("cloudtrail", "lookup-events", "--lookup-attributes", "AttributeKey=EventName,AttributeValue=CreateLogGroup")["Events"]
+    assert [(e["Username"], e["ReadOnly"], e["EventSource"], e["Resources"][0]["ResourceName"]) for e in events] == [("root", "false", "logs.amazonaws.com", "audited")]
+    event = json.loads(events[0]["CloudTrailEvent"])
+    assert event["requestParameters"] == {"logGroupName": "audited"} and event["userIdentity"]["type"] == "Root" and event["recipientAccountId"] == account.number
+    for name in "abc":
+        account.aws("logs", "describe-log-groups", "--log-group-name-prefix", name)
+    pages = account.aws("cloudtrail", "lookup-events", "--page-size", "2", "--start-time", event["eventTime"], "--query", "Events[?EventSource=='logs.amazonaws.com'].EventName")
+    assert pages == ["DescribeLogGroups"] * 3 + ["CreateLogGroup"]
+    assert "InvalidTimeRangeException" in account.aws("cloudtrail", "lookup-events", "--start-time", "2026-01-02", "--end-time", "2026-01-01", status=255)
+    assert "InvalidLookupAttributesException" in account.aws(
+        "cloudtrail", "lookup-events", "--lookup-attributes", "AttributeKey=EventName,AttributeValue=a", "AttributeKey=Username,AttributeValue=b", status=255)
+    assert "(NotImplemented)" in account.aws("cloudtrail", "create-trail", "--name", "t", "--s3-bucket-name", "b", status=255)
