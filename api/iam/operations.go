@@ -18,7 +18,7 @@ var Service = &aws.Service{
 	Global:         true,
 	Invalid:        "ValidationError",
 	Malformed:      "MalformedInput",
-	MaxBody:        2097152,
+	MaxBody:        33554432,
 	Codes:          map[string]string{"AccessDeniedException": "AccessDenied"},
 }
 
