@@ -198,3 +198,37 @@ func TestIAMTrustOutlivesNobody(t *testing.T) {
 	must(c.iam.DeleteUser(ctx, &iam.DeleteUserInput{UserName: aws.String("ann")}))(t)
 	refused(t, assume(c.user("ann", "")), "AccessDenied", "is not authorized to perform: sts:AssumeRole")
 }
+
+// Who may care for his own credentials gets at nobody else's with that.
+func TestIAMOwnCredentials(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	own := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iam:*","Resource":["arn:aws:iam::*:user/${aws:username}","arn:aws:iam::*:mfa/${aws:username}-*"]}]}`
+	ann, name, boss := c.user("ann", own), aws.String("ann"), aws.String("boss")
+	c.user("boss", "")
+	serial, seed := c.phone("boss")
+	mine, _ := ann.phone("ann")
+
+	_, err := ann.iam.CreateLoginProfile(ctx, &iam.CreateLoginProfileInput{UserName: boss, Password: aws.String("correct Horse 1")})
+	refused(t, err, "AccessDenied", "not authorized to perform: iam:CreateLoginProfile")
+	_, err = ann.iam.DeactivateMFADevice(ctx, &iam.DeactivateMFADeviceInput{UserName: boss, SerialNumber: serial})
+	refused(t, err, "AccessDenied", "not authorized to perform: iam:DeactivateMFADevice")
+	_, err = ann.iam.DeactivateMFADevice(ctx, &iam.DeactivateMFADeviceInput{UserName: name, SerialNumber: serial})
+	fails[*types.NoSuchEntityException](t, err, "MFA Device invalid for user.")
+	_, err = ann.iam.ResyncMFADevice(ctx, &iam.ResyncMFADeviceInput{UserName: name, SerialNumber: serial, AuthenticationCode1: code(t, seed, 1), AuthenticationCode2: code(t, seed, 2)})
+	fails[*types.NoSuchEntityException](t, err, "MFA Device invalid for user.")
+	_, err = ann.iam.DeleteVirtualMFADevice(ctx, &iam.DeleteVirtualMFADeviceInput{SerialNumber: serial})
+	refused(t, err, "AccessDenied", "not authorized to perform: iam:DeleteVirtualMFADevice")
+	_, err = ann.iam.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: boss})
+	refused(t, err, "AccessDenied", "not authorized to perform: iam:CreateAccessKey")
+	_, err = ann.iam.ListServiceSpecificCredentials(ctx, &iam.ListServiceSpecificCredentialsInput{AllUsers: aws.Bool(true)})
+	refused(t, err, "AccessDenied", "not authorized to perform: iam:ListServiceSpecificCredentials")
+	root := aws.String("root-account-mfa-device")
+	_, err = ann.iam.CreateVirtualMFADevice(ctx, &iam.CreateVirtualMFADeviceInput{VirtualMFADeviceName: root})
+	refused(t, err, "AccessDenied", "not authorized to perform: iam:CreateVirtualMFADevice")
+	made := must(c.iam.CreateVirtualMFADevice(ctx, &iam.CreateVirtualMFADeviceInput{VirtualMFADeviceName: root}))(t).VirtualMFADevice
+	_, err = ann.iam.EnableMFADevice(ctx, &iam.EnableMFADeviceInput{UserName: name, SerialNumber: made.SerialNumber,
+		AuthenticationCode1: code(t, made.Base32StringSeed, -1), AuthenticationCode2: code(t, made.Base32StringSeed, 0)})
+	refused(t, err, "AccessDenied", "Only the root user of the account can enable")
+	must(ann.iam.DeactivateMFADevice(ctx, &iam.DeactivateMFADeviceInput{UserName: name, SerialNumber: mine}))(t)
+}

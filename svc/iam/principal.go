@@ -172,10 +172,7 @@ func (s *Service) remove(ctx context.Context, k kind, name string) error {
 		if err := meter(ctx, tx, a, quotaOf(k), -1); err != nil {
 			return err
 		}
-		if err := byID.Delete(tx, scope(a), p.ID); err != nil {
-			return err
-		}
-		return principals.Delete(tx, scope(a), string(k), key(name))
+		return errors.Join(byID.Delete(tx, scope(a), p.ID), lastUses.Delete(tx, scope(a), p.ID), principals.Delete(tx, scope(a), string(k), key(name)))
 	})
 }
 
