@@ -13,7 +13,7 @@ func TestFederation(t *testing.T) {
 	s.applies(false)
 	read := map[string]any{
 		"forge": s.arn("oidc-provider/token.actions.githubusercontent.com"), "clients": []any{"one", "sts.amazonaws.com"}, "thumbs": 2.0,
-		"company": s.arn("saml-provider/company"), "metadata": true,
+		"company": s.arn("saml-provider/company"), "metadata": true, "issuer": true,
 	}
 	s.reads(read)
 

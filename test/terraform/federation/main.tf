@@ -71,12 +71,17 @@ resource "aws_iam_role" "staff" {
   })
 }
 
+# And who believes us.
+
+resource "aws_iam_outbound_web_identity_federation" "tokens" {}
+
 output "read" {
   value = {
     forge    = data.aws_iam_openid_connect_provider.forge.arn
     clients  = sort(data.aws_iam_openid_connect_provider.forge.client_id_list)
     thumbs   = length(data.aws_iam_openid_connect_provider.forge.thumbprint_list)
     company  = data.aws_iam_saml_provider.company.arn
+    issuer   = startswith(aws_iam_outbound_web_identity_federation.tokens.issuer_identifier, "https://")
     metadata = data.aws_iam_saml_provider.company.saml_metadata_document == (var.later ? var.metadata_later : var.metadata)
   }
 }
