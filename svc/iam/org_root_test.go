@@ -8,6 +8,7 @@ import (
 	api "github.com/tule-cloud/tule/api/iam"
 	orgapi "github.com/tule-cloud/tule/api/organizations"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/svc/organizations"
 )
 
 const manager, delegate, member, stranger = "000000000000", "111111111111", "222222222222", "333333333333"
@@ -110,6 +111,54 @@ func TestOrganizationsFeatures(t *testing.T) {
 	off, err := s.disableRootCredentials(ctx, &api.DisableOrganizationsRootCredentialsManagementRequest{})
 	if err != nil || off.EnabledFeatures == nil || len(off.EnabledFeatures) != 0 {
 		t.Errorf("%+v, %v", off, err)
+	}
+}
+
+// Organizations itself answers as the one above does.
+func TestOrganizationsThemselves(t *testing.T) {
+	s, h, ctx := house(t)
+	s.peers = h
+	h.Add(s.Routes())
+	h.Add(organizations.New(organizations.Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Peers: h}).Routes())
+	enable := func(account, code string) {
+		t.Helper()
+		_, err := s.enableRootSessions(asRoot(ctx, account), &api.EnableOrganizationsRootSessionsRequest{})
+		if aws.CodeOf(err) != code {
+			t.Errorf("%s: %v; want %q", account, err, code)
+		}
+	}
+	enable(manager, "OrganizationNotFoundException")
+	made, err := orgapi.CreateOrganization.Do(ctx, h, &orgapi.CreateOrganizationRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := orgapi.CreateAccount.Do(ctx, h, &orgapi.CreateAccountRequest{AccountName: ptr("dev"), Email: ptr("dev@example.com")})
+	if err != nil || child.CreateAccountStatus.AccountId == nil {
+		t.Fatal(child, err)
+	}
+	dev := *child.CreateAccountStatus.AccountId
+	enable(stranger, "OrganizationNotFoundException")
+	enable(dev, "AccountNotManagementOrDelegatedAdministratorException")
+	enable(manager, "ServiceAccessNotEnabledException")
+	if _, err := orgapi.EnableAWSServiceAccess.Do(ctx, h, &orgapi.EnableAWSServiceAccessRequest{ServicePrincipal: ptr(servicePrincipal)}); err != nil {
+		t.Fatal(err)
+	}
+	enable(manager, "")
+	list, err := s.listOrganizationsFeatures(ctx, &api.ListOrganizationsFeaturesRequest{})
+	if err != nil || *list.OrganizationId != *made.Organization.Id || !slices.Equal(list.EnabledFeatures, []string{"RootSessions"}) {
+		t.Errorf("%+v, %v", list, err)
+	}
+	for of, want := range map[string]bool{dev: true, manager: false, stranger: false} {
+		if got, err := s.RootSessions(ctx, manager, of); got != want || err != nil {
+			t.Errorf("for %s: %v, %v", of, got, err)
+		}
+	}
+	if _, err := orgapi.RegisterDelegatedAdministrator.Do(ctx, h, &orgapi.RegisterDelegatedAdministratorRequest{AccountId: &dev, ServicePrincipal: ptr(servicePrincipal)}); err != nil {
+		t.Fatal(err)
+	}
+	enable(dev, "CallerIsNotManagementAccountException")
+	if _, err := s.disableRootSessions(asRoot(ctx, dev), &api.DisableOrganizationsRootSessionsRequest{}); err != nil {
+		t.Error(err)
 	}
 }
 
