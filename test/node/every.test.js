@@ -84,7 +84,8 @@ test("aws-sdk v2 calls every operation", async () => {
     if (!(method in client)) return unknown.push(operation);
     return client[method](params).promise();
   });
-  assert.deepEqual(unknown, ["PutLogGroupDeletionProtection"]); // younger than the last aws-sdk v2
+  assert.deepEqual(unknown, ["EnableOutboundWebIdentityFederation", "GetOutboundWebIdentityFederationInfo",
+    "DisableOutboundWebIdentityFederation", "PutLogGroupDeletionProtection"]); // younger than the last aws-sdk v2
 });
 
 test("aws-sdk v3 calls every operation", async () => {
