@@ -9,8 +9,10 @@
 //   - A session ends with the role or user behind it.
 //   - How full a session is (PackedPolicySize) is told by deflating what it carries;
 //     AWS packs by a method that it does not tell.
+//   - Where an issuer of web identities cannot be reached, the operator registers its
+//     keys: nobody else may, since who can name the keys of an issuer is the issuer.
 //   - Tokens of Facebook and of Login with Amazon, which only those can verify, are
-//     refused.
+//     refused, and so are SAML responses that are signed by SHA-1.
 package sts
 
 import (

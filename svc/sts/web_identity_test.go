@@ -19,6 +19,7 @@ import (
 
 	stsapi "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/front"
 	"github.com/tule-cloud/tule/svc/sts"
 )
 
@@ -327,6 +328,24 @@ func TestWebIdentitySessionKeys(t *testing.T) {
 	in := []string{"RoleArn", "arn:aws:iam::" + prod + ":role/keys"}
 	w.holder(w.must(w.token(nil), in...)).writes("a", "")
 	w.holder(w.must(w.token(claims{"sub": "other"}), in...)).writes("a", "no identity-based policy")
+}
+
+// With policies off, roles are for everybody whom a provider vouches for, and for
+// nobody else.
+func TestFederationWithoutPolicies(t *testing.T) {
+	w := newWeb(t, `"StringEquals":{"token.example.com/tenant:sub":"nobody"}`)
+	w.refuses("with policies", w.token(nil), "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+	w.front.Mode = front.Off
+	w.must(w.token(nil))
+	w.refuses("another audience", w.token(claims{"aud": "other"}), "InvalidIdentityToken", "Incorrect token audience")
+	w.refuses("another key", mint(t, jose.RS256, rsaKey(1), "id0", w.c), "InvalidIdentityToken", "signature")
+	w.refuses("no role", w.token(nil), "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", "RoleArn", webRole+"x")
+
+	c := newCorp(t, `"StringEquals":{"saml:sub":"nobody"}`)
+	c.refuses("with policies", c.response(c.say), "AccessDenied", "Not authorized to perform sts:AssumeRoleWithSAML")
+	c.front.Mode = front.Off
+	c.must(c.response(c.say))
+	c.refuses("not signed", envelope(c.say.assertion()), "InvalidIdentityToken", "Response signature invalid")
 }
 
 func TestParseKeys(t *testing.T) {
