@@ -66,7 +66,8 @@ func (s *Service) accesses(b *beginning, as *aws.Caller, keys map[string][]strin
 		document, _, _, err := s.roles.Role(ctx, b.role)
 		return document, err
 	}
-	need := aws.Access{Resource: b.role, Keys: keys, As: as, Policy: trust, Trust: true}
+	tags := func(ctx context.Context) (map[string]string, error) { return s.roles.RoleTags(ctx, b.role) }
+	need := aws.Access{Resource: b.role, Keys: keys, As: as, Tags: tags, Policy: trust, Trust: true}
 	needs := []aws.Access{need}
 	if len(b.tags) > 0 || tagged {
 		need.Action = "sts:TagSession"
@@ -124,7 +125,11 @@ func (s *Service) assumeRole(ctx context.Context, in *api.AssumeRoleRequest) (*a
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.begin(ctx, r, *in.RoleSessionName, in.Policy, in.PolicyArns, length, aws.Caller{Tags: tags, TransitiveTags: transitive, SourceIdentity: source})
+	with := aws.Caller{Tags: tags, TransitiveTags: transitive, SourceIdentity: source}
+	if caller.Kind == aws.ServiceSelf && caller.ARN == "lambda.amazonaws.com" && caller.SourceARN != "" {
+		with.Keys = map[string][]string{"lambda:SourceFunctionArn": {caller.SourceARN}}
+	}
+	out, err := s.begin(ctx, r, *in.RoleSessionName, in.Policy, in.PolicyArns, length, with)
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +190,7 @@ type begun struct {
 }
 
 // begin lends a role. with is what the session carries beside the role and its
-// policies: tags and where it came from.
+// policies: tags, which stand above the role's own, and where it came from.
 func (s *Service) begin(ctx context.Context, r *role, name string, document *string, arns []api.PolicyDescriptorType, length time.Duration, with aws.Caller) (*begun, error) {
 	policies, err := s.sessionPolicies(ctx, r.account, document, arns)
 	if err != nil {
@@ -195,7 +200,12 @@ func (s *Service) begin(ctx context.Context, r *role, name string, document *str
 	if err != nil {
 		return nil, err
 	}
+	own, err := s.roles.RoleTags(ctx, r.arn)
+	if err != nil {
+		return nil, err
+	}
 	as := aws.RoleSession(r.arn, r.id, name)
+	with.Tags = override(own, with.Tags)
 	with.Kind, with.Account, with.ARN, with.UserID, with.Role, with.SessionPolicies = as.Kind, as.Account, as.ARN, as.UserID, as.Role, policies
 	cred, err := s.lend(sessionOf(with), length)
 	if err != nil {

@@ -76,6 +76,25 @@ func TestTransitiveTags(t *testing.T) {
 	root.assume(roleARN("three")).writes("a", "no identity-based policy")
 }
 
+// A role's tags are its sessions' too, below those that are given, and go no further.
+func TestRoleTags(t *testing.T) {
+	w := newWorld(t)
+	root := w.root(prod)
+	root.roles(`"sts:AssumeRole","sts:TagSession"`, "one", "two")
+	root.must(iamapi.Service, "TagRole", append([]string{"RoleName", "one"}, append(tag(1, "Team", "red"), tag(2, "Heart", "1")...)...)...)
+	first := root.assume(roleARN("one"), append(tag(1, "team", "blue"), "TransitiveTagKeys.member.1", "team")...)
+	if c := first.owner(); !maps.Equal(c.Tags, map[string]string{"team": "blue", "Heart": "1"}) {
+		t.Errorf("%+v", c)
+	}
+	if c := first.assume(roleARN("two")).owner(); !maps.Equal(c.Tags, map[string]string{"team": "blue"}) {
+		t.Errorf("%+v", c)
+	}
+	// Who may assume a role can be told by its tags.
+	anna := root.user("anna", strings.Replace(allow("sts:AssumeRole", "*"), `"Effect"`, `"Condition":{"StringEquals":{"aws:ResourceTag/Team":"red"}},"Effect"`, 1))
+	anna.assume(roleARN("one"))
+	anna.cannotAssume(roleARN("two"), "no identity-based policy allows the sts:AssumeRole action")
+}
+
 func TestTagLimits(t *testing.T) {
 	w := newWorld(t)
 	root := w.root(prod)

@@ -96,7 +96,11 @@ func TestServiceRole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	someone{w, *out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken}.writes("a", "")
+	session := someone{w, *out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken}
+	session.writes("a", "")
+	if got := session.owner().Keys["lambda:SourceFunctionArn"]; len(got) != 1 || got[0] != function {
+		t.Errorf("the session is the function's %q", got)
+	}
 
 	// The service goes on as the role without credentials.
 	id, _, _ := strings.Cut(*out.AssumedRoleUser.AssumedRoleId, ":")

@@ -102,7 +102,8 @@ func (s *Service) getFederationToken(ctx context.Context, in *api.GetFederationT
 // override is tags with the given ones in place of those with the same keys, whatever
 // their case.
 func override(tags, given map[string]string) map[string]string {
-	out := maps.Clone(given)
+	out := map[string]string{}
+	maps.Copy(out, given)
 	for k, v := range tags {
 		if !hasKey(given, k) {
 			out[k] = v

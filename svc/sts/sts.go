@@ -6,7 +6,8 @@
 // What differs from AWS on purpose:
 //   - Whether root may assume a role is for the role's trust policy to say; AWS never
 //     lets it. Who works on his own machine does so as root.
-//   - A session ends with the role or user behind it.
+//   - A session ends with the role or user behind it, and has its role's tags as they
+//     were when it began.
 //   - How full a session is (PackedPolicySize) is told by deflating what it carries;
 //     AWS packs by a method that it does not tell.
 //   - Where an issuer of web identities cannot be reached, the operator registers its
@@ -31,6 +32,8 @@ type Roles interface {
 	// Role is the trust policy, the unique id and the longest session of the role
 	// with an ARN; the id is "" if there is none.
 	Role(ctx context.Context, arn string) (trust, id string, most time.Duration, err error)
+	// RoleTags are the tags of the role with an ARN; none if there is no such role.
+	RoleTags(ctx context.Context, arn string) (tags map[string]string, err error)
 	// CheckSessionPolicy refuses what cannot narrow a session in an account: a
 	// document that is malformed, or the ARN of a policy that is not there.
 	CheckSessionPolicy(ctx context.Context, account, policy string) error
