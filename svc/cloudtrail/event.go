@@ -201,10 +201,10 @@ func from(e *aws.Event) (address, agent string) {
 }
 
 // of is the event as one account sees it. What policies of another account say is not
-// for it to see.
+// for it to see. A caller without an account has no policies of his own.
 func (v event) of(account string, c *aws.Caller, via []string) event {
 	v.RecipientAccountID = account
-	home := c.Account == account
+	home := c.Account == account || c.Account == ""
 	if home {
 		v.UserIdentity = identityOf(c)
 	} else {

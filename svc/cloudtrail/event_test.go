@@ -159,6 +159,10 @@ func TestForeignDeny(t *testing.T) {
 	if text, _ := theirs.encode(); bytes.Contains(text, []byte("mine")) {
 		t.Errorf("%s", text)
 	}
+	nobody := v.of(other, &aws.Caller{Kind: aws.Anonymous}, nil) // the owner alone can tell why
+	if text, _ := nobody.encode(); !bytes.Contains(text, []byte("secret (Deny): applies")) || !bytes.Contains(text, []byte(`"accountId":"anonymous"`)) {
+		t.Errorf("%s", text)
+	}
 	if third := v.of("222222222222", &u, nil); len(third.Additional.Decisions) != 0 {
 		t.Errorf("%+v", third.Additional)
 	}
