@@ -19,7 +19,6 @@ var differentResources = []exception{
 	{"logs Describe*", "logs:Describe*", "AWS's refusals name log-group::log-stream:, a group without a name"},
 	{"logs *LogEvents", "logs:*LogEvents", "without a group, a group without a name, as above"},
 	{"dynamodb TransactWriteItems", "dynamodb:TransactWriteItems", "a transaction of nothing, which is refused"},
-	{"iam GetMFADevice", "iam:GetMFADevice", "without a user, whose device it is is not looked up"},
 	{"iam GetServiceLinkedRoleDeletionStatus", "iam:GetServiceLinkedRoleDeletionStatus", "a task, whose role is not looked up"},
 	{"organizations CreatePolicy", "organizations:*", "a policy to be made has no id"},
 	{"organizations PutResourcePolicy", "organizations:PutResourcePolicy", "a resource policy to be made has no id"},
@@ -32,7 +31,6 @@ var differentResources = []exception{
 var furtherKeys = []exception{
 	{"sts AssumeRole*", "sts:*", "all the actions of a call see all that it says"},
 	{"iam Create*", "iam:Tag* iam:PermissionsBoundary", "all the actions of a call see all that it says"},
-	{"iam *", "iam:* iam:PermissionsBoundary", "svc/iam gives a principal's boundary with every operation on it"},
 	{"iam *", "iam:* iam:ResourceTag*", "svc/iam gives the tags of every kind of resource by both names"},
 	{"dynamodb TransactWriteItems", "dynamodb:ConditionCheckItem dynamodb:EnclosingOperation", "AWS's guide to transactions denies it by this key"},
 }

@@ -27,17 +27,17 @@ const maxAttached = 10
 
 func (s *Service) attachRoutes() []aws.Route {
 	return []aws.Route{
-		api.AttachUserPolicy.To(s.attachUserPolicy, onWith(s, user, func(in *api.AttachUserPolicyRequest) *string { return in.UserName },
+		api.AttachUserPolicy.To(s.attachUserPolicy, onBoundWith(s, user, func(in *api.AttachUserPolicyRequest) *string { return in.UserName },
 			func(in *api.AttachUserPolicyRequest) map[string][]string { return policyARN(in.PolicyArn) })),
-		api.DetachUserPolicy.To(s.detachUserPolicy, onWith(s, user, func(in *api.DetachUserPolicyRequest) *string { return in.UserName },
+		api.DetachUserPolicy.To(s.detachUserPolicy, onBoundWith(s, user, func(in *api.DetachUserPolicyRequest) *string { return in.UserName },
 			func(in *api.DetachUserPolicyRequest) map[string][]string { return policyARN(in.PolicyArn) })),
 		api.AttachGroupPolicy.To(s.attachGroupPolicy, onWith(s, group, func(in *api.AttachGroupPolicyRequest) *string { return in.GroupName },
 			func(in *api.AttachGroupPolicyRequest) map[string][]string { return policyARN(in.PolicyArn) })),
 		api.DetachGroupPolicy.To(s.detachGroupPolicy, onWith(s, group, func(in *api.DetachGroupPolicyRequest) *string { return in.GroupName },
 			func(in *api.DetachGroupPolicyRequest) map[string][]string { return policyARN(in.PolicyArn) })),
-		api.AttachRolePolicy.To(s.attachRolePolicy, onWith(s, role, func(in *api.AttachRolePolicyRequest) *string { return in.RoleName },
+		api.AttachRolePolicy.To(s.attachRolePolicy, onBoundWith(s, role, func(in *api.AttachRolePolicyRequest) *string { return in.RoleName },
 			func(in *api.AttachRolePolicyRequest) map[string][]string { return policyARN(in.PolicyArn) })),
-		api.DetachRolePolicy.To(s.detachRolePolicy, onWith(s, role, func(in *api.DetachRolePolicyRequest) *string { return in.RoleName },
+		api.DetachRolePolicy.To(s.detachRolePolicy, onBoundWith(s, role, func(in *api.DetachRolePolicyRequest) *string { return in.RoleName },
 			func(in *api.DetachRolePolicyRequest) map[string][]string { return policyARN(in.PolicyArn) })),
 
 		api.ListAttachedUserPolicies.To(s.listAttachedUserPolicies, on(s, user, func(in *api.ListAttachedUserPoliciesRequest) *string { return in.UserName })),

@@ -21,8 +21,8 @@ func (s *Service) boundaryRoutes() []aws.Route {
 			func(in *api.PutRolePermissionsBoundaryRequest) map[string][]string {
 				return bounding(in.PermissionsBoundary)
 			})),
-		api.DeleteUserPermissionsBoundary.To(s.deleteUserPermissionsBoundary, on(s, user, func(in *api.DeleteUserPermissionsBoundaryRequest) *string { return in.UserName })),
-		api.DeleteRolePermissionsBoundary.To(s.deleteRolePermissionsBoundary, on(s, role, func(in *api.DeleteRolePermissionsBoundaryRequest) *string { return in.RoleName })),
+		api.DeleteUserPermissionsBoundary.To(s.deleteUserPermissionsBoundary, onBound(s, user, func(in *api.DeleteUserPermissionsBoundaryRequest) *string { return in.UserName })),
+		api.DeleteRolePermissionsBoundary.To(s.deleteRolePermissionsBoundary, onBound(s, role, func(in *api.DeleteRolePermissionsBoundaryRequest) *string { return in.RoleName })),
 	}
 }
 

@@ -28,6 +28,23 @@ func onWith[In any](s *Service, k kind, name func(*In) *string, keys func(*In) m
 	}
 }
 
+// onBound is on, for the operations whose permission may hang on the boundary that the
+// principal has: those on what it is allowed.
+func onBound[In any](s *Service, k kind, name func(*In) *string) aws.Guard[In] {
+	return onBoundWith(s, k, name, func(*In) map[string][]string { return nil })
+}
+
+// onBoundWith is onBound, with condition keys of the operation's own.
+func onBoundWith[In any](s *Service, k kind, name func(*In) *string, keys func(*In) map[string][]string) aws.Guard[In] {
+	return func(ctx context.Context, in *In) ([]aws.Access, error) {
+		needs, p, err := s.guardNamed(ctx, k, name(in), keys(in))
+		if err == nil && p != nil && p.Boundary != "" && needs[0].Keys["iam:PermissionsBoundary"] == nil {
+			needs[0].Keys["iam:PermissionsBoundary"] = []string{p.Boundary}
+		}
+		return needs, err
+	}
+}
+
 // below guards the lists of a kind of principal.
 func below[In any](k kind) aws.Guard[In] {
 	return func(ctx context.Context, _ *In) ([]aws.Access, error) {
@@ -36,11 +53,17 @@ func below[In any](k kind) aws.Guard[In] {
 }
 
 func (s *Service) guard(ctx context.Context, k kind, name *string, keys map[string][]string) ([]aws.Access, error) {
+	needs, _, err := s.guardNamed(ctx, k, name, keys)
+	return needs, err
+}
+
+// guardNamed is guard, with the principal; nil where it is nobody.
+func (s *Service) guardNamed(ctx context.Context, k kind, name *string, keys map[string][]string) ([]aws.Access, *principal, error) {
 	n := aws.Value(name)
 	if name == nil {
 		var err error
 		if n, err = self(ctx); err != nil || n == "" {
-			return []aws.Access{{Resource: "*", Keys: keys}}, nil
+			return []aws.Access{{Resource: "*", Keys: keys}}, nil, nil
 		}
 	}
 	p, err := s.view(ctx, k, n)
@@ -48,14 +71,11 @@ func (s *Service) guard(ctx context.Context, k kind, name *string, keys map[stri
 		p, err = &principal{Kind: k, Name: n, Path: "/"}, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all := tagKeys(p.Tags)
-	if p.Boundary != "" {
-		all["iam:PermissionsBoundary"] = []string{p.Boundary}
-	}
 	maps.Copy(all, keys)
-	return []aws.Access{{Resource: p.arn(account(ctx)), Keys: all}}, nil
+	return []aws.Access{{Resource: p.arn(account(ctx)), Keys: all}}, p, nil
 }
 
 // tagKeys are the condition keys for the tags of a resource.

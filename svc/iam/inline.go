@@ -13,9 +13,9 @@ import (
 
 func (s *Service) inlineRoutes() []aws.Route {
 	return []aws.Route{
-		api.PutUserPolicy.To(s.putUserPolicy, on(s, user, func(in *api.PutUserPolicyRequest) *string { return in.UserName })),
+		api.PutUserPolicy.To(s.putUserPolicy, onBound(s, user, func(in *api.PutUserPolicyRequest) *string { return in.UserName })),
 		api.GetUserPolicy.To(s.getUserPolicy, on(s, user, func(in *api.GetUserPolicyRequest) *string { return in.UserName })),
-		api.DeleteUserPolicy.To(s.deleteUserPolicy, on(s, user, func(in *api.DeleteUserPolicyRequest) *string { return in.UserName })),
+		api.DeleteUserPolicy.To(s.deleteUserPolicy, onBound(s, user, func(in *api.DeleteUserPolicyRequest) *string { return in.UserName })),
 		api.ListUserPolicies.To(s.listUserPolicies, on(s, user, func(in *api.ListUserPoliciesRequest) *string { return in.UserName })),
 
 		api.PutGroupPolicy.To(s.putGroupPolicy, on(s, group, func(in *api.PutGroupPolicyRequest) *string { return in.GroupName })),
@@ -23,9 +23,9 @@ func (s *Service) inlineRoutes() []aws.Route {
 		api.DeleteGroupPolicy.To(s.deleteGroupPolicy, on(s, group, func(in *api.DeleteGroupPolicyRequest) *string { return in.GroupName })),
 		api.ListGroupPolicies.To(s.listGroupPolicies, on(s, group, func(in *api.ListGroupPoliciesRequest) *string { return in.GroupName })),
 
-		api.PutRolePolicy.To(s.putRolePolicy, on(s, role, func(in *api.PutRolePolicyRequest) *string { return in.RoleName })),
+		api.PutRolePolicy.To(s.putRolePolicy, onBound(s, role, func(in *api.PutRolePolicyRequest) *string { return in.RoleName })),
 		api.GetRolePolicy.To(s.getRolePolicy, on(s, role, func(in *api.GetRolePolicyRequest) *string { return in.RoleName })),
-		api.DeleteRolePolicy.To(s.deleteRolePolicy, on(s, role, func(in *api.DeleteRolePolicyRequest) *string { return in.RoleName })),
+		api.DeleteRolePolicy.To(s.deleteRolePolicy, onBound(s, role, func(in *api.DeleteRolePolicyRequest) *string { return in.RoleName })),
 		api.ListRolePolicies.To(s.listRolePolicies, on(s, role, func(in *api.ListRolePoliciesRequest) *string { return in.RoleName })),
 	}
 }

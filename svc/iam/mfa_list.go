@@ -116,7 +116,7 @@ func (s *Service) listVirtualMFADevices(ctx context.Context, in *api.ListVirtual
 	return &api.ListVirtualMFADevicesResponse{VirtualMFADevices: part, IsTruncated: more(next), Marker: next}, err
 }
 
-// guardGetDevice asks for the user who has the device.
+// guardGetDevice asks for the user who has the device, the caller if nobody has.
 func (s *Service) guardGetDevice(ctx context.Context, in *api.GetMFADeviceRequest) ([]aws.Access, error) {
 	if in.UserName != nil {
 		return s.guard(ctx, user, in.UserName, nil)
@@ -134,9 +134,6 @@ func (s *Service) guardGetDevice(ctx context.Context, in *api.GetMFADeviceReques
 	})
 	if err != nil && aws.CodeOf(err) == "" {
 		return nil, err
-	}
-	if name == nil {
-		return []aws.Access{{Resource: "*"}}, nil
 	}
 	return s.guard(ctx, user, name, nil)
 }

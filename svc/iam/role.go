@@ -15,11 +15,11 @@ const defaultMaxSession = 3600
 func (s *Service) roleRoutes() []aws.Route {
 	return []aws.Route{
 		api.CreateRole.To(s.createRole, s.guardCreateRole),
-		api.GetRole.To(s.getRole, on(s, role, func(in *api.GetRoleRequest) *string { return in.RoleName })),
-		api.UpdateRole.To(s.updateRole, on(s, role, func(in *api.UpdateRoleRequest) *string { return in.RoleName })),
-		api.UpdateRoleDescription.To(s.updateRoleDescription, on(s, role, func(in *api.UpdateRoleDescriptionRequest) *string { return in.RoleName })),
-		api.UpdateAssumeRolePolicy.To(s.updateAssumeRolePolicy, on(s, role, func(in *api.UpdateAssumeRolePolicyRequest) *string { return in.RoleName })),
-		api.DeleteRole.To(s.deleteRole, on(s, role, func(in *api.DeleteRoleRequest) *string { return in.RoleName })),
+		api.GetRole.To(s.getRole, onBound(s, role, func(in *api.GetRoleRequest) *string { return in.RoleName })),
+		api.UpdateRole.To(s.updateRole, onBound(s, role, func(in *api.UpdateRoleRequest) *string { return in.RoleName })),
+		api.UpdateRoleDescription.To(s.updateRoleDescription, onBound(s, role, func(in *api.UpdateRoleDescriptionRequest) *string { return in.RoleName })),
+		api.UpdateAssumeRolePolicy.To(s.updateAssumeRolePolicy, onBound(s, role, func(in *api.UpdateAssumeRolePolicyRequest) *string { return in.RoleName })),
+		api.DeleteRole.To(s.deleteRole, onBound(s, role, func(in *api.DeleteRoleRequest) *string { return in.RoleName })),
 		api.ListRoles.To(s.listRoles, below[api.ListRolesRequest](role)),
 	}
 }

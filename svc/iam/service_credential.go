@@ -37,9 +37,15 @@ func (s *Service) serviceCredentialRoutes() []aws.Route {
 	return []aws.Route{
 		api.CreateServiceSpecificCredential.To(s.createServiceSpecificCredential, s.guardCreateServiceCredential),
 		api.ListServiceSpecificCredentials.To(s.listServiceSpecificCredentials, s.guardListServiceCredentials),
-		api.UpdateServiceSpecificCredential.To(s.updateServiceSpecificCredential, on(s, user, func(in *api.UpdateServiceSpecificCredentialRequest) *string { return in.UserName })),
-		api.ResetServiceSpecificCredential.To(s.resetServiceSpecificCredential, on(s, user, func(in *api.ResetServiceSpecificCredentialRequest) *string { return in.UserName })),
-		api.DeleteServiceSpecificCredential.To(s.deleteServiceSpecificCredential, on(s, user, func(in *api.DeleteServiceSpecificCredentialRequest) *string { return in.UserName })),
+		api.UpdateServiceSpecificCredential.To(s.updateServiceSpecificCredential, onServiceCredential(s, func(in *api.UpdateServiceSpecificCredentialRequest) (name, id *string) {
+			return in.UserName, in.ServiceSpecificCredentialId
+		})),
+		api.ResetServiceSpecificCredential.To(s.resetServiceSpecificCredential, onServiceCredential(s, func(in *api.ResetServiceSpecificCredentialRequest) (name, id *string) {
+			return in.UserName, in.ServiceSpecificCredentialId
+		})),
+		api.DeleteServiceSpecificCredential.To(s.deleteServiceSpecificCredential, onServiceCredential(s, func(in *api.DeleteServiceSpecificCredentialRequest) (name, id *string) {
+			return in.UserName, in.ServiceSpecificCredentialId
+		})),
 	}
 }
 
@@ -49,6 +55,24 @@ func (s *Service) guardCreateServiceCredential(ctx context.Context, in *api.Crea
 		keys["iam:ServiceSpecificCredentialAgeDays"] = []string{strconv.Itoa(int(*in.CredentialAgeDays))}
 	}
 	return s.guard(ctx, user, in.UserName, keys)
+}
+
+// onServiceCredential guards operations on a credential, of which it tells the service.
+func onServiceCredential[In any](s *Service, of func(*In) (name, id *string)) aws.Guard[In] {
+	return func(ctx context.Context, in *In) ([]aws.Access, error) {
+		name, id := of(in)
+		needs, u, err := s.guardNamed(ctx, user, name, nil)
+		if err != nil || u == nil {
+			return needs, err
+		}
+		return needs, s.store.View(ctx, func(r store.Reader) error {
+			c, err := serviceCredentials.Get(ctx, r, scope(account(ctx)), u.ID, *id)
+			if err == nil {
+				needs[0].Keys["iam:ServiceSpecificCredentialServiceName"] = []string{c.Service}
+			}
+			return ignoreMissing(err)
+		})
+	}
 }
 
 // Who lists everybody's needs permission for everything.
