@@ -301,6 +301,20 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
+// BenchmarkRecordManagement is what a management event costs, but for the disk.
+func BenchmarkRecordManagement(b *testing.B) {
+	s, h := house(b)
+	e := list(h, "r")
+	e.In = &iamapi.ListUsersRequest{PathPrefix: new("/staff/"), MaxItems: new(int32(10))}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Record(b.Context(), e)
+		if len(s.queue.notes) == maxWaiting {
+			s.queue = newQueue()
+		}
+	}
+}
+
 // TestRecordAllocates nothing for an allowed data event.
 func TestRecordAllocates(t *testing.T) {
 	s, h := house(t)
