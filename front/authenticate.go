@@ -39,7 +39,10 @@ func (f *Front) authenticate(c *call) error {
 	secret, owner, err := f.Identity.Key(c.r.Context(), c.sig.AccessKeyID, c.sig.Token)
 	switch {
 	case errors.Is(err, aws.ErrUnknownKey):
-		if owner, err = f.stranger(c.sig.AccessKeyID); err != nil {
+		if owner, err = f.stranger(c.sig.AccessKeyID); err == nil {
+			err = f.checkPage(c.r)
+		}
+		if err != nil {
 			return err
 		}
 		c.trusted = true

@@ -59,3 +59,42 @@ func (f *Front) knownOrigin(origin string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") ||
 		strings.HasSuffix(host, ".localhost.localstack.cloud") || ip != nil && ip.IsLoopback()
 }
+
+// checkPage refuses what may come from a web page that somebody on this machine has
+// open: its browser reaches what the page's author does not, and sends what the page
+// says. A key that was not issued proves nothing then. Pages show by their origin; by
+// the host where their author made a name of theirs lead here.
+func (f *Front) checkPage(r *http.Request) error {
+	const remedy = " may not call this Tule by a key that it has not issued. Start it with --origin to let it."
+	if origin := r.Header.Get("Origin"); origin != "" && !f.knownOrigin(origin) {
+		return aws.AccessDenied("Web pages of %.128q%s", origin, remedy)
+	}
+	if !f.knownHost(r.Host) {
+		return aws.AccessDenied("Who calls this machine %.128q%s", r.Host, remedy)
+	}
+	return nil
+}
+
+// private are ends of names that nobody can make lead to another's machine from
+// outside: they are not in the public DNS, or are Amazon's and LocalStack's.
+var private = []string{".localhost", ".local", ".internal", ".test", ".lan", ".home.arpa", ".amazonaws.com", ".amazonaws.com.cn",
+	".on.aws", ".api.aws", ".localstack.cloud"}
+
+// knownHost is for addresses, names without a dot, private ones, and those of the
+// origins that Options name.
+func (f *Front) knownHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	if !strings.Contains(host, ".") || net.ParseIP(host) != nil {
+		return true
+	}
+	if slices.ContainsFunc(private, func(end string) bool { return strings.HasSuffix(host, end) }) {
+		return true
+	}
+	return slices.ContainsFunc(f.Origins, func(origin string) bool {
+		u, err := url.Parse(origin)
+		return err == nil && strings.EqualFold(u.Hostname(), host)
+	})
+}

@@ -70,7 +70,8 @@ type Options struct {
 	// Keys, if set, seal why a request was denied into its answer.
 	Keys *seal.Keys
 	// TrustUnknown makes an access key that nobody issued the root of its account:
-	// for a Tule that only its own machine can reach.
+	// for a Tule that only its own machine can reach. Web pages of other origins, and
+	// public names that lead here, do not share in that trust.
 	TrustUnknown bool
 	Region       string // where an unsigned request is taken to be; us-east-1
 	// AnyRegion serves regions that AWS does not have.

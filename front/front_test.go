@@ -316,6 +316,56 @@ func TestClock(t *testing.T) {
 	}
 }
 
+// A web page that somebody has open sends what its author likes from this machine: by a
+// key that was not issued it gets nowhere, nor do tools answer it.
+func TestPages(t *testing.T) {
+	resets := 0
+	f, _ := door(t, func(o *Options) {
+		o.Origins = []string{"https://console.example"}
+		o.Reset = func(context.Context, string, string) error { resets++; return nil }
+	})
+	for _, c := range []struct {
+		origin, host string
+		good         bool
+	}{
+		{"", "localhost:4566", true},
+		{"", "127.0.0.1:4566", true},
+		{"", "[::1]:4566", true},
+		{"", "tule", true},
+		{"", "host.docker.internal:4566", true},
+		{"", "logs.eu-west-1.amazonaws.com", true},
+		{"", "logs.localhost.localstack.cloud:4566", true},
+		{"", "console.example:4566", true},
+		{"http://localhost:3000", "localhost:4566", true},
+		{"https://console.example", "localhost:4566", true},
+		{"https://evil.example", "localhost:4566", false},
+		{"null", "localhost:4566", false},
+		{"http://localhost.evil.example", "localhost:4566", false},
+		{"", "evil.example:4566", false},
+		{"", "amazonaws.com.evil.example.", false},
+		{"", "127.0.0.1.evil.example", false},
+		{"http://evil.example:4566", "evil.example:4566", false},
+	} {
+		header := map[string]string{"Host": c.host}
+		if c.origin != "" {
+			header["Origin"] = c.origin
+		}
+		named := func(a ask) int {
+			for k, v := range header {
+				a.header[k] = v
+			}
+			return a.send(f).Code
+		}
+		stranger, owner := named(createGroup("a", "111111111111")), named(createGroup("a", "AKIAONLYA00000000000"))
+		before := resets
+		reset := named(ask{target: "/_localstack/state/reset", header: map[string]string{}})
+		want := map[bool]int{true: 200, false: 400}[c.good]
+		if stranger != want || owner != 200 || (reset == 200) != c.good || (resets > before) != c.good {
+			t.Errorf("a page of %q by the host %q: a stranger got %d, who has a key %d, a reset %d", c.origin, c.host, stranger, owner, reset)
+		}
+	}
+}
+
 func TestCORS(t *testing.T) {
 	f, _ := door(t, func(o *Options) { o.Origins = []string{"https://console.example"} })
 	for origin, want := range map[string]int{"http://localhost:3000": 204, "http://127.0.0.1": 204, "https://console.example": 204, "https://evil.example": 403, "http://localhost.evil.example": 403} {

@@ -12,16 +12,20 @@ import (
 func (f *Front) tool(c *call) bool {
 	path := strings.TrimSuffix(c.r.URL.Path, "/")
 	get := c.r.Method == http.MethodGet || c.r.Method == http.MethodHead
+	post := c.r.Method == http.MethodPost && (path == "/_localstack/state/reset" || path == "/_tule/clock")
+	page := f.checkPage(c.r)
 	switch {
+	case post && page != nil:
+		f.json(c, http.StatusForbidden, map[string]any{"message": page.Error()})
 	case get && (path == "/_localstack/health" || path == "/health"):
 		f.health(c)
 	case get && path == "/_localstack/info":
 		f.json(c, http.StatusOK, map[string]any{"version": f.Version, "edition": "tule", "is_license_activated": false})
 	case get && path == "/metrics" && f.Metrics != nil:
 		f.Metrics.ServeHTTP(c.w, c.r)
-	case c.r.Method == http.MethodPost && path == "/_localstack/state/reset":
+	case post && path == "/_localstack/state/reset":
 		f.reset(c)
-	case (get || c.r.Method == http.MethodPost) && path == "/_tule/clock":
+	case (get || post) && path == "/_tule/clock":
 		f.clock(c)
 	default:
 		return false
