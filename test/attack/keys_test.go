@@ -224,7 +224,7 @@ func TestUnknownKeyFromOutside(t *testing.T) {
 	if os.Getenv(inside) == "" {
 		c := exec.Command(os.Args[0], "-test.run=^TestUnknownKeyFromOutside$", "-test.v")
 		c.Env = append(os.Environ(), inside+"=1")
-		c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
+		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
 			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}, GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}}
 		out, err := c.CombinedOutput()
 		switch {
@@ -243,6 +243,7 @@ func TestUnknownKeyFromOutside(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	root := rootKey(t, data)
 	c := exec.Command(tule.Bin(), "start", "--data", data, "--listen", outside+":4566", "--isolation", "process")
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM} // a test that dies leaves nobody behind
 	stdout := must(c.StdoutPipe())(t)
 	works(t, "starting", c.Start())
 	defer func() {

@@ -2,6 +2,8 @@ package attack
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"net"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 )
 
@@ -266,4 +269,48 @@ func TestDuplicateParameters(t *testing.T) {
 	dynamo(bob.key, "TransactWriteItems", `{"TransactItems":[{"Put":{"TableName":"things","Item":{"id":{"S":"x"}}}},{"Put":{"TableName":"secrets","Item":{"id":{"S":"x"}}}}]}`).answers(t, "a transaction of two", 400, "AccessDeniedException")
 	a.holds("secrets", 1)
 	works(t, "the item that was there", a.get("secrets"))
+}
+
+// A web page that a developer has open can have the browser send what browsers send
+// without asking, to this machine, too. It gets nowhere with a key that nobody issued,
+// nor by a name of its own that leads here.
+func TestWebPages(t *testing.T) {
+	t.Parallel()
+	a := owner(t)
+	form := "Action=CreateUser&Version=2010-05-08&UserName=eve"
+	for name, c := range map[string]struct {
+		origin, host string
+		status       int
+	}{
+		"a page of another site":            {"https://evil.example", "", 403},
+		"a page of no site":                 {"null", "", 403},
+		"a name that was made to lead here": {"", "evil.example:4566", 403},
+		"both":                              {"http://evil.example:4566", "evil.example:4566", 403},
+		"a page of this machine":            {"http://localhost:3000", "", 200},
+	} {
+		// Signed in the URL, a form is sent without a preflight.
+		r := must(http.NewRequest("POST", house.URL()+"/", nil))(t)
+		sum := sha256.Sum256([]byte(form))
+		u, _, err := v4.NewSigner().PresignHTTP(ctx, a.key, r, hex.EncodeToString(sum[:]), "iam", region, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r = must(http.NewRequest("POST", u, strings.NewReader(form)))(t)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		reset := must(http.NewRequest("POST", house.URL()+"/_localstack/state/reset?account="+a.account+"&service=logs", nil))(t)
+		for _, r := range []*http.Request{r, reset} {
+			if c.origin != "" {
+				r.Header.Set("Origin", c.origin)
+			}
+			if c.host != "" {
+				r.Host = c.host
+			}
+			if status, body := do(t, r); status != c.status {
+				t.Errorf("%s: %s: %d %.300s", name, r.URL.Path, status, body)
+			}
+		}
+	}
+	if n := len(must(a.iam.ListUsers(ctx, &iam.ListUsersInput{}))(t).Users); n != 1 {
+		t.Errorf("there are %d users", n)
+	}
 }
