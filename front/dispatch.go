@@ -29,14 +29,14 @@ func (f *Front) decode(c *call) (any, error) {
 
 // dispatch asks whether the caller of ctx may, and has the route answer e.In.
 func (f *Front) dispatch(ctx context.Context, r aws.Route, e *aws.Event) (err error) {
-	if err := f.authorise(ctx, r, e); err != nil {
-		return err
-	}
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%s.%s panicked: %v\n%s", r.Op.Service.Package, r.Op.Name, p, debug.Stack())
 		}
 	}()
+	if err := f.authorise(ctx, r, e); err != nil {
+		return err
+	}
 	e.Out, err = r.Call(ctx, e.In)
 	return err
 }
