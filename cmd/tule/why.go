@@ -217,6 +217,8 @@ func (p whyPrinter) evaluation(text string) {
 			}
 		case !within:
 			fmt.Fprintln(p.out, "\n    "+line)
+		case strings.HasPrefix(statement, "("):
+			fmt.Fprintln(p.out, "      "+paint(p.out, grey, statement))
 		case strings.HasSuffix(statement, ": applies"):
 			colour := green
 			if strings.Contains(statement, "(Deny)") {
@@ -234,6 +236,10 @@ func (p whyPrinter) evaluation(text string) {
 // remedy says what would have allowed it.
 func (p whyPrinter) remedy(e *trailEvent, d *trailDecision) {
 	fmt.Fprintln(p.out)
+	if d.Remedy == "" && !strings.Contains(d.Evaluation[:strings.IndexByte(d.Evaluation+"\n", '\n')], "explicit deny") {
+		fmt.Fprintln(p.out, "    What would allow it is for the caller's account to see.")
+		return
+	}
 	if d.Remedy == "" {
 		where := ""
 		if d.Source != "" {

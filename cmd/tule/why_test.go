@@ -72,14 +72,17 @@ func TestWhyOther(t *testing.T) {
 		}, []string{"root of 000000000000", "the root user needs no policy"}},
 		"explicit": {func(e *trailEvent) {
 			d := &e.Additional.Decisions[0]
-			d.Remedy, d.Source, d.Statement = "", "p", "All"
+			d.Remedy, d.Source, d.Statement, d.Evaluation = "", "p", "All", "denied with an explicit deny in a policy: p, All\n"
 		}, []string{"the explicit deny has to go or to be narrowed: All of p."}},
 		"passed": {func(e *trailEvent) {
 			e.ErrorCode, e.Additional.Passed, e.Additional.Decisions[0].Passed = "", true, true
 		}, []string{"WOULD BE DENIED", "let pass, since policies are only watched"}},
-		"failed":     {func(e *trailEvent) { e.ErrorCode, e.Additional.Decisions = "ValidationException", nil }, []string{"FAILED dynamodb:GetItem", "No policy was asked: the operation needs"}},
-		"by itself":  {func(e *trailEvent) { e.Additional.Decisions = nil }, []string{"No policy was asked: the service itself refused."}},
-		"foreign":    {func(e *trailEvent) { e.Additional.Decisions[0].Evaluation = "" }, []string{"is for the caller's own account to see"}},
+		"failed":    {func(e *trailEvent) { e.ErrorCode, e.Additional.Decisions = "ValidationException", nil }, []string{"FAILED dynamodb:GetItem", "No policy was asked: the operation needs"}},
+		"by itself": {func(e *trailEvent) { e.Additional.Decisions = nil }, []string{"No policy was asked: the service itself refused."}},
+		"foreign":   {func(e *trailEvent) { e.Additional.Decisions[0].Evaluation = "" }, []string{"is for the caller's own account to see"}},
+		"foreign, in part": {func(e *trailEvent) {
+			e.Additional.Decisions[0].Remedy, e.Additional.Decisions[0].Evaluation = "", "denied because\npolicies of another account\n  (not shown)\n"
+		}, []string{"    policies of another account\n      (not shown)\n", "What would allow it is for the caller's account to see."}},
 		"within":     {func(e *trailEvent) { e.Additional.Within, e.SourceIPAddress = true, "lambda.amazonaws.com" }, []string{"from     lambda.amazonaws.com  a call from one service to another"}},
 		"no policy":  {func(e *trailEvent) { e.Additional.Decisions[0].Evaluation = "denied because\n" }, []string{"there is no policy that says anything"}},
 		"trust":      {func(e *trailEvent) { e.Additional.Decisions[0].By = "role trust policy" }, []string{"add to the trust policy of arn:"}},

@@ -220,43 +220,58 @@ func (v event) of(account string, c *aws.Caller, via []string) event {
 		v.Resources = slices.DeleteFunc(slices.Clone(v.Resources), func(r resource) bool { return r.AccountID != account })
 	}
 	for i := range a.Decisions {
-		d := &a.Decisions[i]
-		foreign := d.owner != "" && d.owner != account
-		switch {
-		case !home:
-			d.Source, d.Statement, d.Evaluation, d.Remedy = "", "", "", ""
-		case foreign:
-			d.Evaluation = withoutResource(d.Evaluation)
-			if strings.HasPrefix(d.By, "resource") || strings.HasPrefix(d.By, "role trust") {
-				d.Evaluation = strings.Replace(d.Evaluation, ": "+d.Source+", "+d.Statement+"\n", "\n", 1) // the verdict
-				d.Source, d.Statement = "", ""
-			}
+		if d := &a.Decisions[i]; !home {
+			d.hide(func(kind string) bool { return !onResource(kind) })
+		} else if d.owner != "" && d.owner != account && c.Account != "" {
+			d.hide(onResource)
 		}
 	}
 	v.Additional = &a
 	return v
 }
 
-// withoutResource leaves out of an evaluation what the policies on a resource of another
-// account say. A policy is a line that names it, and its statements, further in.
-func withoutResource(evaluation string) string {
-	var b strings.Builder
-	skip := false
-	for line := range strings.Lines(evaluation) {
-		if !strings.HasPrefix(line, " ") {
-			skip = false
-			for _, kind := range []string{"resource-based policy ", "resource control policy ", "role trust policy "} {
-				if strings.HasPrefix(line, kind) {
-					skip = true
-					b.WriteString(line + "  (of another account)\n")
-				}
-			}
-		}
-		if !skip {
-			b.WriteString(line)
+// onResource reports whether a text begins with a kind of policy that is the resource's
+// owner's, as package policy calls them.
+func onResource(text string) bool {
+	for _, kind := range []string{"resource-based policy", "resource control policy", "role trust policy"} {
+		if strings.HasPrefix(text, kind) {
+			return true
 		}
 	}
-	return b.String()
+	return false
+}
+
+// hide takes out of a decision what policies of some kinds say. In an evaluation the
+// first line is the verdict; a policy is a line that names it, and its statements, further
+// in.
+func (d *decision) hide(kinds func(text string) bool) {
+	verdict, rest, _ := strings.Cut(d.Evaluation, "\n")
+	if d.By != "" && kinds(d.By) {
+		verdict = strings.TrimSuffix(verdict, ": "+d.Source+", "+d.Statement)
+		d.Source, d.Statement = "", ""
+		if !onResource(d.By) { // what the caller lacks is for those to say who can give it
+			d.Remedy = ""
+		}
+	}
+	if d.Evaluation == "" {
+		return
+	}
+	var b strings.Builder
+	b.WriteString(verdict + "\n")
+	skip, said := false, false
+	for line := range strings.Lines(rest) {
+		if !strings.HasPrefix(line, " ") {
+			skip = kinds(line)
+		}
+		switch {
+		case !skip:
+			b.WriteString(line)
+		case !said:
+			said = true
+			b.WriteString("policies of another account\n  (not shown)\n")
+		}
+	}
+	d.Evaluation = b.String()
 }
 
 // encode is the event as JSON.

@@ -145,20 +145,27 @@ func TestIdentities(t *testing.T) {
 	}
 }
 
-// An explicit deny by a policy on somebody else's resource is told without its statement.
-func TestForeignDeny(t *testing.T) {
-	v := event{Additional: &additional{Decisions: []decision{{Resource: "q", By: "resource-based policy", Source: "q", Statement: "secret", owner: other,
-		Evaluation: "denied with an explicit deny in a resource-based policy: q, secret\nresource-based policy q\n  secret (Deny): applies\nidentity-based policy p\n  mine (Allow): applies\n"}}}}
+// Each account sees what its own policies say, and not what the other's do.
+func TestForeignPolicies(t *testing.T) {
+	v := event{Additional: &additional{Decisions: []decision{{Resource: "q", By: "resource-based policy", Source: "q", Statement: "secret", owner: other, Remedy: "remedy",
+		Evaluation: "denied with an explicit deny in a resource-based policy: q, secret\nservice control policy scp, level 0\n  mine (Allow): applies\nresource-based policy q\n  secret (Deny): applies\nidentity-based policy p\n  mine (Allow): applies\n"}}}}
 	u := userAnn()
-	mine := v.of(account, &u, nil)
-	text, err := mine.encode()
-	if err != nil || bytes.Contains(text, []byte("secret")) || !bytes.Contains(text, []byte("mine (Allow): applies")) {
-		t.Errorf("%s, %v", text, err)
+	mine, theirs := v.of(account, &u, nil).Additional.Decisions[0], v.of(other, &u, nil).Additional.Decisions[0]
+	if mine.Source != "" || mine.Statement != "" || mine.Remedy == "" || mine.Evaluation != "denied with an explicit deny in a resource-based policy\n"+
+		"service control policy scp, level 0\n  mine (Allow): applies\npolicies of another account\n  (not shown)\nidentity-based policy p\n  mine (Allow): applies\n" {
+		t.Errorf("%+v", mine)
 	}
-	theirs := v.of(other, &u, nil)
-	if text, _ := theirs.encode(); bytes.Contains(text, []byte("mine")) {
-		t.Errorf("%s", text)
+	if theirs.Source != "q" || theirs.Statement != "secret" || theirs.Remedy == "" || theirs.Evaluation != "denied with an explicit deny in a resource-based policy: q, secret\n"+
+		"policies of another account\n  (not shown)\nresource-based policy q\n  secret (Deny): applies\n" {
+		t.Errorf("%+v", theirs)
 	}
+	d := &v.Additional.Decisions[0]
+	d.By, d.Source, d.Statement, d.Evaluation = "identity-based policy", "p", "mine", "denied with an explicit deny in an identity-based policy: p, mine\nidentity-based policy p\n  mine (Deny): applies\n"
+	theirs = v.of(other, &u, nil).Additional.Decisions[0]
+	if theirs.Source != "" || theirs.Remedy != "" || theirs.Evaluation != "denied with an explicit deny in an identity-based policy\npolicies of another account\n  (not shown)\n" {
+		t.Errorf("%+v", theirs)
+	}
+	d.By, d.Source, d.Statement, d.Evaluation = "resource-based policy", "q", "secret", "denied: q, secret\nresource-based policy q\n  secret (Deny): applies\n"
 	nobody := v.of(other, &aws.Caller{Kind: aws.Anonymous}, nil) // the owner alone can tell why
 	if text, _ := nobody.encode(); !bytes.Contains(text, []byte("secret (Deny): applies")) || !bytes.Contains(text, []byte(`"accountId":"anonymous"`)) {
 		t.Errorf("%s", text)
