@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +65,68 @@ func TestNoItems(t *testing.T) {
 	var p parameters
 	if got := string(p.value(nil, reflect.ValueOf(dynamodbapi.AttributeValue{}), 0)); got != hidden {
 		t.Errorf("an attribute value is %s", got)
+	}
+}
+
+// fill sets every member, a few levels deep; what the model calls sensitive to a word that
+// must not be told.
+func fill(v reflect.Value, word string, depth int) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if depth < 6 {
+			v.Set(reflect.New(v.Type().Elem()))
+			fill(v.Elem(), word, depth+1)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f, facts := v.Type().Field(i), strings.Split(v.Type().Field(i).Tag.Get("aws"), ",")
+			w := word
+			if slices.Contains(facts[1:], "sensitive") {
+				w = "swordfish"
+			}
+			if f.IsExported() {
+				fill(v.Field(i), w, depth+1)
+			}
+		}
+	case reflect.Slice:
+		if depth < 6 {
+			v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+			fill(v.Index(0), word, depth+1)
+		}
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		if e := reflect.New(v.Type().Elem()).Elem(); depth < 6 {
+			fill(e, word, depth+1)
+			v.SetMapIndex(reflect.ValueOf("k").Convert(v.Type().Key()), e)
+		}
+	case reflect.String:
+		v.SetString(word)
+	case reflect.Int32, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Float64:
+		v.SetFloat(math.NaN())
+	case reflect.Bool:
+		v.SetBool(true)
+	}
+}
+
+// Full inputs and outputs are told as JSON, without what is sensitive in them.
+func TestFullParameters(t *testing.T) {
+	var p parameters
+	for _, x := range []any{
+		&dynamodbapi.CreateTableInput{}, &dynamodbapi.TransactWriteItemsInput{}, &dynamodbapi.QueryInput{}, &dynamodbapi.DescribeTableOutput{}, &dynamodbapi.BatchWriteItemInput{},
+		&lambdaapi.CreateFunctionRequest{}, &lambdaapi.FunctionConfiguration{}, &lambdaapi.InvokeWithResponseStreamResponse{}, &lambdaapi.GetFunctionResponse{}, &lambdaapi.PublishLayerVersionRequest{},
+		&apigatewayapi.RestApi{}, &apigatewayapi.Stage{}, &apigatewayapi.PutIntegrationRequest{}, &apigatewayapi.ImportRestApiRequest{}, &apigatewayapi.CreateApiKeyRequest{},
+		&iamapi.GetAccountAuthorizationDetailsResponse{}, &iamapi.CreateVirtualMFADeviceResponse{}, &iamapi.ServiceSpecificCredential{}, &iamapi.ChangePasswordRequest{}, &iamapi.UploadServerCertificateRequest{},
+		&stsapi.AssumeRoleWithSAMLRequest{}, &stsapi.AssumeRoleWithWebIdentityResponse{}, &api.LookupEventsResponse{}, &api.CreateEventDataStoreRequest{},
+	} {
+		fill(reflect.ValueOf(x).Elem(), "x", 0)
+		for _, data := range []bool{false, true} {
+			got := p.marshal(x, "requestParameters", data)
+			if got != nil && !json.Valid(got) || bytes.Contains(got, []byte("swordfish")) || !data && len(got) < 10 {
+				t.Errorf("%T: %s", x, got)
+			}
+		}
 	}
 }
 
