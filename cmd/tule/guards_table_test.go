@@ -31,7 +31,6 @@ var differentResources = []exception{
 var furtherKeys = []exception{
 	{"sts AssumeRole*", "sts:*", "all the actions of a call see all that it says"},
 	{"iam Create*", "iam:Tag* iam:PermissionsBoundary", "all the actions of a call see all that it says"},
-	{"iam *", "iam:* iam:ResourceTag*", "svc/iam gives the tags of every kind of resource by both names"},
 	{"dynamodb TransactWriteItems", "dynamodb:ConditionCheckItem dynamodb:EnclosingOperation", "AWS's guide to transactions denies it by this key"},
 }
 
@@ -40,12 +39,9 @@ var absentKeys = []exception{
 	{"iam EnableMFADevice", "iam:EnableMFADevice iam:*", "of security keys, which no API registers"},
 	{"iam *", "iam:* iam:RoleTemplateARN", "there are no role templates"},
 	{"iam AddRoleToInstanceProfile", "iam:PassRole iam:AssociatedResourceArn", "an instance profile is not the resource that has the role in the end"},
-	{"iam *SAMLProvider*", "iam:* aws:ResourceTag*", "svc/iam gives tags of what stands alone, and here no provider does"},
-	{"iam *ServerCertificate*", "iam:* aws:ResourceTag*", "svc/iam gives tags of what stands alone, and here no certificate does"},
 	{"iam *PrincipalPolicy", "iam:*PrincipalPolicy *ResourceTag*", "svc/iam does not look the principal up"},
 	{"iam *ServiceSpecificCredential", "iam:* iam:ServiceSpecificCredentialServiceName", "svc/iam does not look up which service a credential is for"},
 	{"organizations [CIP]*", "organizations:TagResource organizations:PolicyType", "what is made is no policy"},
-	{"sts AssumeRole*", "sts:* *ResourceTag*", "svc/sts does not give the role's tags"},
 	{"sts GetFederationToken", "sts:TagSession sts:TransitiveTagKeys", "a federated session assumes no role with its tags"},
 	{"dynamodb *Item", "dynamodb:*Item dynamodb:EnclosingOperation", "of items within transactions alone"},
 	{"dynamodb Query", "dynamodb:Query dynamodb:ReturnValues", "a query has no such parameter"},

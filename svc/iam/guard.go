@@ -2,7 +2,6 @@ package iam
 
 import (
 	"context"
-	"maps"
 
 	api "github.com/tule-cloud/tule/api/iam"
 	"github.com/tule-cloud/tule/aws"
@@ -73,18 +72,15 @@ func (s *Service) guardNamed(ctx context.Context, k kind, name *string, keys map
 	if err != nil {
 		return nil, nil, err
 	}
-	all := tagKeys(p.Tags)
-	maps.Copy(all, keys)
-	return []aws.Access{{Resource: p.arn(account(ctx)), Keys: all}}, p, nil
+	if keys == nil {
+		keys = map[string][]string{}
+	}
+	return []aws.Access{{Resource: p.arn(account(ctx)), Keys: keys, Tags: standing(p.Tags)}}, p, nil
 }
 
-// tagKeys are the condition keys for the tags of a resource.
-func tagKeys(tags map[string]string) map[string][]string {
-	keys := map[string][]string{}
-	for k, v := range tags {
-		keys["aws:ResourceTag/"+k], keys["iam:ResourceTag/"+k] = []string{v}, []string{v}
-	}
-	return keys
+// standing gives a policy the tags of a resource that was read for its ARN.
+func standing(tags map[string]string) func(context.Context) (map[string]string, error) {
+	return func(context.Context) (map[string]string, error) { return tags, nil }
 }
 
 // requestTags adds the condition keys for the tags that a request gives.
@@ -155,7 +151,7 @@ func (s *Service) guardRename(ctx context.Context, k kind, name, newName, newPat
 	if newPath != nil {
 		p.Path = *newPath
 	}
-	return append(needs, aws.Access{Resource: p.arn(account(ctx)), Keys: needs[0].Keys}), nil
+	return append(needs, aws.Access{Resource: p.arn(account(ctx)), Keys: needs[0].Keys, Tags: needs[0].Tags}), nil
 }
 
 func (s *Service) guardUpdateUser(ctx context.Context, in *api.UpdateUserRequest) ([]aws.Access, error) {
@@ -180,10 +176,10 @@ func onPolicy[In any](s *Service, arn func(*In) *string, own func(*In) map[strin
 				return nil, err
 			}
 		}
-		keys := tagKeys(p.Tags)
+		need := aws.Access{Resource: *arn(in), Tags: standing(p.Tags)}
 		if own != nil {
-			maps.Copy(keys, own(in))
+			need.Keys = own(in)
 		}
-		return []aws.Access{{Resource: *arn(in), Keys: keys}}, nil
+		return []aws.Access{need}, nil
 	}
 }

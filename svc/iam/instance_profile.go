@@ -3,7 +3,6 @@ package iam
 import (
 	"context"
 	"errors"
-	"maps"
 	"strings"
 	"time"
 
@@ -68,9 +67,7 @@ func onProfileWith[In any](s *Service, name func(*In) *string, keys func(*In) ma
 		if err != nil && aws.CodeOf(err) != "NoSuchEntity" {
 			return nil, err
 		}
-		all := tagKeys(p.Tags)
-		maps.Copy(all, keys(in))
-		return []aws.Access{{Resource: p.arn(account(ctx)), Keys: all}}, nil
+		return []aws.Access{{Resource: p.arn(account(ctx)), Keys: keys(in), Tags: standing(p.Tags)}}, nil
 	}
 }
 

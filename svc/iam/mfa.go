@@ -100,17 +100,15 @@ func onDevice[In any](s *Service, serial func(*In) *string, own func(*In) map[st
 		if err != nil && aws.CodeOf(err) != "NoSuchEntity" {
 			return nil, err
 		}
-		keys := tagKeys(d.Tags)
-		if own != nil {
-			for k, v := range own(in) {
-				keys[k] = v
-			}
-		}
 		resource := *serial(in)
 		if a, ok := aws.ParseARN(resource); !ok || a.Service != "iam" || !strings.HasPrefix(a.Resource, "mfa/") {
 			resource = aws.NewARN("iam", "", account(ctx), "mfa/"+resource).String()
 		}
-		return []aws.Access{{Resource: resource, Keys: keys}}, nil
+		need := aws.Access{Resource: resource, Tags: standing(d.Tags)}
+		if own != nil {
+			need.Keys = own(in)
+		}
+		return []aws.Access{need}, nil
 	}
 }
 

@@ -141,17 +141,17 @@ func onOIDC[In any](s *Service, arn func(*In) *string, own func(*In) map[string]
 // of its tags. What is not there has none; the operation will say so.
 func tagged[In any](arn func(*In) *string, own func(*In) map[string][]string, tags func(context.Context, string) (map[string]string, error)) aws.Guard[In] {
 	return func(ctx context.Context, in *In) ([]aws.Access, error) {
-		have, err := tags(ctx, *arn(in))
-		if err != nil && aws.CodeOf(err) == "" {
-			return nil, err
-		}
-		keys := tagKeys(have)
-		if own != nil {
-			for k, v := range own(in) {
-				keys[k] = v
+		need := aws.Access{Resource: *arn(in), Tags: func(ctx context.Context) (map[string]string, error) {
+			have, err := tags(ctx, *arn(in))
+			if aws.CodeOf(err) != "" {
+				err = nil
 			}
+			return have, err
+		}}
+		if own != nil {
+			need.Keys = own(in)
 		}
-		return []aws.Access{{Resource: *arn(in), Keys: keys}}, nil
+		return []aws.Access{need}, nil
 	}
 }
 

@@ -85,13 +85,11 @@ func onCertificate[In any](s *Service, name func(*In) *string, own func(*In) map
 		if err != nil {
 			return nil, err
 		}
-		keys := tagKeys(c.Tags)
+		need := aws.Access{Resource: c.arn(account(ctx)), Tags: standing(c.Tags)}
 		if own != nil {
-			for k, v := range own(in) {
-				keys[k] = v
-			}
+			need.Keys = own(in)
 		}
-		return []aws.Access{{Resource: c.arn(account(ctx)), Keys: keys}}, nil
+		return []aws.Access{need}, nil
 	}
 }
 
@@ -108,12 +106,12 @@ func (s *Service) guardUpdateCertificate(ctx context.Context, in *api.UpdateServ
 	if err != nil {
 		return nil, err
 	}
-	needs := []aws.Access{{Resource: c.arn(account(ctx)), Keys: tagKeys(c.Tags)}}
+	needs := []aws.Access{{Resource: c.arn(account(ctx)), Tags: standing(c.Tags)}}
 	if in.NewServerCertificateName == nil && in.NewPath == nil {
 		return needs, nil
 	}
 	c.rename(in)
-	return append(needs, aws.Access{Resource: c.arn(account(ctx)), Keys: needs[0].Keys}), nil
+	return append(needs, aws.Access{Resource: c.arn(account(ctx)), Tags: needs[0].Tags}), nil
 }
 
 func (c *serverCertificate) rename(in *api.UpdateServerCertificateRequest) {
@@ -227,7 +225,7 @@ func (s *Service) uploadServerCertificate(ctx context.Context, in *api.UploadSer
 	}
 	a := account(ctx)
 	c := serverCertificate{Name: *in.ServerCertificateName, Path: aws.Value(in.Path), ID: "ASCA" + aws.RandomID(s.random, aws.Base32, 17),
-		Uploaded: s.now(), Expires: leaf.NotAfter.UTC(), Body: *in.CertificateBody, Chain: aws.Value(in.CertificateChain)}
+		Uploaded: s.now(), Expires: leaf.NotAfter.UTC(), Body: strings.TrimSpace(*in.CertificateBody), Chain: strings.TrimSpace(aws.Value(in.CertificateChain))}
 	if c.Path == "" {
 		c.Path = "/"
 	}
