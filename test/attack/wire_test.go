@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 )
@@ -312,5 +314,35 @@ func TestWebPages(t *testing.T) {
 	}
 	if n := len(must(a.iam.ListUsers(ctx, &iam.ListUsersInput{}))(t).Users); n != 1 {
 		t.Errorf("there are %d users", n)
+	}
+}
+
+// The same for API Gateway, whose ARNs are its paths.
+func TestGatewayPaths(t *testing.T) {
+	t.Parallel()
+	a := owner(t)
+	create := func(name string) string {
+		return *must(a.gateway.CreateRestApi(ctx, &apigateway.CreateRestApiInput{Name: &name}))(t).Id
+	}
+	mine, secret := create("mine"), create("secret")
+	arn := "arn:aws:apigateway:" + region + "::/restapis/" + mine
+	ann := a.user("ann", allow("apigateway:*", arn), allow("apigateway:*", arn+"/*"))
+	ask := func(method, path string) (int, string) {
+		return message{service: "apigateway", method: method, path: path, key: ann.key}.send(t)
+	}
+	if status, body := ask("GET", "/restapis/"+mine); status != 200 || !strings.Contains(body, mine) {
+		t.Fatalf("mine: %d %s", status, body)
+	}
+	for _, path := range []string{secret, strings.ToUpper(secret), mine + "/../" + secret, mine + "/%2e%2e/" + secret, mine + "%2f..%2f" + secret, mine + "%2F%2E%2E%2F" + secret, "./" + secret, "/" + secret, "%" + fmt.Sprintf("%02x", secret[0]) + secret[1:],
+		mine + "/resources/../../" + secret, mine + "/resources/..%2f..%2f" + secret, mine + "/../" + secret + "/resources", secret + "?x=/restapis/" + mine, secret + "#/" + mine, mine + "%00/" + secret, secret + "/resources", secret + "/stages", mine + "/resources/%2e%2e/%2e%2e/" + secret} {
+		for _, method := range []string{"GET", "DELETE"} {
+			if status, body := ask(method, "/restapis/"+path); status < 400 || strings.Contains(body, `"secret"`) {
+				t.Errorf("%s %s: %d %.300s", method, path, status, body)
+			}
+		}
+	}
+	for _, id := range []string{mine, secret} {
+		_, err := a.gateway.GetRestApi(ctx, &apigateway.GetRestApiInput{RestApiId: &id})
+		works(t, "afterwards", err)
 	}
 }
