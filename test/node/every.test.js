@@ -85,7 +85,9 @@ test("aws-sdk v2 calls every operation", async () => {
     return client[method](params).promise();
   });
   assert.deepEqual(unknown, ["EnableOutboundWebIdentityFederation", "GetOutboundWebIdentityFederationInfo",
-    "DisableOutboundWebIdentityFederation", "PutLogGroupDeletionProtection"]); // younger than the last aws-sdk v2
+    "DisableOutboundWebIdentityFederation", "PutLogGroupDeletionProtection",
+    "EnableOrganizationsRootCredentialsManagement", "EnableOrganizationsRootSessions", "ListOrganizationsFeatures",
+    "DisableOrganizationsRootSessions", "DisableOrganizationsRootCredentialsManagement"]); // younger than the last aws-sdk v2
 });
 
 test("aws-sdk v3 calls every operation", async () => {
