@@ -68,12 +68,15 @@ var keptRoles = []exception{
 
 // knownMembers are values of members that must be more than of the right form.
 var knownMembers = map[string]string{
-	"HttpMethod":           "GET",
-	"StatusCode":           "200",
-	"dynamodb.ResourceArn": "arn:aws:dynamodb:us-east-1:000000000000:table/example",
-	"lambda.Resource":      "arn:aws:lambda:us-east-1:000000000000:function:example",
-	"lambda.Layers":        "arn:aws:lambda:us-east-1:000000000000:layer:example:1",
-	"logs.ResourceArn":     "arn:aws:logs:us-east-1:000000000000:log-group:example",
+	"HttpMethod":                              "GET",
+	"StatusCode":                              "200",
+	"dynamodbstreams.StreamArn":               "arn:aws:dynamodb:us-east-1:000000000000:table/example/stream/2026-01-02T03:04:05.000",
+	"dynamodbstreams.ShardIterator":           "arn:aws:dynamodb:us-east-1:000000000000:table/example/stream/2026-01-02T03:04:05.000|1|eyJTaGFyZCI6InNoYXJkIiwiTmV4dCI6MSwiTWFkZSI6Mn08owhN",
+	"dynamodbstreams.ExclusiveStartStreamArn": "arn:aws:dynamodb:us-east-1:000000000000:table/example/stream/2026-01-02T03:04:05.000",
+	"dynamodb.ResourceArn":                    "arn:aws:dynamodb:us-east-1:000000000000:table/example",
+	"lambda.Resource":                         "arn:aws:lambda:us-east-1:000000000000:function:example",
+	"lambda.Layers":                           "arn:aws:lambda:us-east-1:000000000000:layer:example:1",
+	"logs.ResourceArn":                        "arn:aws:logs:us-east-1:000000000000:log-group:example",
 	"apigateway.Body": `{"swagger": "2.0", "info": {"title": "example"}, "securityDefinitions": {"a": {"type": "apiKey", "x-amazon-apigateway-authorizer": {"type": "token"}}},
 		"paths": {"/": {"get": {"security": [{"a": []}], "x-amazon-apigateway-integration": {"type": "aws", "credentials": "` + exampleRole + `"}}}}}`,
 	"apigateway.ResourceArn":       "arn:aws:apigateway:us-east-1::/restapis/example",

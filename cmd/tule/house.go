@@ -178,7 +178,7 @@ func (h *house) buildServices(context.Context) error {
 	h.front.Add(front.Service{Model: cloudtrailapi.Service, Operations: cloudtrailapi.Operations(), Routes: h.trail.Routes()}, h.trail.Planes()...)
 	h.front.Add(front.Service{Model: logsapi.Service, Operations: logsapi.Operations(), Routes: logger.Routes()})
 	h.front.Add(front.Service{Model: dynamodbapi.Service, Operations: dynamodbapi.Operations(), Routes: dynamo.Routes()})
-	h.front.Add(front.Service{Model: streamsapi.Service, Operations: streamsapi.Operations()})
+	h.front.Add(front.Service{Model: streamsapi.Service, Operations: streamsapi.Operations(), Routes: dynamo.Streams().Routes()})
 	h.front.Add(front.Service{Model: lambdaapi.Service, Operations: lambdaapi.Operations(), Routes: functions.Routes()}, functions.Planes()...)
 	h.front.Add(front.Service{Model: apigatewayapi.Service, Operations: apigatewayapi.Operations(), Routes: gateway.Routes()}, gateway.Planes()...)
 	h.background = append(h.background, h.iam.Run, h.accounts.Run, h.trail.Run, dynamo.Run, logger.Run, functions.Run, gateway.Run)

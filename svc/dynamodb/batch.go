@@ -123,7 +123,7 @@ func (s *Service) batchWriteItem(ctx context.Context, in *api.BatchWriteItemInpu
 	if len(writes) > maxBatchWrite {
 		return nil, value.Invalid("Too many items requested for the BatchWriteItem call")
 	}
-	err := s.update(ctx, func(tx store.Tx) error {
+	err := s.update(ctx, func(tx store.Tx, n *numbers) error {
 		err := s.openAll(ctx, tx, writes)
 		if errors.Is(err, errKey) {
 			return value.Invalid("The provided key element does not match the schema")
@@ -135,7 +135,7 @@ func (s *Service) batchWriteItem(ctx context.Context, in *api.BatchWriteItemInpu
 			return value.Invalid("Provided list of item keys contains duplicates")
 		}
 		for _, w := range writes {
-			if err := w.run(ctx, s, tx); err != nil {
+			if err := w.run(ctx, s, tx, n); err != nil {
 				return err
 			}
 		}

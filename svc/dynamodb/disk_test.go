@@ -20,7 +20,12 @@ import (
 
 // BenchmarkPutItem32 puts items of 1 KB on disk with 32 callers, and the same bytes
 // with 32 writers of bare Pebble, in turns, and reports the ratio of their rates.
-func BenchmarkPutItem32(b *testing.B) {
+func BenchmarkPutItem32(b *testing.B) { benchmarkPuts(b, false) }
+
+// BenchmarkPutItemStream32 is the same with a stream.
+func BenchmarkPutItemStream32(b *testing.B) { benchmarkPuts(b, true) }
+
+func benchmarkPuts(b *testing.B, stream bool) {
 	db, err := pebble.Open(b.TempDir(), &pebble.Options{MemTableSize: 8 << 20, CacheSize: 16 << 20, FormatMajorVersion: pebble.FormatNewest, Logger: quiet{}})
 	if err != nil {
 		b.Fatal(err)
@@ -33,6 +38,9 @@ func BenchmarkPutItem32(b *testing.B) {
 	s := New(Options{Store: st, Clock: clock, Random: rand.Reader})
 	ctx := script.New().Context(b.Context())
 	movies(b, s, ctx)
+	if stream {
+		streaming(b, s, ctx)
+	}
 	text := strings.Repeat("x", 900)
 	bytes := make([]byte, 1000)
 	var n atomic.Uint64

@@ -13,7 +13,8 @@
 //   - Attributes come back in the order of their names.
 //   - A batch of writes happens as a whole or not at all, and leaves nothing
 //     unprocessed; a batch of reads does so only beyond 16 MB.
-//   - Secondary indexes and streams are refused (501) until they are built.
+//   - Secondary indexes are refused (501) until they are built.
+//   - A stream is one shard, from its beginning to its end; see Streams.
 //
 // An item lies in the store under its table's space, a hash of its partition key,
 // the partition key and the sort key, so that a scan runs in hash order as on AWS,
@@ -40,7 +41,8 @@ type Service struct {
 	random io.Reader
 	logger *slog.Logger
 
-	schemas schemas
+	schemas   schemas
+	numbering numbering
 
 	mu     sync.RWMutex
 	tables map[string]*table // decoded records, by their bytes
@@ -76,6 +78,10 @@ var (
 	tableRecords = store.NewTable[[]byte]("dynamodb", "table")
 	itemRecords  = store.NewTable[[]byte]("dynamodb", "item")
 	tokenRecords = store.NewTable[[]byte]("dynamodb", "token")
+
+	streamRecords = store.NewTable[stream]("dynamodb", "stream") // by table and label
+	changeRecords = store.NewTable[[]byte]("dynamodb", "change") // by the stream's space and number
+	lifeRecords   = store.NewTable[uint64]("dynamodb", "life")
 )
 
 // Routes are the operations that the service answers.

@@ -10,7 +10,8 @@ import (
 
 func TestScripts(t *testing.T) {
 	script.Run(t, "testdata", func(t *testing.T, h *script.House) []aws.Route {
-		return New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random}).Routes()
+		s := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random})
+		return append(s.Routes(), s.Streams().Routes()...)
 	})
 }
 

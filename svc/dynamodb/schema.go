@@ -84,11 +84,20 @@ func (s *Service) schema(ctx context.Context, name *string) (*table, error) {
 	return t, err
 }
 
-// update runs a transaction that writes items.
-func (s *Service) update(ctx context.Context, fn func(tx store.Tx) error) error {
+// update runs a transaction that writes items. What it tells streams is numbered by n.
+func (s *Service) update(ctx context.Context, fn func(tx store.Tx, n *numbers) error) error {
 	s.schemas.RLock()
 	defer s.schemas.RUnlock()
-	return s.store.Update(ctx, fn)
+	n := &numbers{of: &s.numbering}
+	err := s.store.Update(ctx, func(tx store.Tx) error { return fn(tx, n) })
+	if errors.Is(err, errUnnumbered) {
+		if err := s.numbering.start(ctx, s.store, s.clock.Now()); err != nil {
+			return err
+		}
+		err = s.store.Update(ctx, func(tx store.Tx) error { return fn(tx, n) })
+	}
+	n.release(ctx, s.store, err)
+	return err
 }
 
 // view runs a transaction that reads items.
@@ -103,7 +112,14 @@ func (s *Service) alter(ctx context.Context, fn func(tx store.Tx) error) error {
 	s.schemas.Lock()
 	defer s.schemas.Unlock()
 	defer s.schemas.forget()
-	return s.store.Update(ctx, fn)
+	err := s.store.Update(ctx, fn)
+	if errors.Is(err, errUnnumbered) {
+		if err := s.numbering.start(ctx, s.store, s.clock.Now()); err != nil {
+			return err
+		}
+		err = s.store.Update(ctx, fn)
+	}
+	return err
 }
 
 // open is the table of an operation on items, within update or view.

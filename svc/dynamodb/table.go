@@ -34,6 +34,10 @@ type table struct {
 	Protected  bool                    `json:",omitempty"`
 	TimeToLive string                  `json:",omitempty"` // attribute
 	Tags       map[string]string       `json:",omitempty"`
+	// Stream, if not nil, is where changes are told. LastStream is the label of the
+	// stream of now, or of the last one that there was.
+	Stream     *tableStream `json:",omitempty"`
+	LastStream string       `json:",omitempty"`
 }
 
 // keyAttribute is an attribute of the key, of type S, N or B.
@@ -130,6 +134,11 @@ func (s *Service) createTable(ctx context.Context, in *api.CreateTableInput) (*a
 			return err
 		case has:
 			return api.ResourceInUseException("Table already exists: %s", at.name)
+		}
+		if in.StreamSpecification != nil && aws.Value(in.StreamSpecification.StreamEnabled) {
+			if err := s.openStream(ctx, tx, at, t, *in.StreamSpecification.StreamViewType); err != nil {
+				return err
+			}
 		}
 		return t.save(tx, at)
 	})
@@ -256,6 +265,14 @@ func (t *table) description(at ref, status string, n count) *api.TableDescriptio
 		}
 		d.BillingModeSummary = &api.BillingModeSummary{BillingMode: &mode, LastUpdateToPayPerRequestDateTime: t.OnDemandAt}
 	}
+	if t.Stream != nil {
+		on := true
+		d.StreamSpecification = &api.StreamSpecification{StreamEnabled: &on, StreamViewType: &t.Stream.View}
+	}
+	if t.LastStream != "" {
+		arn := at.streamARN(t.LastStream)
+		d.LatestStreamArn, d.LatestStreamLabel = &arn, &t.LastStream
+	}
 	d.OnDemandThroughput = t.Caps
 	if t.Warm != nil {
 		active := api.TableStatusActive
@@ -283,6 +300,11 @@ func (s *Service) deleteTable(ctx context.Context, in *api.DeleteTableInput) (*a
 		}
 		if err := itemRecords.DeleteAll(tx, at.scope, t.Space); err != nil {
 			return err
+		}
+		if t.Stream != nil {
+			if err := s.closeStream(ctx, tx, at, t); err != nil {
+				return err
+			}
 		}
 		return tableRecords.Delete(tx, at.scope, at.name)
 	})

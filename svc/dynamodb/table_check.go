@@ -32,14 +32,15 @@ func checkCreate(in *api.CreateTableInput) error {
 		return value.Invalidf("List of GlobalSecondaryIndexes is empty")
 	case in.LocalSecondaryIndexes != nil || in.GlobalSecondaryIndexes != nil:
 		return missing("Secondary indexes")
-	case in.StreamSpecification != nil && aws.Value(in.StreamSpecification.StreamEnabled):
-		return missing("Streams")
 	case in.SSESpecification != nil && aws.Value(in.SSESpecification.Enabled):
 		return missing("Customer-managed encryption keys")
 	case in.ResourcePolicy != nil:
 		return missing("Resource policies")
 	case in.GlobalTableSourceArn != nil:
 		return missing("Global tables")
+	}
+	if err := checkStream(in.StreamSpecification); err != nil {
+		return err
 	}
 	return checkTags(in.Tags)
 }

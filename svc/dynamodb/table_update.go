@@ -28,6 +28,9 @@ func (s *Service) updateTable(ctx context.Context, in *api.UpdateTableInput) (*a
 		if err := s.change(&changed, in); err != nil {
 			return err
 		}
+		if err := s.switchStream(ctx, tx, at, &changed, in.StreamSpecification); err != nil {
+			return err
+		}
 		t = &changed
 		return t.save(tx, at)
 	})
@@ -48,22 +51,22 @@ func checkUpdate(in *api.UpdateTableInput) error {
 	switch {
 	case len(in.GlobalSecondaryIndexUpdates) > 0:
 		return missing("Secondary indexes")
-	case in.StreamSpecification != nil:
-		return missing("Streams")
 	case len(in.ReplicaUpdates) > 0 || len(in.GlobalTableWitnessUpdates) > 0 || in.MultiRegionConsistency != nil:
 		return missing("Global tables")
 	case in.SSESpecification != nil && aws.Value(in.SSESpecification.Enabled):
 		return missing("Customer-managed encryption keys")
 	case in.ProvisionedThroughput == nil && in.BillingMode == nil && in.SSESpecification == nil && in.DeletionProtectionEnabled == nil &&
-		in.TableClass == nil && in.OnDemandThroughput == nil && in.WarmThroughput == nil:
+		in.TableClass == nil && in.OnDemandThroughput == nil && in.WarmThroughput == nil && in.StreamSpecification == nil:
 		return value.Invalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates " +
 			"or SSESpecification or ReplicaUpdates is required")
 	case aws.Value(in.BillingMode) == api.BillingModeProvisioned && in.ProvisionedThroughput == nil:
 		return value.Invalidf("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
 	case in.ProvisionedThroughput != nil:
-		return checkThroughput(in.ProvisionedThroughput)
+		if err := checkThroughput(in.ProvisionedThroughput); err != nil {
+			return err
+		}
 	}
-	return nil
+	return checkStream(in.StreamSpecification)
 }
 
 // change makes an update's changes to a copy of a table's record.

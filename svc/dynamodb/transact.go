@@ -83,12 +83,12 @@ func (s *Service) transactWriteItems(ctx context.Context, in *api.TransactWriteI
 	if err != nil {
 		return nil, err
 	}
-	err = s.update(ctx, func(tx store.Tx) error {
+	err = s.update(ctx, func(tx store.Tx, n *numbers) error {
 		done, err := token.seen(ctx, tx)
 		if err != nil || done {
 			return err
 		}
-		if err := s.transact(ctx, tx, writes); err != nil {
+		if err := s.transact(ctx, tx, n, writes); err != nil {
 			return err
 		}
 		return token.save(tx, s.clock.Now().Add(tokenLife))
@@ -157,7 +157,7 @@ func transactWrite(ctx context.Context, t api.TransactWriteItem) (*write, error)
 
 // transact runs all writes. What a write refuses for the sake of its item becomes
 // the reason why all are; what is wrong with the request is told as such.
-func (s *Service) transact(ctx context.Context, tx store.Tx, writes []*write) error {
+func (s *Service) transact(ctx context.Context, tx store.Tx, n *numbers, writes []*write) error {
 	if err := s.openAll(ctx, tx, writes); err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (s *Service) transact(ctx context.Context, tx store.Tx, writes []*write) er
 	for i, w := range writes {
 		codes[i] = "None"
 		reasons[i].Code = &codes[i]
-		err := w.run(ctx, s, tx)
+		err := w.run(ctx, s, tx, n)
 		var e *aws.Error
 		if err != nil && !errors.As(err, &e) {
 			return err

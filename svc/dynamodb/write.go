@@ -25,8 +25,8 @@ const (
 )
 
 // A write is one change of one item, from a request of any kind. Everything that a
-// change entails belongs into its run, which is part of one transaction: later the
-// entries of indexes and the record of a stream.
+// change entails belongs into its run, which is part of one transaction: the record of
+// a stream, later the entries of indexes.
 type write struct {
 	verb      verb
 	at        ref
@@ -39,6 +39,8 @@ type write struct {
 	// stale, if set, calls the write off, without an error, if it says so of the item
 	// that is there.
 	stale func(old api.Item) bool
+	// byService says that nobody asked for the write: the item's time was over.
+	byService bool
 
 	// What run found and did; it sets them anew each time.
 	table            *table
@@ -92,13 +94,13 @@ func (w *write) open(ctx context.Context, s *Service, r store.Reader) (err error
 }
 
 // run makes the change.
-func (w *write) run(ctx context.Context, s *Service, tx store.Tx) error {
+func (w *write) run(ctx context.Context, s *Service, tx store.Tx, n *numbers) error {
 	if err := w.open(ctx, s, tx); err != nil {
 		return err
 	}
 	place := w.table.place(w.item)
 	w.old, w.new, w.oldSize, w.newSize = nil, nil, 0, 0
-	if w.needOld || w.condition != nil || w.verb == update || w.stale != nil {
+	if w.needOld || w.condition != nil || w.verb == update || w.stale != nil || w.table.Stream != nil {
 		raw, err := itemRecords.Get(ctx, tx, w.at.scope, place...)
 		if err == nil {
 			w.old, w.oldSize, err = value.Decode(raw)
@@ -122,6 +124,11 @@ func (w *write) run(ctx context.Context, s *Service, tx store.Tx) error {
 		}
 	case check:
 		return nil
+	}
+	if w.table.Stream != nil {
+		if err := w.announce(s, tx, n); err != nil {
+			return err
+		}
 	}
 	if w.new == nil {
 		return itemRecords.Delete(tx, w.at.scope, place...)
@@ -165,9 +172,9 @@ func (w *write) failed() error {
 
 // commit runs writes, each of another item, in one transaction.
 func (s *Service) commit(ctx context.Context, writes ...*write) error {
-	return s.update(ctx, func(tx store.Tx) error {
+	return s.update(ctx, func(tx store.Tx, n *numbers) error {
 		for _, w := range writes {
-			if err := w.run(ctx, s, tx); err != nil {
+			if err := w.run(ctx, s, tx, n); err != nil {
 				return err
 			}
 		}
