@@ -46,14 +46,24 @@ func detached(path string) (fd int, err error) {
 	return fd, nil
 }
 
-// merged is the layers as one, mounted nowhere yet.
+// merged is the layers as one, mounted nowhere yet. They are named by descriptors: the kernel
+// takes no more than 255 bytes for all of them.
 func merged(layers []string) (fd int, err error) {
+	var short []string
+	for _, l := range layers {
+		folder, err := unix.Open(l, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return -1, fmt.Errorf("merging layers: %s: %w", l, err)
+		}
+		defer unix.Close(folder)
+		short = append(short, fmt.Sprintf("/proc/self/fd/%d", folder))
+	}
 	fs, err := unix.Fsopen("overlay", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		return -1, fmt.Errorf("merging layers: %w", err)
 	}
 	defer unix.Close(fs)
-	if err = unix.FsconfigSetString(fs, "lowerdir", lowerFolders(layers)); err == nil {
+	if err = unix.FsconfigSetString(fs, "lowerdir", lowerFolders(short)); err == nil {
 		if err = unix.FsconfigCreate(fs); err == nil {
 			fd, err = unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, shown)
 		}

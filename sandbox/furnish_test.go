@@ -81,7 +81,11 @@ func TestFurnish(t *testing.T) {
 			f.Layers = []string{folder(t, "who=one", "one=first")}
 		}
 		if layers == "two" {
-			f.Layers = append(f.Layers, folder(t, "who=two"))
+			long := folder(t, "who=two") + "/" + strings.Repeat("long", 50)
+			if err := os.Rename(folder(t, "who=two"), long); err != nil {
+				t.Fatal(err)
+			}
+			f.Layers = append(f.Layers, long)
 		}
 		if err := s.Furnish(f); err != nil {
 			t.Fatal(err)
