@@ -376,6 +376,7 @@ var GetLayerVersionByArn = aws.Op[GetLayerVersionByArnRequest, GetLayerVersionRe
 	Method:   "GET",
 	URI:      "/2018-10-31/layers?find=LayerVersion",
 	Status:   200,
+	Action:   "lambda:GetLayerVersion",
 	ReadOnly: true,
 }}
 

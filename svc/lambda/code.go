@@ -53,10 +53,13 @@ type upload struct {
 // transaction with keep in it has ended.
 func (s *Service) upload(ctx context.Context, zip []byte) (*upload, error) {
 	sum := sha256.Sum256(zip)
-	u := &upload{s: s, code: code{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(zip))}}
-	s.uploads.RLock()
-	err := u.write(ctx, zip)
+	unzipped, err := unzippedSize(bytes.NewReader(zip), int64(len(zip)))
 	if err != nil {
+		return nil, badZip(err)
+	}
+	u := &upload{s: s, code: code{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(zip)), Unzipped: unzipped}}
+	s.uploads.RLock()
+	if err := u.write(ctx, zip); err != nil {
 		s.uploads.RUnlock()
 		return nil, err
 	}
@@ -187,12 +190,12 @@ func (s *Service) sweep(ctx context.Context) error {
 	return errors.Join(err, s.code.sweep(sums))
 }
 
-// folder is where a version's code lies, unpacked, until release.
-func (s *Service) folder(ctx context.Context, at ref, c code) (path string, release func(), err error) {
+// folder is where a zip's content lies, unpacked, until release. The scope is its owner's.
+func (s *Service) folder(ctx context.Context, scope store.Scope, c code) (path string, release func(), err error) {
 	return s.code.open(c.SHA256, func() (io.ReaderAt, int64, func() error, error) {
 		var rec zipRecord
 		err := s.Store.View(ctx, func(r store.Reader) (err error) {
-			rec, err = zipRecords.Get(ctx, r, at.scope, c.SHA256)
+			rec, err = zipRecords.Get(ctx, r, scope, c.SHA256)
 			return err
 		})
 		if err != nil {
@@ -272,6 +275,9 @@ func (s *Service) replaceCode(ctx context.Context, tx store.Tx, at ref, in *api.
 		return version{}, err
 	}
 	if err := gone.drop(ctx, tx, at.scope, old); err != nil {
+		return version{}, err
+	}
+	if err := f.Latest.checkUnzipped(); err != nil {
 		return version{}, err
 	}
 	shown := f.Latest

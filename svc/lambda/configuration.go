@@ -190,12 +190,13 @@ func (v *version) configuration(at ref, arn string) *api.FunctionConfiguration {
 		FunctionName: &at.name, FunctionArn: &arn, Version: ptr(v.label()), Description: &v.Description,
 		Runtime: &v.Runtime, Role: &v.Role, MemorySize: &v.Memory, Timeout: &v.Timeout,
 		CodeSha256: ptr(base64.StdEncoding.EncodeToString(sum)), CodeSize: &v.Code.Size,
-		LastModified: ptr(v.Modified.UTC().Format("2006-01-02T15:04:05.000-0700")), RevisionId: &v.Revision,
+		LastModified: ptr(stamp(v.Modified)), RevisionId: &v.Revision,
 		State: ptr(api.StateActive), LastUpdateStatus: ptr(api.LastUpdateStatusSuccessful),
 		PackageType: ptr(api.PackageTypeZip), Architectures: []string{v.Arch},
 		EphemeralStorage: &api.EphemeralStorage{Size: &v.Storage}, TracingConfig: &api.TracingConfigResponse{Mode: &v.Tracing},
 		SnapStart:     &api.SnapStartResponse{ApplyOn: ptr(api.SnapStartApplyOnNone), OptimizationStatus: ptr(api.SnapStartOptimizationStatusOff)},
 		LoggingConfig: &api.LoggingConfig{LogFormat: ptr(api.LogFormatText), LogGroup: &group},
+		Layers:        v.shownLayers(),
 	}
 	if v.Handler != "" {
 		out.Handler = &v.Handler
@@ -222,11 +223,14 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 	if err != nil {
 		return nil, err
 	}
-	if err := unbuiltSettings(in.VpcConfig, in.DeadLetterConfig, in.FileSystemConfigs, in.Layers, in.KMSKeyArn, in.SnapStart); err != nil {
+	if err := unbuiltSettings(in.VpcConfig, in.DeadLetterConfig, in.FileSystemConfigs, in.KMSKeyArn, in.SnapStart); err != nil {
 		return nil, err
 	}
 	if in.ImageConfig != nil || in.CapacityProviderConfig != nil || in.DurableConfig != nil {
 		return nil, unbuilt("Container images, capacity providers and durable functions are")
+	}
+	if err := s.checkLayers(ctx, in.Layers); err != nil {
+		return nil, err
 	}
 	if in.Role != nil {
 		if err := s.checkRole(ctx, at, *in.Role); err != nil {
@@ -234,7 +238,9 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 		}
 	}
 	var f *function
+	var gone *trash
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		gone = &trash{}
 		if f, err = s.change(ctx, tx, at); err != nil {
 			return err
 		}
@@ -243,6 +249,12 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 		}
 		err := s.apply(ctx, &f.Latest, settings{in.Description, in.Runtime, in.Handler, in.Role, in.MemorySize, in.Timeout,
 			in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig})
+		if err == nil && in.Layers != nil {
+			err = s.attach(ctx, tx, &f.Latest, in.Layers, gone)
+		}
+		if err == nil {
+			err = f.Latest.checkUnzipped()
+		}
 		if err != nil {
 			return err
 		}
@@ -253,13 +265,14 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 		return nil, err
 	}
 	s.fleet.retire(at, 0)
+	s.empty(gone)
 	return f.Latest.configuration(at, at.arn("")), nil
 }
 
 func (s *Service) now() time.Time { return s.Clock.Now().Truncate(time.Millisecond) }
 
 // unbuiltSettings refuses settings that would have no effect here.
-func unbuiltSettings(vpc *api.VpcConfig, dead *api.DeadLetterConfig, files []api.FileSystemConfig, layers []string, key *string, snap *api.SnapStart) error {
+func unbuiltSettings(vpc *api.VpcConfig, dead *api.DeadLetterConfig, files []api.FileSystemConfig, key *string, snap *api.SnapStart) error {
 	switch {
 	case vpc != nil && len(vpc.SubnetIds)+len(vpc.SecurityGroupIds) > 0:
 		return unbuilt("Functions in a VPC are")
@@ -267,8 +280,6 @@ func unbuiltSettings(vpc *api.VpcConfig, dead *api.DeadLetterConfig, files []api
 		return unbuilt("Dead-letter queues are")
 	case len(files) > 0:
 		return unbuilt("File systems of functions are")
-	case len(layers) > 0:
-		return unbuilt("Layers are")
 	case aws.Value(key) != "":
 		return unbuilt("Encryption of functions by keys of KMS is")
 	case snap != nil && aws.Value(snap.ApplyOn) == api.SnapStartApplyOnPublishedVersions:

@@ -40,6 +40,7 @@ type environment struct {
 	closers []func()                             // in the order in which things were opened
 	until   time.Time
 	init    time.Duration // of the start that no REPORT has told yet
+	layers  []string      // folders of the host, for /opt
 	kind    kind          // whose spares it can have come from; zero for none
 
 	// The fleet's, under its mutex.
@@ -169,8 +170,12 @@ func (e *environment) launch(ctx context.Context, cause string) (attached <-chan
 		return nil, err
 	}
 	plain := s.plain()
-	code, release, err := s.folder(ctx, e.at, e.version.Code)
+	code, release, err := s.folder(ctx, e.at.scope, e.version.Code)
 	if err != nil {
+		return nil, err
+	}
+	e.onClose(release)
+	if e.layers, release, err = s.layerFolders(ctx, e.version); err != nil {
 		return nil, err
 	}
 	e.onClose(release)
@@ -343,7 +348,7 @@ func (e *environment) spec(cmd runtimes.Command, code string, plain bool) sandbo
 	if plain {
 		spec.Dir = code
 	} else {
-		spec.Code = code
+		spec.Code, spec.Layers = code, e.layers
 	}
 	return spec
 }

@@ -20,6 +20,9 @@ func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequ
 	if err := checkCreate(in); err != nil {
 		return nil, err
 	}
+	if err := s.checkLayers(ctx, in.Layers); err != nil {
+		return nil, err
+	}
 	f, err := s.newFunction(ctx, at, in)
 	if err != nil {
 		return nil, err
@@ -43,6 +46,12 @@ func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequ
 			return err
 		}
 		if created.Latest.Code, err = up.keep(ctx, tx, at.scope); err != nil {
+			return err
+		}
+		if err := s.attach(ctx, tx, &created.Latest, in.Layers, nil); err != nil {
+			return err
+		}
+		if err := created.Latest.checkUnzipped(); err != nil {
 			return err
 		}
 		shown = created.Latest
@@ -84,7 +93,7 @@ func checkCreate(in *api.CreateFunctionRequest) error {
 	if err := checkSource(in.Code.ZipFile, in.Code.S3Bucket, in.Code.S3Key, in.Code.SourceKMSKeyArn); err != nil {
 		return err
 	}
-	return unbuiltSettings(in.VpcConfig, in.DeadLetterConfig, in.FileSystemConfigs, in.Layers, in.KMSKeyArn, in.SnapStart)
+	return unbuiltSettings(in.VpcConfig, in.DeadLetterConfig, in.FileSystemConfigs, in.KMSKeyArn, in.SnapStart)
 }
 
 // newFunction is the record of a function that was asked for, without its code.
@@ -107,7 +116,7 @@ func (s *Service) getFunction(ctx context.Context, in *api.GetFunctionRequest) (
 	}
 	out := &api.GetFunctionResponse{
 		Configuration: t.version.configuration(t.at, t.shown()),
-		Code:          &api.FunctionCodeLocation{RepositoryType: ptr("S3"), Location: ptr(s.codeLocation(ctx, t))},
+		Code:          &api.FunctionCodeLocation{RepositoryType: ptr("S3"), Location: ptr(s.codeLocation(ctx, t.at.scope, t.version.Code))},
 		Tags:          t.function.Tags,
 	}
 	if t.function.Reserved != nil {
@@ -229,7 +238,7 @@ func (s *Service) deleteWhole(ctx context.Context, tx store.Tx, at ref, gone *tr
 	if err != nil {
 		return err
 	}
-	if err := gone.drop(ctx, tx, at.scope, f.Latest.Code); err != nil {
+	if err := gone.dropAll(ctx, tx, at, &f.Latest); err != nil {
 		return err
 	}
 	for e, err := range versionRecords.List(ctx, tx, at.scope, store.ListOptions{Prefix: []any{at.name}}) {
@@ -240,7 +249,7 @@ func (s *Service) deleteWhole(ctx context.Context, tx store.Tx, at ref, gone *tr
 		if err != nil {
 			return err
 		}
-		if err := gone.drop(ctx, tx, at.scope, v.Code); err != nil {
+		if err := gone.dropAll(ctx, tx, at, v); err != nil {
 			return err
 		}
 	}

@@ -86,16 +86,6 @@ func configured(vpc *api.VpcConfig, layers []string) map[string][]string {
 	return keys
 }
 
-// useLayers is the permission to use layers, which whoever attaches them needs.
-// https://docs.aws.amazon.com/lambda/latest/dg/permissions-layer-cross-account.html
-func useLayers(layers []string) []aws.Access {
-	var needs []aws.Access
-	for _, arn := range layers {
-		needs = append(needs, aws.Access{Action: "lambda:GetLayerVersion", Resource: arn})
-	}
-	return needs
-}
-
 func (s *Service) guardCreate(ctx context.Context, in *api.CreateFunctionRequest) ([]aws.Access, error) {
 	keys := aws.RequestTags(configured(in.VpcConfig, in.Layers), in.Tags)
 	if in.CodeSigningConfigArn != nil {
@@ -110,7 +100,7 @@ func (s *Service) guardCreate(ctx context.Context, in *api.CreateFunctionRequest
 		tag.Action, tag.Keys = api.TagResource.IAMAction(), aws.RequestTags(nil, in.Tags)
 		needs = append(needs, tag)
 	}
-	needs = append(needs, useLayers(in.Layers)...)
+	needs = append(needs, s.useLayers(in.Layers)...)
 	return append(needs, passRole(*in.Role, needs[0].Resource)), nil
 }
 
@@ -119,7 +109,7 @@ func (s *Service) guardConfiguration(ctx context.Context, in *api.UpdateFunction
 	if err != nil {
 		return nil, err
 	}
-	needs = append(needs, useLayers(in.Layers)...)
+	needs = append(needs, s.useLayers(in.Layers)...)
 	if in.Role != nil {
 		needs = append(needs, passRole(*in.Role, needs[0].Resource))
 	}

@@ -13,7 +13,7 @@
 //   - A zip must stay within its own folder: entries with "..", absolute paths, and
 //     links that lead outside are refused when the zip is uploaded.
 //   - What a function writes to /tmp counts towards its memory (see package sandbox).
-//   - Code from S3, container images, layers, file systems, VPCs, dead-letter queues,
+//   - Code from S3, container images, file systems, VPCs, dead-letter queues,
 //     destinations, code signing and encryption keys are refused (501) until they are built.
 package lambda
 
@@ -151,6 +151,26 @@ func (s *Service) Routes() []aws.Route {
 		api.UpdateAlias.To(s.updateAlias, on(s, func(in *api.UpdateAliasRequest) (name, qualifier *string) { return in.FunctionName, nil })),
 		api.DeleteAlias.To(s.deleteAlias, on(s, func(in *api.DeleteAliasRequest) (name, qualifier *string) { return in.FunctionName, nil })),
 		api.ListAliases.To(s.listAliases, on(s, func(in *api.ListAliasesRequest) (name, qualifier *string) { return in.FunctionName, nil })),
+
+		api.PublishLayerVersion.To(s.publishLayerVersion, s.guardPublishLayer),
+		api.GetLayerVersion.To(s.getLayerVersion, onLayer(s, func(in *api.GetLayerVersionRequest) (name *string, number *int64) {
+			return in.LayerName, in.VersionNumber
+		})),
+		api.GetLayerVersionByArn.To(s.getLayerVersionByArn, s.guardLayerByArn),
+		api.DeleteLayerVersion.To(s.deleteLayerVersion, onLayer(s, func(in *api.DeleteLayerVersionRequest) (name *string, number *int64) {
+			return in.LayerName, in.VersionNumber
+		})),
+		api.ListLayers.To(s.listLayers, aws.Anywhere),
+		api.ListLayerVersions.To(s.listLayerVersions, aws.Anywhere),
+		api.AddLayerVersionPermission.To(s.addLayerVersionPermission, onLayer(s, func(in *api.AddLayerVersionPermissionRequest) (name *string, number *int64) {
+			return in.LayerName, in.VersionNumber
+		})),
+		api.GetLayerVersionPolicy.To(s.getLayerVersionPolicy, onLayer(s, func(in *api.GetLayerVersionPolicyRequest) (name *string, number *int64) {
+			return in.LayerName, in.VersionNumber
+		})),
+		api.RemoveLayerVersionPermission.To(s.removeLayerVersionPermission, onLayer(s, func(in *api.RemoveLayerVersionPermissionRequest) (name *string, number *int64) {
+			return in.LayerName, in.VersionNumber
+		})),
 
 		api.AddPermission.To(s.addPermission, s.guardAddPermission),
 		api.GetPolicy.To(s.getPolicy, on(s, func(in *api.GetPolicyRequest) (name, qualifier *string) { return in.FunctionName, in.Qualifier })),

@@ -20,7 +20,7 @@ import (
 // codePath is where zip files are fetched from; behind it comes a token.
 const codePath = "/_aws/lambda/code/"
 
-// codeLife is how long an address from GetFunction works.
+// codeLife is how long an address from GetFunction or GetLayerVersion works.
 const codeLife = 10 * time.Minute
 
 // Planes are the service's entrances beside its API.
@@ -32,15 +32,15 @@ func (s *Service) Planes() []aws.Plane {
 	}}
 }
 
-// codeLocation is an address from which the zip of t can be had for ten minutes by
-// whoever knows it, on the host by which the caller came.
-func (s *Service) codeLocation(ctx context.Context, t *target) string {
+// codeLocation is an address from which a zip can be had for ten minutes by whoever
+// knows it, on the host by which the caller came.
+func (s *Service) codeLocation(ctx context.Context, scope store.Scope, c code) string {
 	req := aws.RequestOf(ctx)
 	scheme := req.Scheme
 	if scheme == "" {
 		scheme = "https"
 	}
-	token := s.codeToken(t.at.scope, t.version.Code, s.Clock.Now().Add(codeLife))
+	token := s.codeToken(scope, c, s.Clock.Now().Add(codeLife))
 	return scheme + "://" + req.Host + codePath + token
 }
 
@@ -80,7 +80,7 @@ func (s *Service) serveCode(w http.ResponseWriter, r *http.Request) {
 	}
 	scope, sum, ok := s.readToken(strings.TrimPrefix(r.URL.Path, codePath))
 	if !ok {
-		http.Error(w, "This address has expired, or was never given out. Call GetFunction for a new one.", http.StatusForbidden)
+		http.Error(w, "This address has expired, or was never given out. Call GetFunction or GetLayerVersion for a new one.", http.StatusForbidden)
 		return
 	}
 	var rec zipRecord

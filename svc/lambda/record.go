@@ -43,14 +43,16 @@ type version struct {
 	AppLevel    string `json:",omitempty"`
 	SystemLevel string `json:",omitempty"`
 	Code        code
+	Layers      []attached `json:",omitempty"` // the first lies lowest in /opt
 	Modified    time.Time
 	Revision    string
 }
 
 // code is a zip file.
 type code struct {
-	SHA256 string // hex
-	Size   int64
+	SHA256   string // hex
+	Size     int64
+	Unzipped int64 `json:",omitempty"` // bytes of all its files
 }
 
 // alias is an alias' record, under its function's name and its own.

@@ -251,7 +251,7 @@ const waitingMemory = 1 << 30
 // then on.
 func (e *environment) furnish(p *spare, code string) error {
 	v := e.version
-	return p.box.Furnish(sandbox.Furnishing{Code: code, Memory: int64(v.Memory) << 20, TmpSize: int64(v.Storage) << 20})
+	return p.box.Furnish(sandbox.Furnishing{Code: code, Layers: e.layers, Memory: int64(v.Memory) << 20, TmpSize: int64(v.Storage) << 20})
 }
 
 // adopt makes a waiting sandbox the environment's; false if there is none or it failed,
@@ -297,7 +297,7 @@ func (s *Service) foresee(at ref, v version) {
 	s.spares.background(func() {
 		ctx, cancel := s.within(context.Background(), initLimit)
 		defer cancel()
-		code, release, err := s.folder(ctx, at, v.Code)
+		code, release, err := s.folder(ctx, at.scope, v.Code)
 		if err != nil {
 			return // deleted again, or not fit to run: its invoke will say so
 		}

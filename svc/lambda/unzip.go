@@ -31,14 +31,7 @@ func bad(format string, args ...any) error {
 // bytes and maxEntries entries. All of it is made readable, and nothing writable, to
 // others; executable files stay so.
 func unzip(dir string, r io.ReaderAt, size int64) error {
-	if err := countEntries(r, size); err != nil {
-		return err
-	}
-	z, err := zip.NewReader(r, size)
-	if err != nil {
-		return bad("%v", err)
-	}
-	p, err := plan(z.File)
+	p, err := open(r, size)
 	if err != nil {
 		return err
 	}
@@ -54,6 +47,28 @@ func unzip(dir string, r io.ReaderAt, size int64) error {
 		}
 	}
 	return nil
+}
+
+// open reads what a zip says that it has, and refuses one that must not be unpacked.
+func open(r io.ReaderAt, size int64) ([]planned, error) {
+	if err := countEntries(r, size); err != nil {
+		return nil, err
+	}
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return nil, bad("%v", err)
+	}
+	return plan(z.File)
+}
+
+// unzippedSize is how many bytes a zip has when it is unpacked, which unzip holds it to.
+func unzippedSize(r io.ReaderAt, size int64) (int64, error) {
+	files, err := open(r, size)
+	var sum int64
+	for _, f := range files {
+		sum += int64(f.UncompressedSize64) // no more than maxUnzipped, all together
+	}
+	return sum, err
 }
 
 // countEntries bounds the entries before a reader makes something of each: it counts

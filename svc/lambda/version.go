@@ -60,7 +60,7 @@ func (s *Service) publish(ctx context.Context, tx store.Tx, at ref, f *function,
 		v.Description = *description
 	}
 	s.touch(&v, s.now())
-	if err := reuse(ctx, tx, at.scope, v.Code); err != nil {
+	if err := v.reuseAll(ctx, tx, at); err != nil {
 		return nil, err
 	}
 	return &v, put(tx, versionRecords, at.scope, &v, at.name, v.Number)
@@ -155,7 +155,7 @@ func (s *Service) deleteVersion(ctx context.Context, tx store.Tx, at ref, number
 	if err := policyRecords.Delete(tx, at.scope, at.name, v.label()); err != nil {
 		return err
 	}
-	if err := gone.drop(ctx, tx, at.scope, v.Code); err != nil {
+	if err := gone.dropAll(ctx, tx, at, v); err != nil {
 		return err
 	}
 	return versionRecords.Delete(tx, at.scope, at.name, number)
