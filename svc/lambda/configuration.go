@@ -61,7 +61,9 @@ func (s *Service) apply(ctx context.Context, v *version, in settings) error {
 		v.Tracing = *in.tracing.Mode
 	}
 	if in.environment != nil {
-		v.Environment, v.HasEnv = in.environment.Variables, true
+		if err := s.setVariables(v, in.environment.Variables); err != nil {
+			return err
+		}
 	}
 	if err := v.setLogging(in.logging); err != nil {
 		return err
@@ -197,15 +199,10 @@ func (v *version) configuration(at ref, arn string) *api.FunctionConfiguration {
 		SnapStart:     &api.SnapStartResponse{ApplyOn: ptr(api.SnapStartApplyOnNone), OptimizationStatus: ptr(api.SnapStartOptimizationStatusOff)},
 		LoggingConfig: &api.LoggingConfig{LogFormat: ptr(api.LogFormatText), LogGroup: &group},
 		Layers:        v.shownLayers(),
+		Environment:   v.shownVariables(),
 	}
 	if v.Handler != "" {
 		out.Handler = &v.Handler
-	}
-	if v.HasEnv {
-		out.Environment = &api.EnvironmentResponse{Variables: v.Environment}
-		if v.Environment == nil {
-			out.Environment.Variables = map[string]string{}
-		}
 	}
 	return out
 }

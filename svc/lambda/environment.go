@@ -170,6 +170,9 @@ func (e *environment) launch(ctx context.Context, cause string) (attached <-chan
 		return nil, err
 	}
 	plain := s.plain()
+	if err := e.version.checkLocked(); err != nil {
+		return nil, err
+	}
 	code, release, err := s.folder(ctx, e.at.scope, e.version.Code)
 	if err != nil {
 		return nil, err

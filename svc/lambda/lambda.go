@@ -31,6 +31,7 @@ import (
 	"github.com/tule-cloud/tule/blob"
 	"github.com/tule-cloud/tule/runtimes"
 	"github.com/tule-cloud/tule/sandbox"
+	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -62,7 +63,9 @@ type TrustFiles struct {
 type Options struct {
 	Store store.Store
 	// Blobs holds the zip files. The folder is this service's own.
-	Blobs  *blob.Dir
+	Blobs *blob.Dir
+	// Keys seal functions' variables. Without, those are lost with the process.
+	Keys   *seal.Keys
 	Clock  aws.Clock
 	Random io.Reader
 	Logger *slog.Logger // nobody hears if nil
@@ -100,6 +103,7 @@ type Service struct {
 	queue       queue
 	spares      spares
 	starts      chan struct{} // holds one for each environment that starts
+	variables   *seal.Box     // for functions' variables
 	codeKey     [32]byte      // signs the addresses of zip files
 	uploads     sync.RWMutex  // held for reading from a zip's writing to its record
 	runtimesMu  sync.Mutex
@@ -117,8 +121,13 @@ func New(o Options) *Service {
 	if o.Environments == 0 {
 		o.Environments = accountConcurrency
 	}
+	if o.Keys == nil {
+		o.Keys = passingKeys()
+	}
 	o.Random = &sharedReader{r: o.Random}
-	s := &Service{Options: o}
+	s := &Service{Options: o, variables: o.Keys.For(variablesPurpose)}
+	s.records.functions.open = func(f *function) error { return s.unlock(&f.Latest) }
+	s.records.versions.open = s.unlock
 	s.starts = make(chan struct{}, startsAtOnce)
 	s.code = shelf{dir: o.Dir, folders: map[string]*folder{}}
 	s.roles = roles{s: s, sessions: map[roleKey]*session{}}

@@ -36,7 +36,9 @@ type version struct {
 	Timeout     int32 // seconds
 	Storage     int32 // MB of /tmp
 	Arch        string
-	Environment map[string]string `json:",omitempty"`
+	Environment map[string]string `json:"-"`          // what Sealed holds
+	Sealed      []byte            `json:",omitempty"` // see secret.go
+	Locked      bool              `json:"-"`          // Sealed cannot be opened
 	HasEnv      bool              `json:",omitempty"` // an Environment was given, if an empty one
 	Tracing     string
 	LogGroup    string `json:",omitempty"` // other than the function's own
@@ -96,6 +98,7 @@ const maxRemembered = 4096
 
 // memo is the decoded records of a kind, by their bytes.
 type memo[R any] struct {
+	open  func(*R) error // what is to be done with a record just decoded; nil is nothing
 	mu    sync.RWMutex
 	known map[string]*R
 }
@@ -118,6 +121,11 @@ func (m *memo[R]) decode(raw []byte) (*R, error) {
 	rec = new(R)
 	if err := json.Unmarshal(raw, rec); err != nil {
 		return nil, err
+	}
+	if m.open != nil {
+		if err := m.open(rec); err != nil {
+			return nil, err
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
