@@ -97,7 +97,7 @@ func TestIAMServerCertificates(t *testing.T) {
 	must(c.iam.UpdateServerCertificate(ctx, &iam.UpdateServerCertificateInput{ServerCertificateName: name, NewServerCertificateName: aws.String("new")}))(t)
 	got := must(c.iam.GetServerCertificate(ctx, &iam.GetServerCertificateInput{ServerCertificateName: aws.String("new")}))(t).ServerCertificate
 	equal(t, "the ARN", *got.ServerCertificateMetadata.Arn, c.arn("iam", "server-certificate/web/new"))
-	equal(t, "the certificate", *got.CertificateBody, certificate)
+	equal(t, "the certificate", *got.CertificateBody, strings.TrimSpace(certificate))
 	list := must(c.iam.ListServerCertificates(ctx, &iam.ListServerCertificatesInput{PathPrefix: aws.String("/web/")}))(t)
 	equal(t, "the number of certificates", len(list.ServerCertificateMetadataList), 1)
 	must(c.iam.DeleteServerCertificate(ctx, &iam.DeleteServerCertificateInput{ServerCertificateName: aws.String("new")}))(t)
