@@ -84,6 +84,9 @@ type Invocation struct {
 	// Stream, if not nil, gets the pieces of a streamed response as they come.
 	// Otherwise they are gathered in Result.Payload.
 	Stream io.Writer
+	// Opened, if not nil, is called once before the first piece of a streamed response,
+	// with its content type: "" if the runtime has not said.
+	Opened func(contentType string)
 }
 
 // A Result is what an Invoke ends with.

@@ -89,9 +89,15 @@ func (e *Environment) converse(ctx context.Context, in *Invocation) (res Result,
 		case frameLog:
 			e.log(in.RequestID, string(f.body))
 		case frameMeta:
-			streamed.open, streamed.contentType = true, string(f.body)
+			streamed.begin(in, string(f.body))
 		case frameChunk:
-			if err := streamed.take(in.Stream, f.body); err != nil {
+			if !streamed.open {
+				streamed.begin(in, "")
+			}
+			switch err := streamed.take(in.Stream, f.body); {
+			case errors.Is(err, errStreamTooLarge):
+				return e.tooLarge(streamed.size), false, nil // it would write on
+			case err != nil:
 				return Result{}, false, err
 			}
 		case frameResult:

@@ -19,9 +19,16 @@ type stream struct {
 	size        int
 }
 
+// begin opens the stream, if it is not yet.
+func (s *stream) begin(in *Invocation, contentType string) {
+	if !s.open && in.Opened != nil {
+		in.Opened(contentType)
+	}
+	s.open, s.contentType = true, contentType
+}
+
 // take passes one piece on to w, or keeps it if w is nil.
 func (s *stream) take(w io.Writer, piece []byte) error {
-	s.open = true
 	s.size += len(piece)
 	if w != nil {
 		if s.size > MaxStreamed {

@@ -19,7 +19,7 @@ func (h *house) functions() (*lambda.Service, error) {
 		return nil, err
 	}
 	o := lambda.Options{
-		Store: h.store, Blobs: h.zips, Keys: h.keys, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front,
+		Store: h.store, Blobs: h.zips, Keys: h.keys, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Allow: h.front.Allow,
 		Host:     h.sandboxes,
 		Runtimes: h.runtimes,
 		Dir:      h.in("code"),

@@ -163,6 +163,9 @@ func (s *Service) deleteAlias(ctx context.Context, in *api.DeleteAliasRequest) (
 		if err := policyRecords.Delete(tx, at.scope, at.name, *in.Name); err != nil {
 			return err
 		}
+		if err := dropURL(ctx, tx, at, *in.Name); err != nil {
+			return err
+		}
 		return aliasRecords.Delete(tx, at.scope, at.name, *in.Name)
 	})
 }

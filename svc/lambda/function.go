@@ -261,5 +261,8 @@ func (s *Service) deleteWhole(ctx context.Context, tx store.Tx, at ref, gone *tr
 	if err := eventConfigRecords.DeleteAll(tx, at.scope, at.name); err != nil {
 		return err
 	}
+	if err := dropURLs(ctx, tx, at); err != nil {
+		return err
+	}
 	return functionRecords.Delete(tx, at.scope, at.name)
 }

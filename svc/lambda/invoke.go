@@ -27,6 +27,7 @@ type call struct {
 	payload       []byte
 	clientContext []byte
 	tail          *tail // nil when nobody wants the log
+	flow          *flow // nil when the response is gathered
 }
 
 func (s *Service) invoke(ctx context.Context, in *api.InvocationRequest) (*api.InvocationResponse, error) {
@@ -150,10 +151,16 @@ func (s *Service) execute(ctx context.Context, t *target, c call) (runtimes.Resu
 	now := s.Clock.Now()
 	limit := time.Duration(e.version.Timeout) * time.Second
 	talk := e.talk.Load()
-	res, err := talk.Invoke(context.WithoutCancel(ctx), runtimes.Invocation{
+	in := runtimes.Invocation{
 		RequestID: c.id, Payload: c.payload, Deadline: now.Add(limit), Timeout: limit,
 		FunctionARN: t.shown(), ClientContext: c.clientContext,
-	})
+	}
+	if c.flow != nil {
+		late, done := s.within(context.WithoutCancel(ctx), limit)
+		defer done()
+		c.flow.late, in.Stream, in.Opened = late.Done(), c.flow, c.flow.open
+	}
+	res, err := talk.Invoke(context.WithoutCancel(ctx), in)
 	if err != nil {
 		return res, api.ServiceException("The function's environment failed.").Because(err)
 	}

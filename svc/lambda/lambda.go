@@ -70,7 +70,10 @@ type Options struct {
 	Random io.Reader
 	Logger *slog.Logger // nobody hears if nil
 	Peers  aws.Peers
-	Host   Sandboxes
+	// Allow asks whether the caller of ctx may do all of needs: for functions' URLs.
+	// Nil allows nobody.
+	Allow func(ctx context.Context, needs ...aws.Access) error
+	Host  Sandboxes
 	// Runtimes finds the machine's interpreters. It is asked when the first
 	// function needs one.
 	Runtimes func(context.Context) (*runtimes.Set, error)
@@ -102,10 +105,11 @@ type Service struct {
 	logs        logWriter
 	queue       queue
 	spares      spares
-	starts      chan struct{} // holds one for each environment that starts
-	variables   *seal.Box     // for functions' variables
-	codeKey     [32]byte      // signs the addresses of zip files
-	uploads     sync.RWMutex  // held for reading from a zip's writing to its record
+	starts      chan struct{}  // holds one for each environment that starts
+	variables   *seal.Box      // for functions' variables
+	codeKey     [32]byte       // signs the addresses of zip files
+	uploads     sync.RWMutex   // held for reading from a zip's writing to its record
+	flows       sync.WaitGroup // invokes whose responses stream
 	runtimesMu  sync.Mutex
 	runtimesSet *runtimes.Set
 }
@@ -123,6 +127,9 @@ func New(o Options) *Service {
 	}
 	if o.Keys == nil {
 		o.Keys = passingKeys()
+	}
+	if o.Allow == nil {
+		o.Allow = func(context.Context, ...aws.Access) error { return aws.AccessDenied("nobody decides who may") }
 	}
 	o.Random = &sharedReader{r: o.Random}
 	s := &Service{Options: o, variables: o.Keys.For(variablesPurpose)}
@@ -211,6 +218,15 @@ func (s *Service) Routes() []aws.Route {
 
 		api.Invoke.To(s.invoke, s.guardInvoke),
 		api.InvokeAsync.To(s.invokeAsync, s.guardInvokeAsync),
+		api.InvokeWithResponseStream.To(s.invokeWithResponseStream, on(s, func(in *api.InvokeWithResponseStreamRequest) (name, qualifier *string) {
+			return in.FunctionName, in.Qualifier
+		})),
+
+		api.CreateFunctionUrlConfig.To(s.createURL, s.guardCreateURL),
+		api.GetFunctionUrlConfig.To(s.getURL, s.guardGetURL),
+		api.UpdateFunctionUrlConfig.To(s.updateURL, s.guardUpdateURL),
+		api.DeleteFunctionUrlConfig.To(s.deleteURL, s.guardDeleteURL),
+		api.ListFunctionUrlConfigs.To(s.listURLs, s.guardListURLs),
 	}
 }
 
@@ -245,6 +261,7 @@ const closeLimit = 10 * time.Second
 func (s *Service) Close(ctx context.Context) error {
 	s.fleet.close()
 	s.queue.wg.Wait()
+	s.flows.Wait()
 	s.spares.close()
 	return s.logs.flush(ctx)
 }

@@ -29,6 +29,11 @@ func (s *Service) Planes() []aws.Plane {
 		Name:    "lambda-code",
 		Match:   func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, codePath) },
 		Handler: http.HandlerFunc(s.serveCode),
+	}, {
+		Name:        "lambda-url",
+		SigningName: "lambda",
+		Match:       func(r *http.Request) bool { _, _, ok := parseURLHost(r.Host); return ok },
+		Handler:     http.HandlerFunc(s.serveURL),
 	}}
 }
 
