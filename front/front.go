@@ -10,6 +10,7 @@
 package front
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -128,14 +129,17 @@ func New(o Options) *Front {
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := f.open(w, r)
 	defer f.close(c)
-	if f.cors(c) || f.tool(c) {
+	if f.cors(c) {
 		return
 	}
-	for _, p := range f.planes {
+	for _, p := range f.planes { // before tools: the paths of functions' URLs are their own
 		if p.Match(r) {
 			f.enter(c, p)
 			return
 		}
+	}
+	if f.tool(c) {
+		return
 	}
 	if err := f.answer(c); err != nil {
 		f.refuse(c, err)
@@ -176,6 +180,9 @@ func (f *Front) enter(c *call, p aws.Plane) {
 	if err != nil && !isMissing(err) {
 		f.refuse(c, err)
 		return
+	}
+	if c.read {
+		c.r.Body = io.NopCloser(bytes.NewReader(c.body)) // it was read to check the signature
 	}
 	p.Handler.ServeHTTP(c.w, c.r.WithContext(c.context()))
 }
