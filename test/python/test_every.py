@@ -75,9 +75,11 @@ def walk(account, call):
     return called
 
 
-# What takes a token of an identity provider, or the header of a refusal, tests of
-# aws-sdk-go-v2 alone call (../sts_federation_test.go).
+# What takes a token of an identity provider, or the header of a refusal, and what the
+# AWS CLI does not have, tests of aws-sdk-go-v2 alone call (../sts_federation_test.go,
+# ../lambda_url_test.go).
 ELSEWHERE = {("sts", operation) for operation in ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "DecodeAuthorizationMessage")}
+ELSEWHERE.add(("lambda", "InvokeWithResponseStream"))
 
 
 def standing():
