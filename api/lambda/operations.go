@@ -16,7 +16,7 @@ var Service = &aws.Service{
 	Protocols:      []aws.Protocol{aws.RestJSON},
 	Invalid:        "ValidationException",
 	Malformed:      "InvalidRequestContentException",
-	MaxBody:        75497472,
+	MaxBody:        70167211,
 }
 
 // AddLayerVersionPermission: see the API reference of Lambda.

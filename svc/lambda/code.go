@@ -49,9 +49,12 @@ type upload struct {
 	code code
 }
 
-// upload checks, unpacks and writes a zip file. The caller calls done when the
-// transaction with keep in it has ended.
-func (s *Service) upload(ctx context.Context, zip []byte) (*upload, error) {
+// upload checks, unpacks and writes a zip file for an account. The caller calls done
+// when the transaction with keep in it has ended.
+func (s *Service) upload(ctx context.Context, scope store.Scope, zip []byte) (*upload, error) {
+	if err := s.checkStorage(ctx, scope, len(zip)); err != nil {
+		return nil, err
+	}
 	sum := sha256.Sum256(zip)
 	unzipped, err := unzippedSize(bytes.NewReader(zip), int64(len(zip)))
 	if err != nil {
@@ -226,7 +229,7 @@ func (s *Service) updateFunctionCode(ctx context.Context, in *api.UpdateFunction
 	if _, err := s.find(ctx, in.FunctionName, nil); err != nil {
 		return nil, err
 	}
-	up, err := s.upload(ctx, in.ZipFile)
+	up, err := s.upload(ctx, at.scope, in.ZipFile)
 	if err != nil {
 		return nil, err
 	}

@@ -18,8 +18,8 @@ const (
 
 // usage is what an account has in a region.
 type usage struct {
-	functions, bytes int64
-	reserved         int
+	functions int64
+	reserved  int
 }
 
 func (s *Service) usage(ctx context.Context, r store.Reader, scope store.Scope) (usage, error) {
@@ -33,7 +33,6 @@ func (s *Service) usage(ctx context.Context, r store.Reader, scope store.Scope) 
 			return u, err
 		}
 		u.functions++
-		u.bytes += f.Latest.Code.Size
 		u.reserved += int(aws.Value(f.Reserved))
 	}
 	return u, nil
@@ -41,9 +40,13 @@ func (s *Service) usage(ctx context.Context, r store.Reader, scope store.Scope) 
 
 func (s *Service) getAccountSettings(ctx context.Context, _ *api.GetAccountSettingsRequest) (*api.GetAccountSettingsResponse, error) {
 	req := aws.RequestOf(ctx)
+	scope := store.Scope{Account: req.Account(), Region: req.Region}
 	var u usage
+	var bytes int64
 	err := s.Store.View(ctx, func(r store.Reader) (err error) {
-		u, err = s.usage(ctx, r, store.Scope{Account: req.Account(), Region: req.Region})
+		if u, err = s.usage(ctx, r, scope); err == nil {
+			bytes, err = s.stored(ctx, r, scope)
+		}
 		return err
 	})
 	if err != nil {
@@ -54,7 +57,7 @@ func (s *Service) getAccountSettings(ctx context.Context, _ *api.GetAccountSetti
 			CodeSizeUnzipped: ptr(int64(maxUnzipped)), CodeSizeZipped: ptr(int64(maxZipped)), TotalCodeSize: ptr(int64(accountCode)),
 			ConcurrentExecutions: ptr(int32(accountConcurrency)), UnreservedConcurrentExecutions: ptr(int32(accountConcurrency - u.reserved)),
 		},
-		AccountUsage: &api.AccountUsage{FunctionCount: &u.functions, TotalCodeSize: &u.bytes},
+		AccountUsage: &api.AccountUsage{FunctionCount: &u.functions, TotalCodeSize: &bytes},
 	}, nil
 }
 

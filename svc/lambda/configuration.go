@@ -36,6 +36,8 @@ type settings struct {
 	storage                             *api.EphemeralStorage
 	tracing                             *api.TracingConfig
 	logging                             *api.LoggingConfig
+	network                             *api.VpcConfig
+	snap                                *api.SnapStart
 }
 
 // apply changes v as asked for, and checks what comes out.
@@ -67,6 +69,15 @@ func (s *Service) apply(ctx context.Context, v *version, in settings) error {
 	}
 	if err := v.setLogging(in.logging); err != nil {
 		return err
+	}
+	if in.network != nil {
+		var err error
+		if v.Network, err = newNetwork(in.network); err != nil {
+			return err
+		}
+	}
+	if in.snap != nil && in.snap.ApplyOn != nil {
+		v.SnapStart = *in.snap.ApplyOn == api.SnapStartApplyOnPublishedVersions
 	}
 	if err := v.check(); err != nil {
 		return err
@@ -101,7 +112,17 @@ func (v *version) check() error {
 	if v.Memory > maxMemory {
 		return invalidValue(v.Memory, "memorySize", "Member must have value less than or equal to 10240")
 	}
+	if v.SnapStart && !slices.Contains(snapStarts, v.Runtime) {
+		return invalid("%s is not supported for SnapStart enabled functions.", v.Runtime)
+	}
 	return checkEnvironment(v.Environment)
+}
+
+// snapStarts are the runtimes that AWS can take snapshots of.
+// https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html#snapstart-runtimes
+var snapStarts = []string{
+	api.RuntimeJava11, api.RuntimeJava17, api.RuntimeJava21, api.RuntimeJava25,
+	api.RuntimePython312, api.RuntimePython313, api.RuntimePython314, api.RuntimeDotnet8, api.RuntimeDotnet10,
 }
 
 // reserved are the variables that Lambda sets itself.
@@ -196,13 +217,24 @@ func (v *version) configuration(at ref, arn string) *api.FunctionConfiguration {
 		State: ptr(api.StateActive), LastUpdateStatus: ptr(api.LastUpdateStatusSuccessful),
 		PackageType: ptr(api.PackageTypeZip), Architectures: []string{v.Arch},
 		EphemeralStorage: &api.EphemeralStorage{Size: &v.Storage}, TracingConfig: &api.TracingConfigResponse{Mode: &v.Tracing},
-		SnapStart:     &api.SnapStartResponse{ApplyOn: ptr(api.SnapStartApplyOnNone), OptimizationStatus: ptr(api.SnapStartOptimizationStatusOff)},
+		SnapStart:     v.shownSnapStart(),
+		VpcConfig:     v.Network.shown(at.scope),
 		LoggingConfig: &api.LoggingConfig{LogFormat: ptr(api.LogFormatText), LogGroup: &group},
 		Layers:        v.shownLayers(),
 		Environment:   v.shownVariables(),
 	}
 	if v.Handler != "" {
 		out.Handler = &v.Handler
+	}
+	return out
+}
+
+// shownSnapStart says what was asked for, and that it is not so: no snapshot is taken,
+// and each environment starts from the code.
+func (v *version) shownSnapStart() *api.SnapStartResponse {
+	out := &api.SnapStartResponse{ApplyOn: ptr(api.SnapStartApplyOnNone), OptimizationStatus: ptr(api.SnapStartOptimizationStatusOff)}
+	if v.SnapStart {
+		out.ApplyOn = ptr(api.SnapStartApplyOnPublishedVersions)
 	}
 	return out
 }
@@ -220,7 +252,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 	if err != nil {
 		return nil, err
 	}
-	if err := unbuiltSettings(in.VpcConfig, in.DeadLetterConfig, in.FileSystemConfigs, in.KMSKeyArn, in.SnapStart); err != nil {
+	if err := unbuiltSettings(in.DeadLetterConfig, in.FileSystemConfigs, in.KMSKeyArn); err != nil {
 		return nil, err
 	}
 	if in.ImageConfig != nil || in.CapacityProviderConfig != nil || in.DurableConfig != nil {
@@ -229,10 +261,8 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 	if err := s.checkLayers(ctx, in.Layers); err != nil {
 		return nil, err
 	}
-	if in.Role != nil {
-		if err := s.checkRole(ctx, at, *in.Role); err != nil {
-			return nil, err
-		}
+	if err := s.checkChangedRole(ctx, at, in); err != nil {
+		return nil, err
 	}
 	var f *function
 	var gone *trash
@@ -245,7 +275,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 			return revisionConflict("GetFunction/GetAlias")
 		}
 		err := s.apply(ctx, &f.Latest, settings{in.Description, in.Runtime, in.Handler, in.Role, in.MemorySize, in.Timeout,
-			in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig})
+			in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig, in.VpcConfig, in.SnapStart})
 		if err == nil && in.Layers != nil {
 			err = s.attach(ctx, tx, &f.Latest, in.Layers, gone)
 		}
@@ -266,21 +296,39 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 	return f.Latest.configuration(at, at.arn("")), nil
 }
 
+// checkChangedRole holds a change to what the function's role may do after it.
+func (s *Service) checkChangedRole(ctx context.Context, at ref, in *api.UpdateFunctionConfigurationRequest) error {
+	t, err := s.find(ctx, in.FunctionName, nil)
+	if err != nil {
+		return err
+	}
+	role, inVPC := t.version.Role, t.version.Network.attached()
+	if in.VpcConfig != nil {
+		inVPC = len(in.VpcConfig.SubnetIds) > 0
+	}
+	if in.Role != nil {
+		role = *in.Role
+		if err := s.checkRole(ctx, at, role); err != nil {
+			return err
+		}
+	}
+	if inVPC && (in.Role != nil || in.VpcConfig != nil) {
+		return s.checkNetwork(ctx, at, role)
+	}
+	return nil
+}
+
 func (s *Service) now() time.Time { return s.Clock.Now().Truncate(time.Millisecond) }
 
 // unbuiltSettings refuses settings that would have no effect here.
-func unbuiltSettings(vpc *api.VpcConfig, dead *api.DeadLetterConfig, files []api.FileSystemConfig, key *string, snap *api.SnapStart) error {
+func unbuiltSettings(dead *api.DeadLetterConfig, files []api.FileSystemConfig, key *string) error {
 	switch {
-	case vpc != nil && len(vpc.SubnetIds)+len(vpc.SecurityGroupIds) > 0:
-		return unbuilt("Functions in a VPC are")
 	case dead != nil && aws.Value(dead.TargetArn) != "":
 		return unbuilt("Dead-letter queues are")
 	case len(files) > 0:
 		return unbuilt("File systems of functions are")
 	case aws.Value(key) != "":
 		return unbuilt("Encryption of functions by keys of KMS is")
-	case snap != nil && aws.Value(snap.ApplyOn) == api.SnapStartApplyOnPublishedVersions:
-		return unbuilt("SnapStart is")
 	}
 	return nil
 }

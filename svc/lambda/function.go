@@ -34,7 +34,12 @@ func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequ
 	if err := s.checkRole(ctx, at, f.Latest.Role); err != nil {
 		return nil, err
 	}
-	up, err := s.upload(ctx, in.Code.ZipFile)
+	if f.Latest.Network.attached() {
+		if err := s.checkNetwork(ctx, at, f.Latest.Role); err != nil {
+			return nil, err
+		}
+	}
+	up, err := s.upload(ctx, at.scope, in.Code.ZipFile)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +98,7 @@ func checkCreate(in *api.CreateFunctionRequest) error {
 	if err := checkSource(in.Code.ZipFile, in.Code.S3Bucket, in.Code.S3Key, in.Code.SourceKMSKeyArn); err != nil {
 		return err
 	}
-	return unbuiltSettings(in.VpcConfig, in.DeadLetterConfig, in.FileSystemConfigs, in.KMSKeyArn, in.SnapStart)
+	return unbuiltSettings(in.DeadLetterConfig, in.FileSystemConfigs, in.KMSKeyArn)
 }
 
 // newFunction is the record of a function that was asked for, without its code.
@@ -104,7 +109,7 @@ func (s *Service) newFunction(ctx context.Context, at ref, in *api.CreateFunctio
 		f.Latest.Arch = in.Architectures[0]
 	}
 	err := s.apply(ctx, &f.Latest, settings{in.Description, in.Runtime, in.Handler, in.Role, in.MemorySize, in.Timeout,
-		in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig})
+		in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig, in.VpcConfig, in.SnapStart})
 	s.touch(&f.Latest, s.now())
 	return f, err
 }

@@ -72,13 +72,15 @@ func passRole(role, function string) aws.Access {
 }
 
 // configured are the condition keys of what a configuration attaches to a function.
-func configured(vpc *api.VpcConfig, layers []string) map[string][]string {
+func configured(ctx context.Context, vpc *api.VpcConfig, layers []string) map[string][]string {
 	keys := map[string][]string{}
 	if len(layers) > 0 {
 		keys["lambda:Layer"] = layers
 	}
 	if vpc != nil && len(vpc.SubnetIds) > 0 {
 		keys["lambda:SubnetIds"] = vpc.SubnetIds
+		req := aws.RequestOf(ctx)
+		keys["lambda:VpcIds"] = []string{vpcID(store.Scope{Account: req.Account(), Region: req.Region})}
 	}
 	if vpc != nil && len(vpc.SecurityGroupIds) > 0 {
 		keys["lambda:SecurityGroupIds"] = vpc.SecurityGroupIds
@@ -87,7 +89,7 @@ func configured(vpc *api.VpcConfig, layers []string) map[string][]string {
 }
 
 func (s *Service) guardCreate(ctx context.Context, in *api.CreateFunctionRequest) ([]aws.Access, error) {
-	keys := aws.RequestTags(configured(in.VpcConfig, in.Layers), in.Tags)
+	keys := aws.RequestTags(configured(ctx, in.VpcConfig, in.Layers), in.Tags)
 	if in.CodeSigningConfigArn != nil {
 		keys["lambda:CodeSigningConfigArn"] = []string{*in.CodeSigningConfigArn}
 	}
@@ -105,7 +107,7 @@ func (s *Service) guardCreate(ctx context.Context, in *api.CreateFunctionRequest
 }
 
 func (s *Service) guardConfiguration(ctx context.Context, in *api.UpdateFunctionConfigurationRequest) ([]aws.Access, error) {
-	needs, err := s.needs(ctx, in.FunctionName, nil, configured(in.VpcConfig, in.Layers))
+	needs, err := s.needs(ctx, in.FunctionName, nil, configured(ctx, in.VpcConfig, in.Layers))
 	if err != nil {
 		return nil, err
 	}

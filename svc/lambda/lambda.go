@@ -13,8 +13,10 @@
 //   - A zip must stay within its own folder: entries with "..", absolute paths, and
 //     links that lead outside are refused when the zip is uploaded.
 //   - What a function writes to /tmp counts towards its memory (see package sandbox).
-//   - Code from S3, container images, file systems, VPCs, dead-letter queues,
-//     destinations, code signing and encryption keys are refused (501) until they are built.
+//   - A VPC is kept and shown, as the one of the account; its network is not built yet.
+//   - SnapStart can be asked for, and is Off: no snapshots are taken.
+//   - Code from S3, container images, file systems, dead-letter queues, destinations and
+//     encryption keys are refused (501) until they are built.
 package lambda
 
 import (
@@ -70,8 +72,8 @@ type Options struct {
 	Random io.Reader
 	Logger *slog.Logger // nobody hears if nil
 	Peers  aws.Peers
-	// Allow asks whether the caller of ctx may do all of needs: for functions' URLs.
-	// Nil allows nobody.
+	// Allow asks whether the caller of ctx may do all of needs: who calls functions'
+	// URLs, and the roles of functions in VPCs. Nil allows nobody.
 	Allow func(ctx context.Context, needs ...aws.Access) error
 	Host  Sandboxes
 	// Runtimes finds the machine's interpreters. It is asked when the first

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"context"
 	"testing"
 
 	api "github.com/tule-cloud/tule/api/lambda"
@@ -10,7 +11,8 @@ import (
 
 func TestScripts(t *testing.T) {
 	script.Run(t, "testdata", func(t *testing.T, h *script.House) []aws.Route {
-		s := New(Options{Store: h.Store, Blobs: blobs(t, h.Random), Clock: h.Clock, Random: h.Random, Peers: h, Dir: t.TempDir()})
+		s := New(Options{Store: h.Store, Blobs: blobs(t, h.Random), Clock: h.Clock, Random: h.Random, Peers: h, Dir: t.TempDir(),
+			Allow: func(context.Context, ...aws.Access) error { return nil }})
 		return append(s.Routes(), newNeighbours(h.Clock).routes()...)
 	})
 }

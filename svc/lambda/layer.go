@@ -91,7 +91,7 @@ func (s *Service) publishLayerVersion(ctx context.Context, in *api.PublishLayerV
 	if err := checkSource(in.Content.ZipFile, in.Content.S3Bucket, in.Content.S3Key, nil); err != nil {
 		return nil, err
 	}
-	up, err := s.upload(ctx, in.Content.ZipFile)
+	up, err := s.upload(ctx, l.scope, in.Content.ZipFile)
 	if err != nil {
 		return nil, err
 	}

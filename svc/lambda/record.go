@@ -17,7 +17,7 @@ type function struct {
 	Name   string
 	Latest version
 	// Published is the greatest number given to a version, and PublishedAs the
-	// revision of Latest of which that one was made.
+	// print of Latest of which that one was made.
 	Published   int64             `json:",omitempty"`
 	PublishedAs string            `json:",omitempty"`
 	Tags        map[string]string `json:",omitempty"`
@@ -41,9 +41,11 @@ type version struct {
 	Locked      bool              `json:"-"`          // Sealed cannot be opened
 	HasEnv      bool              `json:",omitempty"` // an Environment was given, if an empty one
 	Tracing     string
-	LogGroup    string `json:",omitempty"` // other than the function's own
-	AppLevel    string `json:",omitempty"`
-	SystemLevel string `json:",omitempty"`
+	Network     *network `json:",omitempty"`
+	SnapStart   bool     `json:",omitempty"` // asked for; nothing here takes snapshots
+	LogGroup    string   `json:",omitempty"` // other than the function's own
+	AppLevel    string   `json:",omitempty"`
+	SystemLevel string   `json:",omitempty"`
 	Code        code
 	Layers      []attached `json:",omitempty"` // the first lies lowest in /opt
 	Modified    time.Time

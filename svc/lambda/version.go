@@ -2,9 +2,13 @@ package lambda
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"time"
 
 	api "github.com/tule-cloud/tule/api/lambda"
 	"github.com/tule-cloud/tule/aws"
@@ -46,14 +50,18 @@ func (s *Service) publishVersion(ctx context.Context, in *api.PublishVersionRequ
 // publish makes a version of what is $LATEST, or returns the one that was made of it
 // already.
 func (s *Service) publish(ctx context.Context, tx store.Tx, at ref, f *function, description *string) (*version, error) {
-	if f.Published > 0 && f.PublishedAs == f.Latest.Revision {
+	print, err := s.print(&f.Latest)
+	if err != nil {
+		return nil, err
+	}
+	if f.Published > 0 && f.PublishedAs == print {
 		v, err := s.numbered(ctx, tx, at, f.Published)
 		if !errors.Is(err, store.ErrNotFound) {
 			return v, err
 		}
 	}
 	f.Published++
-	f.PublishedAs = f.Latest.Revision
+	f.PublishedAs = print
 	v := f.Latest
 	v.Number = f.Published
 	if description != nil {
@@ -64,6 +72,20 @@ func (s *Service) publish(ctx context.Context, tx store.Tx, at ref, f *function,
 		return nil, err
 	}
 	return &v, put(tx, versionRecords, at.scope, &v, at.name, v.Number)
+}
+
+// print is the same for versions of the same code and configuration. It tells nothing
+// of their variables to who does not have the keys.
+func (s *Service) print(v *version) (string, error) {
+	same := *v
+	same.Sealed, same.Modified, same.Revision = nil, time.Time{}, ""
+	b, err := json.Marshal(struct {
+		Version   version
+		Variables map[string]string
+	}{same, v.Environment})
+	mac := hmac.New(sha256.New, s.Keys.Secret("lambda version"))
+	mac.Write(b)
+	return hex.EncodeToString(mac.Sum(nil)), err
 }
 
 // published are the numbered versions of a function.
