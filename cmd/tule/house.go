@@ -142,7 +142,7 @@ func (h *house) buildDoor(context.Context) error {
 		Identity:      identity{h.iam, h.sts},
 		Mode:          front.Mode(h.settings.iam),
 		Organizations: places{h.accounts},
-		Audit:         h.trail,
+		Audit:         records{h.iam, h.trail},
 		Keys:          h.keys,
 		TrustUnknown:  h.loopback(),
 		Region:        h.region,

@@ -32,6 +32,17 @@ func (i identity) Policies(ctx context.Context, c *aws.Caller) (policy.Set, erro
 	return i.iam.Policies(ctx, c)
 }
 
+// records tells several of every call, in turn.
+type records []front.Auditor
+
+var _ front.Auditor = records{}
+
+func (all records) Record(ctx context.Context, e *aws.Event) {
+	for _, a := range all {
+		a.Record(ctx, e)
+	}
+}
+
 // places has Organizations say where accounts stand.
 type places struct{ *organizations.Service }
 

@@ -35,7 +35,6 @@ func (s *Service) Key(ctx context.Context, id, token string) (secret string, own
 	if !c.active || token != "" {
 		return "", aws.Caller{}, aws.Errorf(403, "UnrecognizedClientException", "The security token included in the request is invalid.")
 	}
-	s.uses.mark(a, id, s.use(ctx))
 	return c.secret, c.owner, nil
 }
 

@@ -136,11 +136,8 @@ func (s *Service) policiesOf(ctx context.Context, c *aws.Caller, id string) (pol
 	if !c.IssuedAt.IsZero() && g.since.After(c.IssuedAt) {
 		return policy.Set{}, errGone() // another of the same name
 	}
-	switch { // Key knows that a key was used, and not yet where
-	case c.Kind == aws.AssumedRole:
+	if c.Kind == aws.AssumedRole {
 		s.uses.mark(c.Account, id, s.use(ctx))
-	case strings.HasPrefix(c.AccessKeyID, "AKIA"):
-		s.uses.mark(c.Account, c.AccessKeyID, s.use(ctx))
 	}
 	return g.set, nil
 }

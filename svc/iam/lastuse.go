@@ -2,6 +2,7 @@ package iam
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,6 +50,15 @@ func (u *uses) mark(account, id string, l lastUse) {
 func (s *Service) use(ctx context.Context) lastUse {
 	r := aws.RequestOf(ctx)
 	return lastUse{At: s.clock.Now(), Region: r.Region, Service: r.Service}
+}
+
+// Record notes that a long-term key was used: a call was signed with it, and not only
+// its id named. It is told of every call when that is done.
+func (s *Service) Record(_ context.Context, e *aws.Event) {
+	c := &e.Request.Caller
+	if !e.Within && strings.HasPrefix(c.AccessKeyID, "AKIA") {
+		s.uses.mark(c.Account, c.AccessKeyID, lastUse{At: s.clock.Now(), Region: e.Request.Region, Service: e.Request.Service})
+	}
 }
 
 // lastUse is the last use of a key, role or password; zero if it was never used.

@@ -71,7 +71,7 @@ func newWorld(t testing.TB) *world {
 	w.sts = sts.New(sts.Options{Clock: clock, Random: rand.Reader, Keys: keys, Roles: w.iam,
 		Providers: w.providers, IssuerKeys: w.providers.registered, Fetch: w.providers.fetch})
 	w.front = front.New(front.Options{Clock: clock, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
-		Identity: identity{w.iam, w.sts}, Mode: front.Enforce, Keys: keys, TrustUnknown: true})
+		Identity: identity{w.iam, w.sts}, Audit: w.iam, Mode: front.Enforce, Keys: keys, TrustUnknown: true})
 	guard := func(ctx context.Context, in *logs.CreateLogGroupRequest) ([]aws.Access, error) {
 		return []aws.Access{{Resource: aws.RequestOf(ctx).ARN("logs", "log-group:"+*in.LogGroupName)}}, nil
 	}
