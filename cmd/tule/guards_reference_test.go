@@ -94,11 +94,14 @@ func (r *reference) service(t *testing.T, prefix string) *referenceService {
 var arnVariable = regexp.MustCompile(`\\\$\\\{(\w+)\\\}`)
 
 // arnPattern is what the reference's form of an ARN allows: anything but colons and
-// slashes for a variable, and slashes in names that have paths.
+// slashes for a variable, slashes in names that have paths, and colons in times.
 func arnPattern(form string) *regexp.Regexp {
 	return regexp.MustCompile(`\A` + arnVariable.ReplaceAllStringFunc(regexp.QuoteMeta(form), func(v string) string {
-		if name := arnVariable.FindStringSubmatch(v)[1]; strings.HasSuffix(name, "WithPath") || name == "LogGroupName" || name == "LogStreamName" {
+		switch name := arnVariable.FindStringSubmatch(v)[1]; {
+		case strings.HasSuffix(name, "WithPath"), name == "LogGroupName", name == "LogStreamName":
 			return "[^:]+"
+		case name == "StreamLabel":
+			return "[^/]+"
 		}
 		return "[^:/]+"
 	}) + `\z`)
