@@ -7,16 +7,26 @@
 // Asynchronous invokes are kept in the store until they have succeeded or were tried
 // three times. What functions log goes to Logs, under the function's own role.
 //
+// Event source mappings are run by pollers, one for each that is enabled, which reach
+// their sources by operations, as the function's role. How far a shard is dealt with is
+// written with how that went; what was under way when the process ended is dealt with
+// again.
+//
 // What differs from AWS on purpose:
 //
 //   - A function is Active, and an update Successful, when the call answers.
 //   - A zip must stay within its own folder: entries with "..", absolute paths, and
 //     links that lead outside are refused when the zip is uploaded.
+//   - An event source mapping is Enabled, or its change in force, a moment after the call
+//     answers, and one that is deleted is gone. LATEST is the moment of its making. With
+//     a ParallelizationFactor, partitions wait for each other between two rounds of
+//     invokes. What is given up is kept for its destination, which nobody is told of yet.
 //   - What a function writes to /tmp counts towards its memory (see package sandbox).
 //   - A VPC is kept and shown, as the one of the account; its network is not built yet.
 //   - SnapStart can be asked for, and is Off: no snapshots are taken.
-//   - Code from S3, container images, file systems, dead-letter queues, destinations and
-//     encryption keys are refused (501) until they are built.
+//   - Event source mappings of other sources than DynamoDB's streams, code from S3,
+//     container images, file systems, dead-letter queues, destinations and encryption
+//     keys are refused (501) until they are built.
 package lambda
 
 import (
@@ -106,6 +116,7 @@ type Service struct {
 	fleet       fleet
 	logs        logWriter
 	queue       queue
+	pollers     pollers
 	spares      spares
 	starts      chan struct{}  // holds one for each environment that starts
 	variables   *seal.Box      // for functions' variables
@@ -144,6 +155,7 @@ func New(o Options) *Service {
 	s.spares = newSpares(s)
 	s.logs = newLogWriter(s)
 	s.queue = newQueue(s)
+	s.pollers = pollers{s: s, running: map[mappingKey]*running{}}
 	rand.Read(s.codeKey[:]) // never fails; addresses need not outlive the process
 	return s
 }
@@ -218,6 +230,14 @@ func (s *Service) Routes() []aws.Route {
 			return in.FunctionName, nil
 		})),
 
+		api.CreateEventSourceMapping.To(s.createMapping, s.guardCreateMapping),
+		api.GetEventSourceMapping.To(s.getMapping, onMapping(s, func(in *api.GetEventSourceMappingRequest) (uuid, function *string) { return in.UUID, nil })),
+		api.ListEventSourceMappings.To(s.listMappings, guardMappings),
+		api.UpdateEventSourceMapping.To(s.updateMapping, onMapping(s, func(in *api.UpdateEventSourceMappingRequest) (uuid, function *string) {
+			return in.UUID, in.FunctionName
+		})),
+		api.DeleteEventSourceMapping.To(s.deleteMapping, onMapping(s, func(in *api.DeleteEventSourceMappingRequest) (uuid, function *string) { return in.UUID, nil })),
+
 		api.Invoke.To(s.invoke, s.guardInvoke),
 		api.InvokeAsync.To(s.invokeAsync, s.guardInvokeAsync),
 		api.InvokeWithResponseStream.To(s.invokeWithResponseStream, on(s, func(in *api.InvokeWithResponseStreamRequest) (name, qualifier *string) {
@@ -244,6 +264,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.fleet.reap(ctx) })
 	wg.Go(func() { s.queue.run(ctx) })
+	wg.Go(func() { s.pollers.run(ctx) })
 	wg.Go(func() { s.logs.run(ctx) })
 	wg.Go(func() { s.follow(ctx) })
 	wg.Wait()
@@ -264,6 +285,7 @@ func (s *Service) Close(ctx context.Context) error {
 	s.fleet.close()
 	s.queue.wg.Wait()
 	s.flows.Wait()
+	s.pollers.wg.Wait()
 	s.spares.close()
 	return s.logs.flush(ctx)
 }

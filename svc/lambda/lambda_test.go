@@ -7,13 +7,16 @@ import (
 	api "github.com/tule-cloud/tule/api/lambda"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/script"
+	"github.com/tule-cloud/tule/svc/dynamodb"
 )
 
 func TestScripts(t *testing.T) {
 	script.Run(t, "testdata", func(t *testing.T, h *script.House) []aws.Route {
 		s := New(Options{Store: h.Store, Blobs: blobs(t, h.Random), Clock: h.Clock, Random: h.Random, Peers: h, Dir: t.TempDir(),
 			Allow: func(context.Context, ...aws.Access) error { return nil }})
-		return append(s.Routes(), newNeighbours(h.Clock).routes()...)
+		tables := dynamodb.New(dynamodb.Options{Store: h.Store, Clock: h.Clock, Random: h.Random})
+		routes := append(s.Routes(), newNeighbours(h.Clock).routes()...)
+		return append(append(routes, tables.Routes()...), tables.Streams().Routes()...)
 	})
 }
 

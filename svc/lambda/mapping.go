@@ -1,0 +1,373 @@
+package lambda
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	api "github.com/tule-cloud/tule/api/lambda"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
+)
+
+// mapping is an event source mapping's record, under its UUID: which function is
+// called with what comes from which source, and how. The pollers follow it.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html
+type mapping struct {
+	UUID      string
+	Function  string
+	Qualifier string `json:",omitempty"`
+	Source    string // ARN
+	Enabled   bool
+	Start     string            `json:",omitempty"` // StartingPosition
+	Batch     int32             // records at most
+	Window    int32             `json:",omitempty"` // seconds to wait for a full batch
+	Parallel  int32             // invokes at once, per shard
+	Bisect    bool              `json:",omitempty"`
+	Retries   int32             // -1 is for ever
+	Age       int32             // seconds; -1 is for ever
+	Partial   bool              `json:",omitempty"` // ReportBatchItemFailures
+	Tumbling  int32             `json:",omitempty"` // seconds
+	OnFailure string            `json:",omitempty"` // ARN
+	Filters   []string          `json:",omitempty"`
+	Metrics   []string          `json:",omitempty"`
+	Tags      map[string]string `json:",omitempty"`
+	Modified  time.Time
+	// Revision is new with every change.
+	Revision string
+}
+
+// What the service keeps of mappings.
+var (
+	mappingRecords    = store.NewTable[mapping]("lambda", "mapping")
+	checkpointRecords = store.NewTable[checkpoint]("lambda", "checkpoint") // by UUID and shard
+	resultRecords     = store.NewTable[string]("lambda", "mappingresult")  // LastProcessingResult, by UUID
+	discardedRecords  = store.NewTable[discarded]("lambda", "discarded")   // by UUID and a number
+)
+
+func (m *mapping) function(scope store.Scope) ref { return ref{scope, m.Function} }
+
+func mappingARN(scope store.Scope, uuid string) string {
+	return aws.NewARN("lambda", scope.Region, scope.Account, "event-source-mapping:"+uuid).String()
+}
+
+// The states that are told in passing, as AWS does; what is told next is what is.
+const (
+	mappingCreating  = "Creating"
+	mappingEnabled   = "Enabled"
+	mappingDisabling = "Disabling"
+	mappingDisabled  = "Disabled"
+	mappingEnabling  = "Enabling"
+	mappingUpdating  = "Updating"
+	mappingDeleting  = "Deleting"
+)
+
+// nothingYet is the LastProcessingResult of a mapping that has called nobody.
+const nothingYet = "No records processed"
+
+// shown is the mapping as answers show it.
+func (m *mapping) shown(scope store.Scope, state, result string) *api.EventSourceMappingConfiguration {
+	out := &api.EventSourceMappingConfiguration{
+		UUID: &m.UUID, EventSourceMappingArn: ptr(mappingARN(scope, m.UUID)), EventSourceArn: &m.Source, FunctionArn: ptr(m.function(scope).arn(m.Qualifier)),
+		State: &state, StateTransitionReason: ptr("User action"), LastModified: &m.Modified, LastProcessingResult: &result,
+		StartingPosition: optional(m.Start), BatchSize: &m.Batch, MaximumBatchingWindowInSeconds: &m.Window, ParallelizationFactor: &m.Parallel,
+		BisectBatchOnFunctionError: &m.Bisect, MaximumRetryAttempts: &m.Retries, MaximumRecordAgeInSeconds: &m.Age, TumblingWindowInSeconds: &m.Tumbling,
+		FunctionResponseTypes: []string{}, DestinationConfig: &api.DestinationConfig{OnFailure: &api.OnFailure{Destination: optional(m.OnFailure)}},
+	}
+	if m.Partial {
+		out.FunctionResponseTypes = []string{api.FunctionResponseTypeReportBatchItemFailures}
+	}
+	if len(m.Filters) > 0 {
+		out.FilterCriteria = &api.FilterCriteria{}
+		for _, f := range m.Filters {
+			out.FilterCriteria.Filters = append(out.FilterCriteria.Filters, api.Filter{Pattern: &f})
+		}
+	}
+	if len(m.Metrics) > 0 {
+		out.MetricsConfig = &api.EventSourceMappingMetricsConfig{Metrics: m.Metrics}
+	}
+	return out
+}
+
+// state is how a mapping is, now that nobody is changing it.
+func (s *Service) mappingState(scope store.Scope, m *mapping) string {
+	switch {
+	case m.Enabled:
+		return mappingEnabled
+	case s.pollers.busy(mappingKey{scope, m.UUID}):
+		return mappingDisabling
+	}
+	return mappingDisabled
+}
+
+// mappingScope is where the caller's mappings are.
+func mappingScope(ctx context.Context) store.Scope {
+	req := aws.RequestOf(ctx)
+	return store.Scope{Account: req.Account(), Region: req.Region}
+}
+
+// mapping reads a mapping, and how its last batch went.
+func (s *Service) mapping(ctx context.Context, r store.Reader, scope store.Scope, uuid string) (m mapping, result string, err error) {
+	m, err = mappingRecords.Get(ctx, r, scope, uuid)
+	if errors.Is(err, store.ErrNotFound) {
+		return m, "", notFound("The resource you requested does not exist.")
+	}
+	if err != nil {
+		return m, "", err
+	}
+	if result, err = resultRecords.Get(ctx, r, scope, uuid); errors.Is(err, store.ErrNotFound) {
+		result, err = nothingYet, nil
+	}
+	return m, result, err
+}
+
+func (s *Service) createMapping(ctx context.Context, in *api.CreateEventSourceMappingRequest) (*api.EventSourceMappingConfiguration, error) {
+	scope := mappingScope(ctx)
+	m := mapping{UUID: aws.RandomUUID(s.Random), Enabled: in.Enabled == nil || *in.Enabled, Source: aws.Value(in.EventSourceArn),
+		Start: aws.Value(in.StartingPosition), Tags: in.Tags, Parallel: 1, Retries: -1, Age: -1}
+	if err := checkMappingCreate(in); err != nil {
+		return nil, err
+	}
+	m.Batch = defaultBatch
+	if err := m.configure(settingsOfCreate(in)); err != nil {
+		return nil, err
+	}
+	t, err := s.mappingTarget(ctx, &m, in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	src, err := s.eventSource(scope, m.Source)
+	if err != nil {
+		return nil, err
+	}
+	as, err := s.asRole(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if err := src.probe(as); err != nil {
+		return nil, err
+	}
+	s.touchMapping(&m)
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		for e, err := range mappingRecords.List(ctx, tx, scope, store.ListOptions{}) {
+			if err != nil {
+				return err
+			}
+			if o := e.Record; o.Source == m.Source && o.Function == m.Function && o.Qualifier == m.Qualifier {
+				return conflict("The event source arn (\" %s \") and function (\" %s \") provided mapping already exists. Please update or delete the existing mapping with UUID %s",
+					m.Source, m.Function, o.UUID)
+			}
+		}
+		return mappingRecords.Put(tx, scope, m, m.UUID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if m.Enabled {
+		// From here on nothing is missed. If this fails, the poller does it.
+		s.warn("find where an event source mapping begins", s.beginMapping(as, scope, &m, src))
+	}
+	return m.shown(scope, mappingCreating, nothingYet), nil
+}
+
+// mappingTarget finds the function that a mapping is to call, and writes it down.
+func (s *Service) mappingTarget(ctx context.Context, m *mapping, name *string) (*target, error) {
+	t, err := s.find(ctx, name, nil)
+	if aws.CodeOf(err) == "ResourceNotFoundException" {
+		return nil, invalid("Function does not exist")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if t.at.scope.Account != aws.RequestOf(ctx).Account() {
+		return nil, invalid("Function does not exist")
+	}
+	m.Function, m.Qualifier = t.at.name, t.qualifier
+	return t, nil
+}
+
+func (s *Service) touchMapping(m *mapping) {
+	m.Modified, m.Revision = s.now(), aws.RandomUUID(s.Random)
+}
+
+func (s *Service) getMapping(ctx context.Context, in *api.GetEventSourceMappingRequest) (*api.EventSourceMappingConfiguration, error) {
+	scope := mappingScope(ctx)
+	var m mapping
+	var result string
+	err := s.Store.View(ctx, func(r store.Reader) (err error) {
+		m, result, err = s.mapping(ctx, r, scope, *in.UUID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m.shown(scope, s.mappingState(scope, &m), result), nil
+}
+
+func (s *Service) listMappings(ctx context.Context, in *api.ListEventSourceMappingsRequest) (*api.ListEventSourceMappingsResponse, error) {
+	scope := mappingScope(ctx)
+	o, limit, err := page(in.Marker, in.MaxItems)
+	if err != nil {
+		return nil, err
+	}
+	o.Limit = 0 // not all that are read are listed
+	var of *target
+	if in.FunctionName != nil {
+		if of, err = s.find(ctx, in.FunctionName, nil); err != nil {
+			return nil, err
+		}
+	}
+	var out *api.ListEventSourceMappingsResponse
+	err = s.Store.View(ctx, func(r store.Reader) error {
+		out = &api.ListEventSourceMappingsResponse{EventSourceMappings: []api.EventSourceMappingConfiguration{}}
+		last := ""
+		for e, err := range mappingRecords.List(ctx, r, scope, o) {
+			if err != nil {
+				return err
+			}
+			m := &e.Record
+			if of != nil && (m.Function != of.at.name || m.Qualifier != of.qualifier) || in.EventSourceArn != nil && m.Source != *in.EventSourceArn {
+				continue
+			}
+			if len(out.EventSourceMappings) == limit {
+				out.NextMarker = ptr(aws.Token(last))
+				break
+			}
+			_, result, err := s.mapping(ctx, r, scope, m.UUID)
+			if err != nil {
+				return err
+			}
+			last = m.UUID
+			out.EventSourceMappings = append(out.EventSourceMappings, *m.shown(scope, s.mappingState(scope, m), result))
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (s *Service) updateMapping(ctx context.Context, in *api.UpdateEventSourceMappingRequest) (*api.EventSourceMappingConfiguration, error) {
+	scope := mappingScope(ctx)
+	if err := checkMappingUpdate(in); err != nil {
+		return nil, err
+	}
+	var m mapping
+	var result string
+	state := mappingUpdating
+	err := s.Store.Update(ctx, func(tx store.Tx) (err error) {
+		if m, result, err = s.mapping(ctx, tx, scope, *in.UUID); err != nil {
+			return err
+		}
+		state = mappingUpdating
+		if in.Enabled != nil && *in.Enabled != m.Enabled {
+			if m.Enabled, state = *in.Enabled, mappingDisabling; m.Enabled {
+				state = mappingEnabling
+			}
+		}
+		if err := m.configure(settingsOfUpdate(in)); err != nil {
+			return err
+		}
+		if in.FunctionName != nil {
+			if err := s.redirect(ctx, tx, &m, in.FunctionName); err != nil {
+				return err
+			}
+		}
+		s.touchMapping(&m)
+		return mappingRecords.Put(tx, scope, m, m.UUID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m.shown(scope, state, result), nil
+}
+
+// redirect makes a mapping call another function.
+func (s *Service) redirect(ctx context.Context, r store.Reader, m *mapping, name *string) error {
+	at, q, err := parseName(ctx, name, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := s.resolve(ctx, r, at, q); aws.CodeOf(err) == "ResourceNotFoundException" || at.scope.Account != aws.RequestOf(ctx).Account() {
+		return invalid("Function does not exist")
+	} else if err != nil {
+		return err
+	}
+	m.Function, m.Qualifier = at.name, q
+	return nil
+}
+
+// deleteMapping deletes a mapping at once. What is being called with goes on to its
+// end, which nobody notes any more.
+func (s *Service) deleteMapping(ctx context.Context, in *api.DeleteEventSourceMappingRequest) (*api.EventSourceMappingConfiguration, error) {
+	scope := mappingScope(ctx)
+	var m mapping
+	var result string
+	err := s.Store.Update(ctx, func(tx store.Tx) (err error) {
+		if m, result, err = s.mapping(ctx, tx, scope, *in.UUID); err != nil {
+			return err
+		}
+		return errors.Join(mappingRecords.Delete(tx, scope, m.UUID), resultRecords.Delete(tx, scope, m.UUID),
+			checkpointRecords.DeleteAll(tx, scope, m.UUID), discardedRecords.DeleteAll(tx, scope, m.UUID))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m.shown(scope, mappingDeleting, result), nil
+}
+
+// The guards. AWS's reference knows no resource for creating and listing mappings.
+
+func guardMappings(context.Context, *api.ListEventSourceMappingsRequest) ([]aws.Access, error) {
+	return []aws.Access{{Resource: "*"}}, nil
+}
+
+func (s *Service) guardCreateMapping(ctx context.Context, in *api.CreateEventSourceMappingRequest) ([]aws.Access, error) {
+	at, q, err := parseName(ctx, in.FunctionName, nil)
+	if err != nil {
+		return nil, err
+	}
+	keys := aws.RequestTags(map[string][]string{"lambda:FunctionArn": {at.arn(q)}}, in.Tags)
+	needs := []aws.Access{{Resource: "*", Keys: keys}}
+	if len(in.Tags) > 0 {
+		needs = append(needs, aws.Access{Action: api.TagResource.IAMAction(), Resource: mappingARN(mappingScope(ctx), "*"), Keys: aws.RequestTags(nil, in.Tags)})
+	}
+	return needs, nil
+}
+
+// onMapping is the guard of an operation on one mapping. The function that it calls is
+// a condition key, and so is that which it is to call.
+func onMapping[In any](s *Service, names func(in *In) (uuid, function *string)) aws.Guard[In] {
+	return func(ctx context.Context, in *In) ([]aws.Access, error) {
+		uuid, function := names(in)
+		scope := mappingScope(ctx)
+		var functions []string
+		var m mapping
+		err := s.Store.View(ctx, func(r store.Reader) (err error) {
+			m, err = mappingRecords.Get(ctx, r, scope, *uuid)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil // the operation will say so to those who may know
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if m.Function != "" {
+			functions = append(functions, m.function(scope).arn(m.Qualifier))
+		}
+		if function != nil {
+			at, q, err := parseName(ctx, function, nil)
+			if err != nil {
+				return nil, err
+			}
+			functions = append(functions, at.arn(q))
+		}
+		slices.Sort(functions)
+		need := aws.Access{Resource: mappingARN(scope, *uuid), Keys: map[string][]string{},
+			Tags: func(context.Context) (map[string]string, error) { return m.Tags, nil }}
+		if functions = slices.Compact(functions); len(functions) > 0 {
+			need.Keys["lambda:FunctionArn"] = functions
+		}
+		return []aws.Access{need}, nil
+	}
+}

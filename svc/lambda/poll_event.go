@@ -1,0 +1,132 @@
+package lambda
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// marshalEvent is JSON with its characters as they are: events are no web pages.
+func marshalEvent(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// batchEvent is what a function is called with.
+type batchEvent struct {
+	Records []json.RawMessage `json:"Records"`
+	*windowEvent
+}
+
+// windowEvent is what is said of a tumbling window.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-windows.html
+type windowEvent struct {
+	Window struct {
+		Start string `json:"start"`
+		End   string `json:"end"`
+	} `json:"window"`
+	State           json.RawMessage `json:"state"`
+	ShardID         string          `json:"shardId"`
+	EventSourceARN  string          `json:"eventSourceARN"`
+	Final           bool            `json:"isFinalInvokeForWindow"`
+	TerminatedEarly bool            `json:"isWindowTerminatedEarly"`
+}
+
+// eventTime is a time as events write it.
+func eventTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+
+// eventMillis is the same to the millisecond.
+func eventMillis(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// allFailed is firstFailed's answer for a batch of which nothing succeeded.
+const allFailed = 0
+
+// firstFailed reads which records of a batch a function has not dealt with: the index of
+// the first of them, len(records) for none. What makes no sense is a failure of all.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
+func firstFailed(answer []byte, records []record) int {
+	none := len(records)
+	if text := strings.TrimSpace(string(answer)); text == "" || text == "null" {
+		return none
+	}
+	var out struct {
+		Failures *json.RawMessage `json:"batchItemFailures"`
+	}
+	if json.Unmarshal(answer, &out) != nil {
+		return allFailed
+	}
+	if out.Failures == nil || string(*out.Failures) == "null" {
+		return none
+	}
+	var failures []map[string]any
+	if json.Unmarshal(*out.Failures, &failures) != nil {
+		return allFailed
+	}
+	places := make(map[string]int, len(records))
+	for i, r := range records {
+		places[r.id] = i
+	}
+	first := none
+	for _, f := range failures {
+		id, ok := f["itemIdentifier"].(string)
+		i, known := places[id]
+		if !ok || !known {
+			return allFailed
+		}
+		first = min(first, i)
+	}
+	return first
+}
+
+// stateOf is the state that a function hands on within a tumbling window, {} for none.
+func stateOf(answer []byte) json.RawMessage {
+	var out struct {
+		State json.RawMessage `json:"state"`
+	}
+	if json.Unmarshal(answer, &out) != nil || len(out.State) == 0 || out.State[0] != '{' {
+		return emptyState
+	}
+	return out.State
+}
+
+var emptyState = json.RawMessage("{}")
+
+// discarded is a batch that was given up, until its destination has been told.
+type discarded struct {
+	Destination string // ARN
+	Event       json.RawMessage
+	At          time.Time
+}
+
+// The conditions under which records are given up.
+const (
+	retriesExhausted = "RetryAttemptsExhausted"
+	ageExceeded      = "RecordAgeExceeded"
+)
+
+// discardedEvent tells a destination of records that were given up.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+func discardedEvent(at time.Time, function, stream, shard, info, condition string, invokes int, last outcome, records []record) (json.RawMessage, error) {
+	first, end := records[0], records[len(records)-1]
+	context := map[string]any{"requestId": last.id, "functionArn": function, "condition": condition, "approximateInvokeCount": invokes}
+	e := map[string]any{
+		"requestContext": context, "version": "1.0", "timestamp": eventMillis(at),
+		info: map[string]any{"shardId": shard, "startSequenceNumber": first.id, "endSequenceNumber": end.id,
+			"approximateArrivalOfFirstRecord": eventTime(first.at), "approximateArrivalOfLastRecord": eventTime(end.at),
+			"batchSize": len(records), "streamArn": stream},
+	}
+	if last.reached {
+		response := map[string]any{"statusCode": 200, "executedVersion": last.version}
+		if last.failure != "" {
+			response["functionError"] = last.failure
+		}
+		e["responseContext"] = response
+	}
+	return marshalEvent(e)
+}

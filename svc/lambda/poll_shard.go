@@ -1,0 +1,228 @@
+package lambda
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
+)
+
+// checkpoint is how far a mapping has come in a shard. It is written in the transaction
+// that notes how a batch went.
+type checkpoint struct {
+	// Sequence is the last record that is dealt with. Before the first there may be an
+	// Iterator to begin with.
+	Sequence string `json:",omitempty"`
+	Iterator string `json:",omitempty"`
+	// Begun is when the Iterator was made, which does not last.
+	Begun time.Time `json:",omitzero"`
+	// Done: the shard is closed, and dealt with to its end.
+	Done   bool    `json:",omitempty"`
+	Window *window `json:",omitempty"`
+}
+
+// window is a tumbling window that is open.
+type window struct {
+	Start, End time.Time
+	State      json.RawMessage
+}
+
+// worker reads one shard and deals with what it reads, in order.
+type worker struct {
+	*poller
+	shard    string
+	cp       checkpoint
+	iterator string // "" must be sought
+	readTo   string // the last record that was read
+	closed   bool   // the shard has been read to its end
+	idle     time.Duration
+	since    time.Time // records before are not wanted
+}
+
+func newWorker(p *poller, shard string) *worker { return &worker{poller: p, shard: shard} }
+
+// maxRead is the most records that one read asks for.
+const maxRead = 1000
+
+// run works until ctx ends or the shard does.
+func (w *worker) run(ctx context.Context) {
+	if err := w.load(ctx); err != nil {
+		w.trouble(ctx, err)
+		w.s.pause(ctx, pollMost)
+		return // the poller tries again
+	}
+	for !w.cp.Done && ctx.Err() == nil {
+		g, ok := w.gather(ctx)
+		if !ok || !w.process(ctx, g) {
+			return
+		}
+	}
+}
+
+func (w *worker) load(ctx context.Context) error {
+	return w.s.Store.View(ctx, func(r store.Reader) (err error) {
+		w.cp, err = checkpointRecords.Get(ctx, r, w.scope, w.m.UUID, w.shard)
+		if errors.Is(err, store.ErrNotFound) {
+			w.cp, err = checkpoint{}, nil
+		}
+		return err
+	})
+}
+
+// gathered is what was read and is to be dealt with next.
+type gathered struct {
+	records []record // those that the filters have let through
+	through string   // the last that was read, "" for none
+}
+
+// gather reads until there is enough for all invokes at once, or the first record has
+// waited as long as it may; false when ctx ends.
+func (w *worker) gather(ctx context.Context) (g gathered, ok bool) {
+	want := int(w.m.Batch) * int(w.m.Parallel)
+	var due time.Time // until when to wait for more
+	for failed, size := 0, 0; ; {
+		got, err := w.read(ctx, min(want-len(g.records), maxRead))
+		if err != nil {
+			w.trouble(ctx, err)
+			if !w.s.pause(ctx, backOff(failed)) {
+				return g, false
+			}
+			failed++
+			continue
+		}
+		failed = 0
+		now := w.s.Clock.Now()
+		for _, r := range got {
+			g.through = r.id
+			if !r.at.Before(w.since) && w.filters.let(r.event) {
+				g.records = append(g.records, r)
+				size += len(r.event)
+			}
+		}
+		if len(got) > 0 {
+			w.idle = 0
+			if due.IsZero() {
+				due = now.Add(seconds(w.m.Window))
+			}
+		}
+		switch {
+		case w.closed, len(g.records) >= want, size >= maxEvent, g.through != "" && !now.Before(due), w.windowOver(now):
+			return g, true
+		case len(got) > 0:
+			continue
+		}
+		w.idle = min(max(2*w.idle, pollFirst), pollMost)
+		wait := w.idle
+		if !due.IsZero() {
+			wait = min(wait, due.Sub(now))
+		}
+		if !w.s.pause(ctx, wait) {
+			return g, false
+		}
+	}
+}
+
+// read reads what comes next.
+func (w *worker) read(ctx context.Context, limit int) ([]record, error) {
+	as, err := w.as(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if w.iterator == "" {
+		if w.iterator, err = w.seek(as); err != nil {
+			return nil, err
+		}
+	}
+	got, next, err := w.src.read(as, w.iterator, limit)
+	switch code := aws.CodeOf(err); {
+	case code == codeTrimmed:
+		w.iterator, err = w.src.seek(as, w.shard, position{start: startOldest})
+		return nil, err
+	case code == codeExpired && w.iterator == w.cp.Iterator && w.readTo == "":
+		// Nothing has come since until lately: what is there from that time on is wanted.
+		w.since = w.cp.Begun.Truncate(time.Second)
+		w.iterator, err = w.src.seek(as, w.shard, position{start: startOldest})
+		return nil, err
+	case code == codeExpired:
+		w.iterator = ""
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	if len(got) > 0 {
+		w.readTo = got[len(got)-1].id
+	}
+	w.iterator, w.closed = next, next == ""
+	return got, nil
+}
+
+// seek is an iterator behind what was read, or was dealt with by an earlier process. If
+// that is trimmed, what is left comes behind it.
+func (w *worker) seek(as context.Context) (string, error) {
+	at := position{after: w.readTo}
+	switch {
+	case at.after != "":
+	case w.cp.Sequence != "":
+		at.after = w.cp.Sequence
+	case w.cp.Iterator != "":
+		return w.cp.Iterator, nil
+	default:
+		at.start = startOldest
+	}
+	it, err := w.src.seek(as, w.shard, at)
+	if aws.CodeOf(err) == codeTrimmed {
+		return w.src.seek(as, w.shard, position{start: startOldest})
+	}
+	return it, err
+}
+
+// commit writes how far the shard is dealt with, how that went, and what was given up,
+// in one transaction; false if it cannot before ctx ends, or the mapping is gone.
+func (w *worker) commit(ctx context.Context, next checkpoint, result string, lost *discarded) bool {
+	id := aws.RandomUUID(w.s.Random)
+	if lost != nil {
+		result = resultFailed
+	}
+	// What has been done is written even if there is to be no more of it.
+	work := context.WithoutCancel(ctx)
+	for failed := 0; ; failed++ {
+		gone := false
+		err := w.s.Store.Update(work, func(tx store.Tx) error {
+			gone = false
+			has, err := mappingRecords.Has(work, tx, w.scope, w.m.UUID)
+			if err != nil {
+				return err
+			}
+			if !has {
+				gone = true
+				return nil
+			}
+			if lost != nil && lost.Destination != "" {
+				if err := discardedRecords.Put(tx, w.scope, *lost, w.m.UUID, id); err != nil {
+					return err
+				}
+			}
+			if err := resultRecords.Put(tx, w.scope, result, w.m.UUID); err != nil {
+				return err
+			}
+			return checkpointRecords.Put(tx, w.scope, next, w.m.UUID, w.shard)
+		})
+		if err == nil {
+			w.mu.Lock()
+			w.result = result
+			w.mu.Unlock()
+			w.cp = next
+			if gone {
+				w.stop()
+			}
+			return !gone
+		}
+		w.s.warn("note how far an event source mapping has come; trying again", err)
+		if !w.s.pause(ctx, backOff(failed)) {
+			return false
+		}
+	}
+}
