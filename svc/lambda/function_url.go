@@ -287,14 +287,14 @@ func (s *Service) listURLs(ctx context.Context, in *api.ListFunctionUrlConfigsRe
 // urlNeeds is the access to a function's address: with how its callers show who they
 // are, as it stands or as it is to be.
 func (s *Service) urlNeeds(ctx context.Context, name, qualifier, auth *string) ([]aws.Access, error) {
-	keys := map[string][]string{}
-	if auth != nil {
-		keys[urlAuthType] = []string{*auth}
-		return s.needs(ctx, name, qualifier, keys)
-	}
 	at, q, err := parseName(ctx, name, qualifier)
 	if err != nil {
 		return nil, err
+	}
+	keys := map[string][]string{"lambda:FunctionArn": {at.arn(q)}}
+	if auth != nil {
+		keys[urlAuthType] = []string{*auth}
+		return s.needs(ctx, name, qualifier, keys)
 	}
 	err = s.Store.View(ctx, func(r store.Reader) error {
 		u, err := urlRecords.Get(ctx, r, at.scope, at.name, orLatest(q))
