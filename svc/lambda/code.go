@@ -264,6 +264,9 @@ func (s *Service) replaceCode(ctx context.Context, tx store.Tx, at ref, in *api.
 	if in.RevisionId != nil && *in.RevisionId != f.Latest.Revision {
 		return version{}, revisionConflict("GetFunction/GetAlias")
 	}
+	if err := s.checkSigned(ctx, tx, at, f); err != nil {
+		return version{}, err
+	}
 	old := f.Latest.Code
 	if len(in.Architectures) > 0 {
 		f.Latest.Arch = in.Architectures[0]

@@ -276,6 +276,9 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 		}
 		err := s.apply(ctx, &f.Latest, settings{in.Description, in.Runtime, in.Handler, in.Role, in.MemorySize, in.Timeout,
 			in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig, in.VpcConfig, in.SnapStart})
+		if err == nil && len(in.Layers) > 0 {
+			err = s.checkSigned(ctx, tx, at, f)
+		}
 		if err == nil && in.Layers != nil {
 			err = s.attach(ctx, tx, &f.Latest, in.Layers, gone)
 		}

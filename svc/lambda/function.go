@@ -50,6 +50,9 @@ func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequ
 		if err := absent(ctx, tx, at); err != nil {
 			return err
 		}
+		if err := s.checkSigned(ctx, tx, at, f); err != nil {
+			return err
+		}
 		if created.Latest.Code, err = up.keep(ctx, tx, at.scope); err != nil {
 			return err
 		}
@@ -89,8 +92,8 @@ func checkCreate(in *api.CreateFunctionRequest) error {
 	if aws.Value(in.PackageType) == api.PackageTypeImage || in.ImageConfig != nil || in.Code.ImageUri != nil {
 		return unbuilt("Functions from container images are")
 	}
-	if in.CodeSigningConfigArn != nil || in.CapacityProviderConfig != nil || in.DurableConfig != nil || in.TenancyConfig != nil || in.PublishTo != nil {
-		return unbuilt("Code signing, capacity providers, durable functions and tenants are")
+	if in.CapacityProviderConfig != nil || in.DurableConfig != nil || in.TenancyConfig != nil || in.PublishTo != nil {
+		return unbuilt("Capacity providers, durable functions and tenants are")
 	}
 	if len(in.Tags) > maxTags {
 		return invalid("Number of tags exceeds resource tag limit.")
@@ -103,7 +106,7 @@ func checkCreate(in *api.CreateFunctionRequest) error {
 
 // newFunction is the record of a function that was asked for, without its code.
 func (s *Service) newFunction(ctx context.Context, at ref, in *api.CreateFunctionRequest) (*function, error) {
-	f := &function{Name: at.name, Tags: in.Tags, Latest: version{
+	f := &function{Name: at.name, Tags: in.Tags, Signing: aws.Value(in.CodeSigningConfigArn), Latest: version{
 		Memory: 128, Timeout: 3, Storage: 512, Arch: api.ArchitectureX8664, Tracing: api.TracingModePassThrough}}
 	if len(in.Architectures) > 0 {
 		f.Latest.Arch = in.Architectures[0]

@@ -176,14 +176,6 @@ func (st statement) given() string {
 	return text
 }
 
-func (s *Service) guardTag(ctx context.Context, in *api.TagResourceRequest) ([]aws.Access, error) {
-	return s.needs(ctx, in.Resource, nil, aws.RequestTags(nil, in.Tags))
-}
-
-func (s *Service) guardUntag(ctx context.Context, in *api.UntagResourceRequest) ([]aws.Access, error) {
-	return s.needs(ctx, in.Resource, nil, map[string][]string{"aws:TagKeys": in.TagKeys})
-}
-
 func (s *Service) guardInvoke(ctx context.Context, in *api.InvocationRequest) ([]aws.Access, error) {
 	return s.needs(ctx, in.FunctionName, in.Qualifier, nil)
 }

@@ -208,7 +208,21 @@ func (s *Service) Routes() []aws.Route {
 
 		api.TagResource.To(s.tagResource, s.guardTag),
 		api.UntagResource.To(s.untagResource, s.guardUntag),
-		api.ListTags.To(s.listTags, on(s, func(in *api.ListTagsRequest) (name, qualifier *string) { return in.Resource, nil })),
+		api.ListTags.To(s.listTags, s.guardListTags),
+
+		api.CreateCodeSigningConfig.To(s.createCodeSigningConfig, guardCreateSigning),
+		api.GetCodeSigningConfig.To(s.getCodeSigningConfig, onSigning(s, func(in *api.GetCodeSigningConfigRequest) *string { return in.CodeSigningConfigArn })),
+		api.UpdateCodeSigningConfig.To(s.updateCodeSigningConfig, onSigning(s, func(in *api.UpdateCodeSigningConfigRequest) *string { return in.CodeSigningConfigArn })),
+		api.DeleteCodeSigningConfig.To(s.deleteCodeSigningConfig, onSigning(s, func(in *api.DeleteCodeSigningConfigRequest) *string { return in.CodeSigningConfigArn })),
+		api.ListCodeSigningConfigs.To(s.listCodeSigningConfigs, aws.Anywhere),
+		api.ListFunctionsByCodeSigningConfig.To(s.listFunctionsByCodeSigningConfig, onSigning(s, func(in *api.ListFunctionsByCodeSigningConfigRequest) *string { return in.CodeSigningConfigArn })),
+		api.PutFunctionCodeSigningConfig.To(s.putFunctionCodeSigningConfig, s.guardPutSigning),
+		api.GetFunctionCodeSigningConfig.To(s.getFunctionCodeSigningConfig, on(s, func(in *api.GetFunctionCodeSigningConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, nil
+		})),
+		api.DeleteFunctionCodeSigningConfig.To(s.deleteFunctionCodeSigningConfig, on(s, func(in *api.DeleteFunctionCodeSigningConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, nil
+		})),
 
 		api.PutFunctionConcurrency.To(s.putFunctionConcurrency, on(s, func(in *api.PutFunctionConcurrencyRequest) (name, qualifier *string) { return in.FunctionName, nil })),
 		api.GetFunctionConcurrency.To(s.getFunctionConcurrency, on(s, func(in *api.GetFunctionConcurrencyRequest) (name, qualifier *string) { return in.FunctionName, nil })),

@@ -22,6 +22,7 @@ type function struct {
 	PublishedAs string            `json:",omitempty"`
 	Tags        map[string]string `json:",omitempty"`
 	Reserved    *int32            `json:",omitempty"`
+	Signing     string            `json:",omitempty"` // ARN of its code signing configuration
 }
 
 // version is what a function was at some time: under its function's name and its

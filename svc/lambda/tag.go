@@ -3,40 +3,86 @@ package lambda
 import (
 	"context"
 	"maps"
+	"strings"
 
 	api "github.com/tule-cloud/tule/api/lambda"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/store"
 )
 
-// taggable is the function of an ARN given to the tag operations.
-func taggable(ctx context.Context, arn *string) (ref, error) {
+// A tagged is something that has tags: how they are read, and written anew.
+type tagged struct {
+	read  func(ctx context.Context, r store.Reader) (map[string]string, error)
+	write func(ctx context.Context, tx store.Tx, tags map[string]string) error
+}
+
+// taggable is what an ARN given to the tag operations names.
+func (s *Service) taggable(ctx context.Context, arn *string) (tagged, error) {
+	if a, _ := aws.ParseARN(*arn); strings.HasPrefix(a.Resource, signingKind) {
+		return s.taggedSigning(arn), nil
+	}
 	at, qualifier, err := parseName(ctx, arn, nil)
 	if err == nil && qualifier != "" {
 		err = invalid("Tags on function aliases and versions are not supported. Please specify a function ARN.")
 	}
-	return at, err
+	return s.taggedFunction(at), err
 }
 
-// retag changes a function's tags.
+func (s *Service) taggedFunction(at ref) tagged {
+	return tagged{
+		func(ctx context.Context, r store.Reader) (map[string]string, error) {
+			f, err := s.function(ctx, r, at)
+			if err != nil {
+				return nil, err
+			}
+			return f.Tags, nil
+		},
+		func(ctx context.Context, tx store.Tx, tags map[string]string) error {
+			f, err := s.change(ctx, tx, at)
+			if err != nil {
+				return err
+			}
+			f.Tags = tags
+			return put(tx, functionRecords, at.scope, f, at.name)
+		},
+	}
+}
+
+func (s *Service) taggedSigning(arn *string) tagged {
+	return tagged{
+		func(ctx context.Context, r store.Reader) (map[string]string, error) {
+			c, err := s.signing(ctx, r, arn)
+			return c.Tags, err
+		},
+		func(ctx context.Context, tx store.Tx, tags map[string]string) error {
+			c, err := s.signing(ctx, tx, arn)
+			if err != nil {
+				return err
+			}
+			c.Tags = tags
+			scope, id := parseSigning(arn)
+			return signingRecords.Put(tx, scope, c, id)
+		},
+	}
+}
+
+// retag changes tags.
 func (s *Service) retag(ctx context.Context, arn *string, change func(tags map[string]string) error) error {
-	at, err := taggable(ctx, arn)
+	of, err := s.taggable(ctx, arn)
 	if err != nil {
 		return err
 	}
 	return s.Store.Update(ctx, func(tx store.Tx) error {
-		f, err := s.change(ctx, tx, at)
+		had, err := of.read(ctx, tx)
 		if err != nil {
 			return err
 		}
-		f.Tags = maps.Clone(f.Tags)
-		if f.Tags == nil {
-			f.Tags = map[string]string{}
-		}
-		if err := change(f.Tags); err != nil {
+		tags := map[string]string{}
+		maps.Copy(tags, had)
+		if err := change(tags); err != nil {
 			return err
 		}
-		return put(tx, functionRecords, at.scope, f, at.name)
+		return of.write(ctx, tx, tags)
 	})
 }
 
@@ -63,21 +109,39 @@ func (s *Service) untagResource(ctx context.Context, in *api.UntagResourceReques
 }
 
 func (s *Service) listTags(ctx context.Context, in *api.ListTagsRequest) (*api.ListTagsResponse, error) {
-	at, err := taggable(ctx, in.Resource)
+	of, err := s.taggable(ctx, in.Resource)
 	if err != nil {
 		return nil, err
 	}
-	var f *function
+	out := &api.ListTagsResponse{}
 	err = s.Store.View(ctx, func(r store.Reader) error {
-		f, err = s.function(ctx, r, at)
+		out.Tags, err = of.read(ctx, r)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	out := &api.ListTagsResponse{Tags: f.Tags}
 	if out.Tags == nil {
 		out.Tags = map[string]string{}
 	}
-	return out, nil
+	return out, err
+}
+
+// guardTags is what the tag operations need: their action on what has the tags.
+func (s *Service) guardTags(ctx context.Context, arn *string, keys map[string][]string) ([]aws.Access, error) {
+	if a, _ := aws.ParseARN(*arn); strings.HasPrefix(a.Resource, signingKind) {
+		need := s.signingAccess(arn)
+		need.Keys = keys
+		return []aws.Access{need}, nil
+	}
+	return s.needs(ctx, arn, nil, keys)
+}
+
+func (s *Service) guardTag(ctx context.Context, in *api.TagResourceRequest) ([]aws.Access, error) {
+	return s.guardTags(ctx, in.Resource, aws.RequestTags(nil, in.Tags))
+}
+
+func (s *Service) guardUntag(ctx context.Context, in *api.UntagResourceRequest) ([]aws.Access, error) {
+	return s.guardTags(ctx, in.Resource, map[string][]string{"aws:TagKeys": in.TagKeys})
+}
+
+func (s *Service) guardListTags(ctx context.Context, in *api.ListTagsRequest) ([]aws.Access, error) {
+	return s.guardTags(ctx, in.Resource, nil)
 }
