@@ -76,6 +76,7 @@ var knownMembers = map[string]string{
 	"dynamodb.ResourceArn":                    "arn:aws:dynamodb:us-east-1:000000000000:table/example",
 	"lambda.Resource":                         "arn:aws:lambda:us-east-1:000000000000:function:example",
 	"lambda.Layers":                           "arn:aws:lambda:us-east-1:000000000000:layer:example:1",
+	"lambda.CodeSigningConfigArn":             "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0",
 	"logs.ResourceArn":                        "arn:aws:logs:us-east-1:000000000000:log-group:example",
 	"apigateway.Body": `{"swagger": "2.0", "info": {"title": "example"}, "securityDefinitions": {"a": {"type": "apiKey", "x-amazon-apigateway-authorizer": {"type": "token"}}},
 		"paths": {"/": {"get": {"security": [{"a": []}], "x-amazon-apigateway-integration": {"type": "aws", "credentials": "` + exampleRole + `"}}}}}`,

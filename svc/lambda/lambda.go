@@ -210,6 +210,13 @@ func (s *Service) Routes() []aws.Route {
 		api.UntagResource.To(s.untagResource, s.guardUntag),
 		api.ListTags.To(s.listTags, s.guardListTags),
 
+		api.GetRuntimeManagementConfig.To(s.getRuntimeManagementConfig, on(s, func(in *api.GetRuntimeManagementConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, in.Qualifier
+		})),
+		api.PutRuntimeManagementConfig.To(s.putRuntimeManagementConfig, on(s, func(in *api.PutRuntimeManagementConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, in.Qualifier
+		})),
+
 		api.CreateCodeSigningConfig.To(s.createCodeSigningConfig, guardCreateSigning),
 		api.GetCodeSigningConfig.To(s.getCodeSigningConfig, onSigning(s, func(in *api.GetCodeSigningConfigRequest) *string { return in.CodeSigningConfigArn })),
 		api.UpdateCodeSigningConfig.To(s.updateCodeSigningConfig, onSigning(s, func(in *api.UpdateCodeSigningConfigRequest) *string { return in.CodeSigningConfigArn })),

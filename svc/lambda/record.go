@@ -43,6 +43,7 @@ type version struct {
 	HasEnv      bool              `json:",omitempty"` // an Environment was given, if an empty one
 	Tracing     string
 	Network     *network `json:",omitempty"`
+	UpdateOn    string   `json:",omitempty"` // when its runtime is updated; "" is Auto
 	SnapStart   bool     `json:",omitempty"` // asked for; nothing here takes snapshots
 	LogGroup    string   `json:",omitempty"` // other than the function's own
 	AppLevel    string   `json:",omitempty"`

@@ -78,7 +78,7 @@ func (s *Service) publish(ctx context.Context, tx store.Tx, at ref, f *function,
 // of their variables to who does not have the keys.
 func (s *Service) print(v *version) (string, error) {
 	same := *v
-	same.Sealed, same.Modified, same.Revision = nil, time.Time{}, ""
+	same.Sealed, same.Modified, same.Revision, same.UpdateOn = nil, time.Time{}, "", ""
 	b, err := json.Marshal(struct {
 		Version   version
 		Variables map[string]string
