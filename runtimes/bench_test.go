@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -84,6 +86,55 @@ func BenchmarkColdStart(b *testing.B) {
 	b.Run("nodejs20.x", func(b *testing.B) { benchmarkCold(b, "nodejs20.x", nodeEcho, "-e", "0") })
 	b.Run("python3.11", func(b *testing.B) { benchmarkCold(b, "python3.11", pythonEcho, "-I", "-S", "-E", "-c", "pass") })
 }
+
+// BenchmarkColdStartCSharp measures the same for C#, beside a program that does nothing,
+// and of a process that waited only what is left: its function's code to load and to answer.
+func BenchmarkColdStartCSharp(b *testing.B) {
+	command, err := onMono(b).Command("dotnet8", CommandOptions{Unmounted: true})
+	if err != nil {
+		b.Skip(err)
+	}
+	task := function(b, csharpEcho)
+	csharp(b, task)
+	bare := func() {
+		if err := exec.Command(command.Argv[0], filepath.Join(task, "Nothing.dll")).Run(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	answer := func(opt CommandOptions) time.Duration {
+		p := launch(b, onMono(b), Config{Runtime: "dotnet8", Handler: "Echo::Echo::Handle", TaskRoot: task}, nil, opt)
+		if opt.Waiting {
+			time.Sleep(300 * time.Millisecond) // until it is ready, which it does not say
+		}
+		begun := time.Now()
+		if in, err := p.Init(context.Background()); err != nil || in.Failure != nil {
+			b.Fatalf("init: %v %+v", err, in.Failure)
+		}
+		p.invoke(b, "id", `{}`)
+		took := time.Since(begun)
+		p.kill()
+		return took
+	}
+	var floor, cold, waited []time.Duration
+	for range b.N {
+		begun := time.Now()
+		bare()
+		floor = append(floor, time.Since(begun))
+		begun = time.Now()
+		answer(CommandOptions{})
+		cold = append(cold, time.Since(begun))
+		waited = append(waited, answer(CommandOptions{Waiting: true}))
+	}
+	for name, list := range map[string][]time.Duration{"floor-ms": floor, "cold-ms": cold, "waited-ms": waited} {
+		slices.Sort(list)
+		b.ReportMetric(float64(list[len(list)/2].Microseconds())/1000, name)
+	}
+}
+
+// csharpEcho answers with its event, and asks for the context.
+var csharpEcho = map[string]string{"Echo.cs": `public class Echo {
+	public System.IO.Stream Handle(System.IO.Stream s, Amazon.Lambda.Core.ILambdaContext c) { return c.AwsRequestId == "" ? null : s; } }`,
+	"Nothing.cs": "class Nothing { static void Main() { } }"}
 
 func benchmarkCold(b *testing.B, runtime string, files map[string]string, floor ...string) {
 	command, err := interpreters(b).Command(runtime, CommandOptions{Unmounted: true})

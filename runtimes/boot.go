@@ -66,8 +66,10 @@ func writeFolder(final, mountpoint string, files map[string][]byte) error {
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return err
 	}
-	if err := os.Mkdir(filepath.Join(temp, mountpoint), 0o755); err != nil {
-		return err
+	if mountpoint != "" {
+		if err := os.Mkdir(filepath.Join(temp, mountpoint), 0o755); err != nil {
+			return err
+		}
 	}
 	for name, data := range files {
 		if err := os.WriteFile(filepath.Join(temp, name), data, 0o644); err != nil {

@@ -62,6 +62,9 @@ func (s *Set) Command(runtime string, opt CommandOptions) (Command, error) {
 		return Command{}, s.unsupported(runtime, g)
 	}
 	c := Command{RuntimeRoot: RuntimeRoot, Version: found.version}
+	if g.family == dotnet {
+		return s.netCommand(c, found, opt)
+	}
 	host, name := s.modules(found)
 	c.ModulePath = RuntimeRoot + "/" + name
 	if opt.Unmounted {
@@ -96,12 +99,12 @@ func waiting(g generation, sdk bool) string {
 // it starts, and never again.
 func Waits(runtime string, user map[string]string) bool {
 	switch g := generationOf(runtime); g.family {
-	case node, python:
+	case node, python, dotnet:
 	default:
 		return false
 	}
 	for name := range user {
-		for _, prefix := range []string{"NODE_", "UV_", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_", "AWS_LAMBDA_EXEC_WRAPPER"} {
+		for _, prefix := range []string{"NODE_", "UV_", "DOTNET_", "COMPlus_", "CORECLR_", "MONO_", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_", "AWS_LAMBDA_EXEC_WRAPPER"} {
 			if strings.HasPrefix(name, prefix) {
 				return false
 			}
@@ -113,6 +116,9 @@ func Waits(runtime string, user map[string]string) bool {
 // closest is the interpreter for g: any Node, the newest first; the oldest Python
 // that is not older than asked for; exactly 2.7 for 2.7.
 func (s *Set) closest(g generation) *interpreter {
+	if g.family == dotnet {
+		return closestNet(s.list, g)
+	}
 	var best *interpreter
 	for i := range s.list {
 		c := &s.list[i]
@@ -142,6 +148,8 @@ func (s *Set) unsupported(runtime string, g generation) error {
 		want = "Python 2.7"
 	case g.family == python:
 		want = "Python " + strconv.Itoa(g.major) + "." + strconv.Itoa(g.minor) + " or newer"
+	case g.family == dotnet:
+		want = ".NET " + strconv.Itoa(g.major) + " or newer, or Mono (Debian's mono-runtime and mono-mcs)"
 	}
 	have := make([]string, 0, len(s.list))
 	for _, i := range s.list {
@@ -186,7 +194,7 @@ func pythonArgv(found *interpreter, root, modules string) []string {
 // start.
 var system = []string{"/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives",
 	"/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs", "/etc/pki/ca-trust/extracted",
-	"/etc/ImageMagick-6", "/etc/ImageMagick-7", "/etc/mime.types"}
+	"/etc/ImageMagick-6", "/etc/ImageMagick-7", "/etc/mime.types", "/etc/mono"}
 
 func systemMounts() []Mount {
 	var list []Mount
@@ -198,14 +206,19 @@ func systemMounts() []Mount {
 	return list
 }
 
-// mounts is the folders that a sandbox shows for an interpreter.
-func (s *Set) mounts(i *interpreter) []Mount {
+// hostMounts is the folders that a sandbox shows for an interpreter and its bootstrap.
+func hostMounts(i *interpreter, boot string) []Mount {
 	list := systemMounts()
 	covered := slices.ContainsFunc(list, func(m Mount) bool { return within(m.Host, i.path) && m.Host == m.Inside })
 	if !covered {
 		list = append(list, Mount{i.prefix, i.prefix})
 	}
-	list = append(list, Mount{i.boot, RuntimeRoot})
+	return append(list, Mount{boot, RuntimeRoot})
+}
+
+// mounts is hostMounts with Provision's modules.
+func (s *Set) mounts(i *interpreter) []Mount {
+	list := hostMounts(i, i.boot)
 	host, name := s.modules(i)
 	if st, err := os.Stat(host); err == nil && st.IsDir() {
 		list = append(list, Mount{host, RuntimeRoot + "/" + name})

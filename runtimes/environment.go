@@ -195,6 +195,7 @@ type initBody struct {
 	Tuples       bool   `json:"tuples"` // Python: stack traces as 4-tuples
 	ASCII        bool   `json:"ascii"`  // Python: escape other characters in results
 	NoCallbacks  bool   `json:"noCallbacks"`
+	Major        int    `json:"major"` // C#: which age's logs and errors
 	FunctionName string `json:"functionName"`
 	Version      string `json:"functionVersion"`
 	Memory       string `json:"memory"`
@@ -236,7 +237,7 @@ func (e *Environment) initialise(ctx context.Context) (*Result, error) {
 	}
 	body, err := json.Marshal(initBody{
 		Protocol: Protocol, Handler: e.cfg.Handler,
-		Legacy: e.gen.legacyNode, Tuples: e.gen.tuples, ASCII: e.gen.ascii, NoCallbacks: e.gen.noCallbacks,
+		Legacy: e.gen.legacyNode, Tuples: e.gen.tuples, ASCII: e.gen.ascii, NoCallbacks: e.gen.noCallbacks, Major: e.gen.major,
 		FunctionName: e.cfg.FunctionName, Version: e.cfg.Version, Memory: fmt.Sprint(e.cfg.MemoryMB),
 		LogGroup: e.cfg.LogGroup, LogStream: e.cfg.LogStream, InitID: e.cfg.InitID, TaskRoot: root, Environ: e.cfg.Environ,
 	})

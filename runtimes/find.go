@@ -40,12 +40,16 @@ type interpreter struct {
 	major, minor int
 	version      string // "3.11.7"
 	boot         string // host folder of its bootstrap, laid out
+	net          *netHost
 }
 
 // A Set is the interpreters of a machine.
 type Set struct {
 	dir  string
 	list []interpreter
+
+	compiling sync.Mutex
+	compiled  map[string]string // bootstraps for C#, by host
 }
 
 // Find discovers the interpreters of this machine by running each once, and lays
@@ -86,8 +90,10 @@ func Find(ctx context.Context, opt FindOptions) (*Set, error) {
 		if p == nil {
 			continue
 		}
-		if p.boot, err = layOut(dir, p); err != nil {
-			return nil, err
+		if p.family != dotnet { // see netBoot
+			if p.boot, err = layOut(dir, p); err != nil {
+				return nil, err
+			}
 		}
 		s.list = append(s.list, p.interpreter)
 	}
@@ -104,7 +110,7 @@ func candidates() []string {
 			}
 		}
 	}
-	names := []string{"node", "nodejs", "python3", "python3.[0-9]", "python3.[0-9][0-9]", "python2.7", "python2"}
+	names := []string{"node", "nodejs", "python3", "python3.[0-9]", "python3.[0-9][0-9]", "python2.7", "python2", "dotnet", "mono"}
 	for _, dir := range append([]string{"/usr/bin", "/usr/local/bin", "/bin"}, filepath.SplitList(os.Getenv("PATH"))...) {
 		for _, n := range names {
 			add(filepath.Join(dir, n))
@@ -114,9 +120,10 @@ func candidates() []string {
 		add(home+"/.nvm/versions/node/*/bin/node", home+"/.volta/tools/image/node/*/bin/node",
 			home+"/.local/share/mise/installs/node/*/bin/node",
 			home+"/.pyenv/versions/*/bin/python", home+"/.local/share/uv/python/*/bin/python3",
-			home+"/.local/share/mise/installs/python/*/bin/python3")
+			home+"/.local/share/mise/installs/python/*/bin/python3", home+"/.dotnet/dotnet")
 	}
-	add("/opt/python*/bin/python3", "/opt/node*/bin/node")
+	add("/opt/python*/bin/python3", "/opt/node*/bin/node",
+		"/usr/share/dotnet/dotnet", "/usr/lib/dotnet/dotnet", "/opt/dotnet*/dotnet", "/opt/mono*/bin/mono")
 	return list
 }
 
@@ -159,7 +166,12 @@ type probed struct {
 func probe(ctx context.Context, path string) *probed {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	if strings.HasPrefix(filepath.Base(path), "node") {
+	switch name := filepath.Base(path); {
+	case strings.HasPrefix(name, "mono"):
+		return probeMono(ctx, path)
+	case name == "dotnet":
+		return probeNet(ctx, path)
+	case strings.HasPrefix(name, "node"):
 		out, err := output(ctx, path, nil, "-p", "process.version")
 		if err != nil {
 			return nil

@@ -12,6 +12,7 @@ const (
 	unknown family = iota
 	node
 	python
+	dotnet   // .NET, or Mono
 	provided // the function brings its own bootstrap
 )
 
@@ -54,6 +55,12 @@ func generationOf(name string) generation {
 		g.tuples = g.major == 2 || g.minor < 7
 		g.legacyExit = g.tuples
 		g.ascii = g.major == 2 || g.minor < 12
+	case strings.HasPrefix(name, "dotnet"):
+		g.family = dotnet
+		if !g.version(strings.TrimPrefix(strings.TrimPrefix(name, "dotnet"), "core")) {
+			return generation{}
+		}
+		g.legacyExit = g.major < 3
 	case name == "provided" || name == "provided.al2" || name == "provided.al2023" || name == "go1.x":
 		g.family = provided
 	}
@@ -67,7 +74,7 @@ func (g *generation) version(s string) bool {
 		return false
 	}
 	if minor == "" {
-		return g.family == node
+		return g.family != python
 	}
 	g.minor, err = strconv.Atoi(minor)
 	return err == nil && g.minor >= 0

@@ -70,7 +70,7 @@ func (s *Set) provision(ctx context.Context, progress io.Writer, do runner, runt
 	if err != nil {
 		return err
 	}
-	if len(chosen) == 0 {
+	if len(chosen) == 0 && len(runtimes) == 0 {
 		return errors.New("runtimes: neither Node.js nor Python was found on this machine")
 	}
 	var failed []error
@@ -87,7 +87,7 @@ func (s *Set) choose(runtimes []string) ([]*interpreter, error) {
 	var chosen []*interpreter
 	seen := map[string]bool{}
 	add := func(i *interpreter) {
-		if i != nil && !seen[s.group(i)] {
+		if i != nil && (i.family == node || i.family == python) && !seen[s.group(i)] {
 			seen[s.group(i)] = true
 			chosen = append(chosen, i)
 		}

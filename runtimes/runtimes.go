@@ -1,7 +1,7 @@
 // Package runtimes holds the language bootstraps that run inside a function's
 // execution environment, and the conversation that Tule has with them.
 //
-// A bootstrap is a small program of ours (boot/node, boot/python) that loads the
+// A bootstrap is a small program of ours (boot/node, boot/python, boot/dotnet) that loads the
 // user's handler and speaks a private, length-prefixed protocol over a socket that
 // it inherits as descriptor 3. An Environment is Tule's end of that conversation:
 //
@@ -17,6 +17,8 @@
 // What differs from AWS on purpose:
 //   - Every nodejsX.x name runs on the Node that is found; python3.x runs on the
 //     closest Python that is not older. python2.7 needs a real Python 2.7.
+//   - C# runs on .NET, whatever its version if it is not older, or on Mono, which takes
+//     what it can load. The bootstrap is compiled on the machine.
 //   - While it waits for the next event a bootstrap blocks its main thread, so an
 //     environment is at rest between invokes even where nobody freezes it.
 //   - nodejs, nodejs4.3 and nodejs6.10 have the semantics of their time on today's
