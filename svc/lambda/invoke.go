@@ -226,7 +226,8 @@ func (e *environment) report(id string, res *runtimes.Result) {
 // bills100 reports whether a runtime is of the first years, which had no INIT_START.
 func bills100(runtime string) bool {
 	switch runtime {
-	case "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "python2.7", "python3.6":
+	case "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "python2.7", "python3.6",
+		"dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1":
 		return true
 	}
 	return false
