@@ -48,6 +48,7 @@ var absentKeys = []exception{
 	{"dynamodb Scan", "dynamodb:Scan dynamodb:ReturnValues", "a scan has no such parameter"},
 	{"lambda Invoke*", "lambda:InvokeFunction lambda:EventSourceToken", "of Alexa, which does not call here"},
 	{"lambda *FunctionUrlConfig", "lambda:* lambda:FunctionUrlAuthType", "it is that of the address that stands, and here none does"},
+	{"lambda *EventSourceMapping", "lambda:* lambda:FunctionArn", "it is that of the mapping that stands, and here none does"},
 	{"apigateway GetRestApis", "apigateway:GET aws:ResourceTag*", "the list of APIs has no tags"},
 	{"apigateway CreateStage", "apigateway:POST apigateway:Request|AccessLogging*", "only UpdateStage takes settings of the access log"},
 	{"apigateway DeleteRestApi", "apigateway:DELETE apigateway:Request|DisableExecuteApiEndpoint", "a deletion brings no settings"},
