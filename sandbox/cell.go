@@ -2,7 +2,9 @@ package sandbox
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -20,6 +22,10 @@ type Sandbox struct {
 	done chan struct{} // closed when exit is known
 	exit Exit
 
+	over     chan struct{} // closed when the program has ended, before done where it has companions
+	overOnce sync.Once
+	overExit Exit
+
 	closing sync.Once
 	closed  error
 }
@@ -35,7 +41,8 @@ type cell interface {
 	memoryPeak() (int64, error)
 	pid() int
 	furnish(s Spec) error
-	release() error // after the end
+	socket() (*os.File, error) // a stream in its network, not connected
+	release() error            // after the end
 }
 
 // ID is the spec's.
@@ -51,6 +58,23 @@ func (s *Sandbox) Listen(network, addr string) (net.Listener, error) {
 // ListenPacket is Listen for datagrams: "udp", "127.0.0.1:53".
 func (s *Sandbox) ListenPacket(network, addr string) (net.PacketConn, error) {
 	return s.cell.listenPacket(network, addr)
+}
+
+// Dial connects to what listens at port of the sandbox's own loopback. It returns at once: whether
+// anybody listens is found out by the first Write. In Mode Process it is the host's loopback.
+func (s *Sandbox) Dial(port int) (net.Conn, error) {
+	if port < 1 || port > 65535 {
+		return nil, fmt.Errorf("sandbox: %d is no port", port)
+	}
+	f, err := s.cell.socket()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // FileConn has its own copy
+	if err := connect(f, port); err != nil {
+		return nil, err
+	}
+	return net.FileConn(f)
 }
 
 // Enter runs fn on a thread that is inside the sandbox's network, and returns its error: what fn
@@ -91,6 +115,19 @@ func (s *Sandbox) Wait(ctx context.Context) (Exit, error) {
 	}
 }
 
+// WaitProgram waits until the program has ended, which is before Done where it has companions, and says how.
+func (s *Sandbox) WaitProgram(ctx context.Context) (Exit, error) {
+	select {
+	case <-s.over:
+		return s.overExit, nil
+	case <-ctx.Done():
+		return Exit{}, ctx.Err()
+	}
+}
+
+// ProgramDone is closed when WaitProgram has an answer.
+func (s *Sandbox) ProgramDone() <-chan struct{} { return s.over }
+
 // MemoryPeak is the most memory the sandbox has used, in bytes.
 func (s *Sandbox) MemoryPeak() (int64, error) { return s.cell.memoryPeak() }
 
@@ -111,6 +148,16 @@ func (s *Sandbox) Close() error {
 
 // ended is called once by the engine.
 func (s *Sandbox) ended(e Exit) {
+	s.programOver(e)
 	s.exit = e
 	close(s.done)
+}
+
+// programOver is called by the engine when the program has ended and companions live on, with what is
+// known by then.
+func (s *Sandbox) programOver(e Exit) {
+	s.overOnce.Do(func() {
+		s.overExit = e
+		close(s.over)
+	})
 }

@@ -78,7 +78,7 @@ func (h *Host) Start(ctx context.Context, spec Spec) (*Sandbox, error) {
 	if err := spec.complete(); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	s := &Sandbox{host: h, spec: spec, done: make(chan struct{})}
+	s := &Sandbox{host: h, spec: spec, done: make(chan struct{}), over: make(chan struct{})}
 	h.mu.Lock()
 	switch {
 	case h.closed:
@@ -147,8 +147,17 @@ func (s *Spec) complete() error {
 		return fmt.Errorf("%s: no such egress: %d", s.ID, s.Egress)
 	case len(s.Inherit) > 200:
 		return fmt.Errorf("%s: %d inherited files; 200 at most", s.ID, len(s.Inherit))
+	case len(s.Companions) > 100:
+		return fmt.Errorf("%s: %d companions; 100 at most", s.ID, len(s.Companions))
 	}
-	for _, v := range append(append([]string{s.Dir, s.Code, s.Hostname}, s.Argv...), s.Env...) {
+	words := append(append([]string{s.Dir, s.Code, s.Hostname}, s.Argv...), s.Env...)
+	for _, c := range s.Companions {
+		if len(c.Argv) == 0 || c.Argv[0] == "" {
+			return fmt.Errorf("%s: no program to run beside", s.ID)
+		}
+		words = append(append(words, c.Argv...), c.Env...)
+	}
+	for _, v := range words {
 		if strings.ContainsRune(v, 0) {
 			return fmt.Errorf("%s: a zero byte in %q", s.ID, v)
 		}

@@ -140,21 +140,43 @@ func (j *jail) run(ctx context.Context, s *Sandbox) error {
 			return fmt.Errorf("preparing: %w", err)
 		}
 	}
-	own := plan.Append(nil, j.engine.layout.own(s.spec))
-	if len(own) > plan.MaxSize {
-		return fmt.Errorf("%d bytes of generated files, arguments and variables; %d at most", len(own), plan.MaxSize)
+	files := append([]*os.File{s.spec.Stdout, s.spec.Stderr}, s.spec.Inherit...)
+	if len(s.spec.Companions) == 0 {
+		return j.carryOut(ctx, j.engine.layout.own(s.spec), files, plan.FrameStarted)
 	}
-	files, closeNull, err := outputs(s.spec)
+	var theirs []*os.File
+	for _, c := range s.spec.Companions {
+		theirs = append(theirs, c.Stdout, c.Stderr)
+	}
+	walls := append(j.engine.layout.walls(s.spec), companions(s.spec)...)
+	if err := j.carryOut(ctx, walls, theirs, plan.FrameReady); err != nil {
+		return err
+	}
+	if s.spec.Accompanied != nil {
+		if err := s.spec.Accompanied(s); err != nil {
+			return fmt.Errorf("preparing: %w", err)
+		}
+	}
+	return j.carryOut(ctx, program(s.spec), files, plan.FrameStarted)
+}
+
+// carryOut sends a plan with files, and waits until the first process says that it is carried out.
+func (j *jail) carryOut(ctx context.Context, ops []plan.Op, files []*os.File, want byte) error {
+	encoded := plan.Append(nil, ops)
+	if len(encoded) > plan.MaxSize {
+		return fmt.Errorf("%d bytes of generated files, arguments and variables; %d at most", len(encoded), plan.MaxSize)
+	}
+	fds, closeNull, err := descriptors(files)
 	if err != nil {
 		return err
 	}
 	defer closeNull()
 	j.asking.Lock() // a Tun is answered as a Listen is
 	defer j.asking.Unlock()
-	if err := j.send(plan.Frame{Type: plan.FramePlan, A: uint32(len(own)), B: plan.Version}, own, files...); err != nil {
+	if err := j.send(plan.Frame{Type: plan.FramePlan, A: uint32(len(encoded)), B: plan.Version}, encoded, fds...); err != nil {
 		return j.lost(err)
 	}
-	if err := j.await(ctx, plan.FrameStarted, own); err != nil || s.spec.Egress != EgressNAT {
+	if err := j.await(ctx, want, encoded); err != nil || ops[0].Kind != plan.Tun {
 		return err
 	}
 	return j.translate()
@@ -176,14 +198,14 @@ func (j *jail) translate() error {
 	}
 }
 
-// outputs are the files that go along with the second half: stdout, stderr, the inherited ones.
-func outputs(s Spec) ([]int, func(), error) {
+// descriptors are those of files that go along with a plan; nil is where nothing is kept.
+func descriptors(files []*os.File) ([]int, func(), error) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	var fds []int
-	for _, f := range append([]*os.File{s.Stdout, s.Stderr}, s.Inherit...) {
+	for _, f := range files {
 		if f == nil {
 			f = null
 		}
@@ -243,8 +265,11 @@ func (j *jail) await(ctx context.Context, want byte, ops []byte) error {
 		what := fmt.Sprintf("operation %d", f.A)
 		if int(f.A) < len(list) {
 			what = list[f.A].String()
-			if list[f.A].Kind == plan.Exec {
-				what = "starting the program"
+			switch list[f.A].Kind {
+			case plan.Exec:
+				return &ProgramError{syscall.Errno(f.B)}
+			case plan.Spawn:
+				return &CompanionError{countSpawns(list[:f.A]), syscall.Errno(f.B)}
 			}
 		}
 		return fmt.Errorf("%s: %w", what, syscall.Errno(f.B))
@@ -284,9 +309,9 @@ func (j *jail) attend() {
 		case plan.FrameSocket:
 			j.answered(f, oob[:oobn])
 		case plan.FrameExit:
-			j.mu.Lock()
-			j.end = &Exit{Code: int(f.A), Signal: syscall.Signal(f.B)}
-			j.mu.Unlock()
+			j.programEnded(Exit{Code: int(f.A), Signal: syscall.Signal(f.B)})
+		case plan.FrameGone:
+			j.companionEnded(int(f.A), syscall.WaitStatus(f.B))
 		default:
 			select {
 			case j.events <- f:

@@ -124,7 +124,10 @@ const (
 
 // own is the second half: the way out where there is one, this spec's mounts, then the walls, then
 // its program.
-func (l *layout) own(s Spec) []plan.Op {
+func (l *layout) own(s Spec) []plan.Op { return append(l.walls(s), program(s)...) }
+
+// walls is the second half without the program.
+func (l *layout) walls(s Spec) []plan.Op {
 	var ops []plan.Op
 	if s.Egress == EgressNAT {
 		ops = append(ops, plan.Op{Kind: plan.Tun, A: tunName, N: tunAddr, M: nat.MTU})
@@ -141,14 +144,32 @@ func (l *layout) own(s Spec) []plan.Op {
 	if dir == "" {
 		dir = "/var/task"
 	}
-	ops = append(ops, plan.Op{Kind: plan.Cwd, A: dir})
-	for _, a := range s.Argv {
+	return append(ops, plan.Op{Kind: plan.Cwd, A: dir})
+}
+
+// program starts the program.
+func program(s Spec) []plan.Op {
+	return append(command(s.Argv, s.Env), plan.Op{Kind: plan.Exec, N: uint64(2 + len(s.Inherit))})
+}
+
+// companions starts those, and says so.
+func companions(s Spec) []plan.Op {
+	var ops []plan.Op
+	for _, c := range s.Companions {
+		ops = append(append(ops, command(c.Argv, c.Env)...), plan.Op{Kind: plan.Spawn, N: 2})
+	}
+	return append(ops, plan.Op{Kind: plan.Await})
+}
+
+func command(argv, env []string) []plan.Op {
+	ops := make([]plan.Op, 0, len(argv)+len(env)+1)
+	for _, a := range argv {
 		ops = append(ops, plan.Op{Kind: plan.Arg, A: a})
 	}
-	for _, e := range s.Env {
+	for _, e := range env {
 		ops = append(ops, plan.Op{Kind: plan.Env, A: e})
 	}
-	return append(ops, plan.Op{Kind: plan.Exec, N: uint64(2 + len(s.Inherit))})
+	return ops
 }
 
 // mounts shows code, layers, the spec's mounts and files, /tmp and /dev/shm.

@@ -3,6 +3,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -14,3 +15,5 @@ func lockDir(dir string) (*os.File, error) { return os.Open(dir) }
 func openProcess(Options) (engine, error) {
 	return nil, fmt.Errorf("sandbox: %w: functions do not run on %s", ErrUnavailable, runtime.GOOS)
 }
+
+func connect(*os.File, int) error { return errors.ErrUnsupported }

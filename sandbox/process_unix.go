@@ -52,6 +52,9 @@ type plain struct {
 
 // start implements engine.
 func (p *processes) start(_ context.Context, s *Sandbox) error {
+	if len(s.spec.Companions) > 0 {
+		return fmt.Errorf("%w: programs beside a function need --isolation=namespaces", errors.ErrUnsupported)
+	}
 	c := &plain{tmp: filepath.Join(p.dir, s.spec.ID)}
 	if err := os.Mkdir(c.tmp, 0o700); err != nil {
 		return err
@@ -80,7 +83,7 @@ func (p *processes) start(_ context.Context, s *Sandbox) error {
 	errc := make(chan error, 1)
 	p.jobs <- func() { errc <- cmd.Start() }
 	if err := <-errc; err != nil {
-		return errors.Join(fmt.Errorf("starting the program: %w", err), os.RemoveAll(c.tmp))
+		return errors.Join(&ProgramError{err}, os.RemoveAll(c.tmp))
 	}
 	c.mu.Lock()
 	c.cmd = cmd
@@ -150,6 +153,20 @@ func (c *plain) pid() int {
 func (c *plain) memoryPeak() (int64, error) { return 0, errors.ErrUnsupported }
 
 func (c *plain) release() error { return os.RemoveAll(c.tmp) }
+
+// socket is the host's: there is no other network.
+func (c *plain) socket() (*os.File, error) {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	syscall.CloseOnExec(fd)
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		syscall.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), "socket"), nil
+}
 
 // furnish refuses: where nothing is mounted, code is at the host's own path.
 func (c *plain) furnish(Spec) error { return errors.ErrUnsupported }

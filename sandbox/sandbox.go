@@ -120,10 +120,47 @@ type Spec struct {
 	Inherit        []*os.File // descriptors 3, 4, … of the program
 	Egress         Egress
 
+	// Companions are programs beside the sandbox's own: they are started before it, live behind the same
+	// walls, and may outlive it. Mode Process has none: Start refuses them. 100 at most.
+	Companions []Companion
+	// Accompanied, when set, runs when the companions run and before the program starts. Its error is
+	// Start's.
+	Accompanied func(*Sandbox) error
+
 	// Prepare, when set, runs when the sandbox's network exists and before the program starts: the
 	// place to call Listen so that the program finds everybody there. Its error is Start's.
 	Prepare func(*Sandbox) error
 }
+
+// A Companion is a program that runs beside a sandbox's own.
+type Companion struct {
+	Argv           []string // Argv[0] is a path inside
+	Env            []string // exactly these
+	Stdout, Stderr *os.File // default: discarded
+	// Ended, when set, is told how the companion ended, unless the sandbox ended first. It must not wait.
+	Ended func(Exit)
+}
+
+// A ProgramError is Start's when the program cannot be started.
+type ProgramError struct{ Err error }
+
+// Error implements error.
+func (e *ProgramError) Error() string { return "starting the program: " + e.Err.Error() }
+
+// Unwrap is what the kernel said.
+func (e *ProgramError) Unwrap() error { return e.Err }
+
+// A CompanionError is Start's when a companion cannot be started.
+type CompanionError struct {
+	Index int // in Spec.Companions
+	Err   error
+}
+
+// Error implements error, in Go's words for a program that cannot be started.
+func (e *CompanionError) Error() string { return "starting a companion: " + e.Err.Error() }
+
+// Unwrap is what the kernel said.
+func (e *CompanionError) Unwrap() error { return e.Err }
 
 // Exit is how a sandbox's program ended.
 type Exit struct {

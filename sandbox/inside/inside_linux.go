@@ -29,6 +29,7 @@ type builder struct {
 	argv  []string
 	env   []string
 	files []int // sent along with the last plan
+	kids  children
 	allow []plan.Op
 }
 
@@ -120,6 +121,8 @@ func (b *builder) do(o plan.Op) error {
 		return nil
 	case plan.Exec:
 		return b.exec(int(o.N))
+	case plan.Spawn:
+		return b.spawn(int(o.N))
 	}
 	return unix.ENOSYS
 }

@@ -103,8 +103,8 @@ func defaultRoute(fd int, name *byte) error {
 }
 
 // answerListen opens a socket in this network for Tule, which may not enter it itself when it runs
-// without root. The frame's name is one byte, 's' (stream) or 'd' (datagram), then four or sixteen bytes of
-// address, then two of port, big endian.
+// without root. The frame's name is one byte, 's' (stream), 'd' (datagram) or 'c' (a stream that Tule
+// connects itself), then four or sixteen bytes of address, then two of port, big endian.
 func answerListen(f plan.Frame) bool {
 	name := make([]byte, min(f.A, 64))
 	if !readFull(name) {
@@ -141,8 +141,8 @@ func listen(name string) (int, error) {
 		addr, family = a, unix.AF_INET6
 	}
 	fd, err := unix.Socket(family, typ|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return -1, err
+	if err != nil || name[0] == 'c' {
+		return fd, err
 	}
 	if typ == unix.SOCK_STREAM { // two datagram sockets on one address would share its traffic
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)

@@ -24,7 +24,8 @@ const (
 	FrameReady   = 'R' // an Await was reached; B: Version
 	FrameStarted = 'S' // the program runs; A: its pid inside
 	FrameError   = 'E' // A: index of the operation that failed, B: errno. The process ends
-	FrameExit    = 'X' // the program ended; A: exit code, B: signal. The process ends
+	FrameExit    = 'X' // the program ended; A: exit code, B: signal. The process ends, once no companion is left
+	FrameGone    = 'G' // a companion ended; A: its number, B: its wait status
 	FrameSocket  = 'O' // A: errno or 0; the listening socket, or a Tun's device, comes along
 )
 

@@ -57,12 +57,13 @@ const (
 	Arg           // A: one more argument
 	Env           // A: one more variable, NAME=value
 	Exec          // start the program; N: how many of the files sent along it gets, from 1 on
+	Spawn         // start a companion of the program, with the arguments and variables since the last one; N: as for Exec
 	last
 )
 
 var names = [...]string{"invalid", "slave", "root", "dir", "symlink", "file", "device", "bind", "rebind", "tmpfs", "proc",
 	"overlay", "hostname", "loopback", "tun", "ports", "await", "pivot", "limit", "landlock", "allow", "drop", "seccomp", "cwd",
-	"arg", "env", "exec"}
+	"arg", "env", "exec", "spawn"}
 
 // String is the operation's name as plans print it.
 func (k Kind) String() string {
