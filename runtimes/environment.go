@@ -47,6 +47,9 @@ type Config struct {
 	Clock    aws.Clock
 	// Random makes the identifiers of extensions; without it none can register.
 	Random io.Reader
+	// Extensions are those of the environment: told of its phases, and waited for. A
+	// runtime that speaks the HTTP API has some in any case; else nil is none.
+	Extensions *Extensions
 	// Sink takes each log event as it happens: within an Invoke, before it returns.
 	// It is not called concurrently, and must not keep the caller waiting.
 	Sink func(Line)
@@ -117,6 +120,10 @@ type link interface {
 	sendInvoke(in *Invocation) error
 	// receive returns the next frame from the runtime; io.EOF when it is gone.
 	receive() (frame, error)
+	// rest waits until the runtime has done with the last event, and rests reports
+	// whether it has.
+	rest(ctx context.Context) error
+	rests() bool
 	// interrupt makes a waiting call return an error, now and for ever.
 	interrupt()
 	Close() error
@@ -138,7 +145,11 @@ type Environment struct {
 }
 
 func newEnvironment(l link, cfg Config) *Environment {
-	return &Environment{cfg: cfg, gen: generationOf(cfg.Runtime), link: l}
+	e := &Environment{cfg: cfg, gen: generationOf(cfg.Runtime), link: l}
+	if x := cfg.Extensions; x != nil {
+		x.watch(l.interrupt)
+	}
+	return e
 }
 
 // State is the current state.
@@ -219,6 +230,7 @@ func (e *Environment) Init(ctx context.Context) (InitResult, error) {
 	stop := context.AfterFunc(ctx, e.link.interrupt)
 	defer stop()
 	failure, err := e.initialise(ctx)
+	failure, err = e.initExtensions(ctx, begun, failure, err)
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err()
 	}

@@ -2,7 +2,9 @@ package runtimes
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 )
 
@@ -47,6 +49,21 @@ func ExitFailure(runtime, request string, exit Exit) (payload []byte, logText st
 	}
 	text := "RequestId: " + request + " Error: " + how
 	return errorPayload{kind, text}.json(), text + "\n" + kind
+}
+
+// EntryFailure is the result, and the log event, of a function that brings its own
+// program when that, at path, could not be started because of err.
+func EntryFailure(runtime, request, path string, err error) (*Result, string) {
+	how := "fork/exec " + path + ": " + err.Error()
+	if runtime == "go1.x" {
+		return &Result{Payload: errorPayload{"PathError", how}.json(), FunctionError: Unhandled, ErrorType: "PathError"}, how + ": PathError"
+	}
+	const kind = "Runtime.InvalidEntrypoint"
+	if errors.Is(err, fs.ErrNotExist) {
+		how = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+	}
+	text := "RequestId: " + request + " Error: " + how
+	return &Result{Payload: errorPayload{kind, text}.json(), FunctionError: Unhandled, ErrorType: kind}, text + "\n" + kind
 }
 
 // TimeoutFailure is the payload, and the log event, of an invoke that took longer

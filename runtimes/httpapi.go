@@ -31,7 +31,7 @@ func (l *httpLink) routes() http.Handler {
 	mux.HandleFunc("POST "+runtime+"invocation/{id}/response", l.serveResponse)
 	mux.HandleFunc("POST "+runtime+"invocation/{id}/error", l.serveError)
 	mux.HandleFunc("POST "+runtime+"init/error", l.serveInitError)
-	l.extensions.routes(mux, l)
+	l.cfg.Extensions.routes(mux)
 	return mux
 }
 

@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,12 +14,17 @@ import (
 // handler. The owner reports the end of the process by ProcessEnded.
 func NewHTTP(cfg Config) (*Environment, http.Handler) {
 	l := &httpLink{
-		cfg:     cfg,
 		events:  make(chan *Invocation),
 		frames:  make(chan frame),
 		stopped: make(chan struct{}),
 		ended:   make(chan struct{}),
+		changed: make(chan struct{}),
 	}
+	if cfg.Extensions == nil {
+		cfg.Extensions = NewExtensions(ExtensionsConfig{FunctionName: cfg.FunctionName, Version: cfg.Version,
+			Handler: cfg.Handler, MemoryMB: cfg.MemoryMB, Clock: cfg.Clock, Random: cfg.Random})
+	}
+	l.cfg = cfg
 	return newEnvironment(l, cfg), l.routes()
 }
 
@@ -65,11 +71,11 @@ type httpLink struct {
 
 	stopOnce, endOnce sync.Once
 
-	mu         sync.Mutex
-	state      runtimeState
-	announced  bool        // frameReady was sent
-	current    *Invocation // given out and not answered
-	extensions extensions
+	mu        sync.Mutex
+	state     runtimeState
+	announced bool          // frameReady was sent
+	current   *Invocation   // given out and not answered
+	changed   chan struct{} // closed and made anew when the runtime asks for the next event
 }
 
 var _ link = (*httpLink)(nil)
@@ -86,7 +92,6 @@ func (l *httpLink) sendInit([]byte) error {
 func (l *httpLink) sendInvoke(in *Invocation) error {
 	select {
 	case l.events <- in:
-		l.extensions.invoke(in)
 		return nil
 	case <-l.stopped:
 		return os.ErrDeadlineExceeded
@@ -106,11 +111,37 @@ func (l *httpLink) receive() (frame, error) {
 	}
 }
 
+// rest waits until the runtime asks for the next event.
+func (l *httpLink) rest(ctx context.Context) error {
+	for {
+		l.mu.Lock()
+		ready, changed := l.state == runtimeReady, l.changed
+		l.mu.Unlock()
+		if ready {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-l.stopped:
+			return os.ErrDeadlineExceeded
+		case <-l.ended:
+			return io.EOF
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (l *httpLink) rests() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state == runtimeReady
+}
+
 func (l *httpLink) interrupt() { l.stopOnce.Do(func() { close(l.stopped) }) }
 
 func (l *httpLink) Close() error {
 	l.interrupt()
-	l.extensions.shutdown()
 	return nil
 }
 
@@ -139,6 +170,10 @@ func (l *httpLink) moveLocked(to runtimeState) error {
 	for _, allowed := range runtimeMoves[from] {
 		if to == allowed {
 			l.state = to
+			if to == runtimeReady {
+				close(l.changed)
+				l.changed = make(chan struct{})
+			}
 			return nil
 		}
 	}

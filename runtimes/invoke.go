@@ -32,6 +32,9 @@ func (e *Environment) Invoke(ctx context.Context, in Invocation) (Result, error)
 	if ctx.Done() != nil {
 		stop = context.AfterFunc(ctx, e.link.interrupt)
 	}
+	if x := e.cfg.Extensions; x != nil {
+		x.invoke(&in)
+	}
 	res, alive, err := e.converse(ctx, &in)
 	timedOut, interrupted := e.disarm(), !stop()
 	now := e.cfg.Clock.Now()
@@ -42,6 +45,9 @@ func (e *Environment) Invoke(ctx context.Context, in Invocation) (Result, error)
 	}
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err()
+	}
+	if x := e.cfg.Extensions; x != nil {
+		res, err = x.answered(&in, res, err)
 	}
 	if alive && err == nil && !timedOut && !interrupted {
 		e.leave(Ready)

@@ -10,6 +10,9 @@
 // The public HTTP Runtime API of AWS (2018-06-01) is a second way to have the same
 // conversation, for the provided runtimes, whose bootstrap is the user's own.
 //
+// Extensions are programs and threads beside the runtime that hear of an environment's
+// phases, which wait for them, and subscribe to its telemetry.
+//
 // The package starts no process. Find and Set.Command say what to start, with what
 // variables and what folders of the host in view; the owner starts it, hands the
 // socket to New, and says through Config.Exited how the process ended.
