@@ -36,12 +36,17 @@ type environment struct {
 
 	// Of the process, set by start.
 	sandbox *sandbox.Sandbox
+	inside  atomic.Pointer[sandbox.Sandbox]      // the same, while it still starts
 	talk    atomic.Pointer[runtimes.Environment] // fleet.close hangs up on it
 	closers []func()                             // in the order in which things were opened
 	until   time.Time
 	init    time.Duration // of the start that no REPORT has told yet
 	layers  []string      // folders of the host, for /opt
 	kind    kind          // whose spares it can have come from; zero for none
+
+	extensions *runtimes.Extensions // nil where nothing could register
+	external   []string             // the extensions that are programs, by the names of their files
+	ending     string               // why it ends, as extensions are told
 
 	// The fleet's, under its mutex.
 	counted   bool // in the account's unreserved concurrency
@@ -93,8 +98,12 @@ func (e *environment) start(ctx context.Context, cause string, limit time.Durati
 	defer cancel()
 	begun := e.s.Clock.Now()
 	attached, err := e.launch(ctx, cause)
+	if err != nil && ctx.Err() != nil {
+		e.init = e.s.Clock.Now().Sub(begun)
+		return nil, errInitTimeout
+	}
 	if err != nil {
-		return nil, err
+		return e.unlaunched(cause, err)
 	}
 	if err := <-attached; err != nil {
 		return nil, err
@@ -183,9 +192,7 @@ func (e *environment) launch(ctx context.Context, cause string) (attached <-chan
 	}
 	e.onClose(release)
 	opt := runtimes.CommandOptions{Unmounted: plain, MemoryMB: int(e.version.Memory)}
-	if plain {
-		opt.Provided = code + "/bootstrap"
-	}
+	opt.Provided = e.entry(code, plain)
 	cmd, err := set.Command(e.version.Runtime, opt)
 	if err != nil {
 		return nil, err
@@ -197,7 +204,8 @@ func (e *environment) launch(ctx context.Context, cause string) (attached <-chan
 	e.until = role.until
 	cfg := e.config(cause, code, plain)
 	env := e.environ(cmd, role, code, plain)
-	if k, ok := s.kindOf(e.version, code); ok {
+	e.accompany(&cfg, cmd, plain)
+	if k, ok := s.kindOf(e.version, code); ok && len(e.external) == 0 {
 		e.kind = k
 		if e.adopt(k, code, cfg, env) {
 			stands := make(chan error, 1)
@@ -206,8 +214,8 @@ func (e *environment) launch(ctx context.Context, cause string) (attached <-chan
 		}
 	}
 	spec := e.spec(cmd, code, plain)
-	if cmd.HTTP {
-		return e.launchHTTP(ctx, spec, cfg, env, plain)
+	if cmd.HTTP || len(e.external) > 0 {
+		return e.launchHTTP(ctx, spec, cmd, cfg, env)
 	}
 	host, child, err := runtimes.Socketpair()
 	if err != nil {
@@ -234,8 +242,14 @@ func (e *environment) run(ctx context.Context, spec sandbox.Spec) error {
 		r.Close()
 		return err
 	}
-	go e.gather(r)
+	go e.gather(r, e.print)
 	return nil
+}
+
+// print logs what the function wrote.
+func (e *environment) print(text string) {
+	e.log(text)
+	e.extensions.FunctionLog(text)
 }
 
 // maxPrinted is the longest line that is one log event.
@@ -243,7 +257,7 @@ const maxPrinted = 64 << 10
 
 // gather logs what processes print past the bootstrap: the function's children, and
 // interpreters in despair.
-func (e *environment) gather(r *os.File) {
+func (e *environment) gather(r *os.File, log func(text string)) {
 	defer r.Close()
 	in := bufio.NewReaderSize(r, maxPrinted)
 	for {
@@ -252,7 +266,7 @@ func (e *environment) gather(r *os.File) {
 			if line[n-1] == '\n' {
 				line = line[:n-1]
 			}
-			e.log(string(line))
+			log(string(line))
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return // the last process is gone
@@ -283,7 +297,7 @@ func (e *environment) config(cause, code string, plain bool) runtimes.Config {
 		Runtime: v.Runtime, Handler: v.Handler, FunctionName: e.at.name, Version: v.label(), MemoryMB: int(v.Memory),
 		LogGroup: v.group(e.at), LogStream: e.stream.name, InitID: cause, Cause: cause,
 		Clock: e.s.Clock, Random: e.s.Random, Exited: e.exited,
-		Sink: func(l runtimes.Line) { e.log(l.Text) },
+		Sink: func(l runtimes.Line) { e.print(l.Text) },
 	}
 	if plain {
 		cfg.TaskRoot = code
@@ -373,6 +387,7 @@ func (s *Service) base(id string, cmd runtimes.Command) sandbox.Spec {
 	if s.Trust.Java != "" && cmd.HTTP {
 		spec.Mounts = append(spec.Mounts, sandbox.Mount{Host: s.Trust.Java, Inside: javaInside})
 	}
+	spec.Files = append(spec.Files, hosts(id))
 	if s.Attach != nil {
 		spec.Files = append(spec.Files, sandbox.File{Path: "/etc/resolv.conf", Content: []byte("nameserver 127.0.0.1\n")})
 	}
@@ -394,18 +409,14 @@ func shown(m runtimes.Mount) bool {
 func (e *environment) exited(ctx context.Context) runtimes.Exit {
 	wait, cancel := e.s.within(ctx, exitGrace)
 	defer cancel()
-	end, err := e.sandbox.Wait(wait)
+	end, err := e.sandbox.WaitProgram(wait)
 	if err != nil {
 		e.sandbox.Kill()
-		if end, err = e.sandbox.Wait(ctx); err != nil {
+		if end, err = e.sandbox.WaitProgram(ctx); err != nil {
 			return runtimes.Exit{Code: 1}
 		}
 	}
-	out := runtimes.Exit{Code: end.Code, OutOfMemory: end.OOM || end.OOMKills > 0}
-	if end.Signal != 0 {
-		out.Signal = end.Signal.String()
-	}
-	return out
+	return ended(end)
 }
 
 // used is the most memory that the environment has used, in MB.
@@ -453,6 +464,7 @@ func (e *environment) hangUp() {
 
 // close ends the environment and frees all it had.
 func (e *environment) close() {
+	e.shutDown()
 	e.hangUp()
 	var err error
 	if e.sandbox != nil {

@@ -132,10 +132,12 @@ func (s *Service) execute(ctx context.Context, t *target, c call) (runtimes.Resu
 	if err != nil {
 		return runtimes.Result{}, err
 	}
-	broken := true
+	answered := false
 	defer func() {
-		e.follow(nil)
-		s.fleet.release(e, broken)
+		if !answered {
+			e.ending = runtimes.Failed
+			s.giveBack(e, true)
+		}
 	}()
 	e.follow(c.tail)
 	if fresh {
@@ -164,8 +166,8 @@ func (s *Service) execute(ctx context.Context, t *target, c call) (runtimes.Resu
 	if err != nil {
 		return res, api.ServiceException("The function's environment failed.").Because(err)
 	}
-	e.report(c.id, &res)
-	broken = talk.State() != runtimes.Ready
+	answered = true
+	s.conclude(e, in, res, c.tail != nil)
 	return res, nil
 }
 
@@ -221,6 +223,7 @@ func (e *environment) report(id string, res *runtimes.Result) {
 	e.init = 0
 	e.log(runtimes.EndLine(id))
 	e.log(r.Line())
+	e.extensions.Report(r)
 }
 
 // bills100 reports whether a runtime is of the first years, which had no INIT_START.

@@ -5,27 +5,40 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 
 	"github.com/tule-cloud/tule/runtimes"
 	"github.com/tule-cloud/tule/sandbox"
 )
 
-// runtimeAPI is where a function's own bootstrap finds the Runtime API.
+// runtimeAPI is where a function's own bootstrap, and extensions, find their APIs.
 const runtimeAPI = "127.0.0.1:9001"
 
-// launchHTTP is launch for a runtime that speaks the HTTP Runtime API. Everything
-// stands before the process starts, since it is the user's from its first
-// instruction.
-func (e *environment) launchHTTP(ctx context.Context, spec sandbox.Spec, cfg runtimes.Config, env runtimes.Environ, plain bool) (<-chan error, error) {
-	talk, handler := runtimes.NewHTTP(cfg)
-	e.talk.Store(talk)
+// launchHTTP is launch for environments with somebody in them who speaks HTTP: a runtime that
+// speaks the HTTP Runtime API, or extensions beside one of ours. Everything stands before the
+// first process starts, since it is the user's from its first instruction.
+func (e *environment) launchHTTP(ctx context.Context, spec sandbox.Spec, cmd runtimes.Command, cfg runtimes.Config, env runtimes.Environ) (<-chan error, error) {
+	var handler http.Handler
+	if cmd.HTTP {
+		var talk *runtimes.Environment
+		talk, handler = runtimes.NewHTTP(cfg)
+		e.talk.Store(talk)
+	} else {
+		host, child, err := runtimes.Socketpair()
+		if err != nil {
+			return nil, err
+		}
+		defer child.Close()
+		e.talk.Store(runtimes.New(host, cfg))
+		spec.Inherit, handler = []*os.File{child}, e.extensions.Handler()
+	}
 	server := &http.Server{Handler: handler}
 	serve := func(l net.Listener) {
 		e.onClose(func() { server.Close() })
 		go server.Serve(l)
 	}
 	env.RuntimeAPI = runtimeAPI
-	if plain {
+	if e.s.plain() {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
@@ -33,31 +46,41 @@ func (e *environment) launchHTTP(ctx context.Context, spec sandbox.Spec, cfg run
 		env.RuntimeAPI = l.Addr().String()
 		serve(l)
 	} else {
-		spec.Prepare = func(sb *sandbox.Sandbox) error {
-			l, err := sb.Listen("tcp", runtimeAPI)
-			if err != nil {
-				return err
-			}
-			serve(l)
-			if e.s.Attach == nil {
-				return nil
-			}
-			detach, err := e.s.Attach(context.Background(), e.id, sb)
-			if err == nil {
-				e.onClose(detach)
-			}
-			return err
-		}
+		spec.Prepare = func(sb *sandbox.Sandbox) error { return e.prepare(sb, serve) }
 	}
 	spec.Env = env.List()
-	if err := e.run(ctx, spec); err != nil {
+	closeOutput, err := e.companions(ctx, &spec, env)
+	if err != nil {
+		return nil, errors.Join(err, server.Close())
+	}
+	err = e.run(ctx, spec)
+	closeOutput()
+	if err != nil {
 		return nil, errors.Join(err, server.Close())
 	}
 	go func() {
-		<-e.sandbox.Done()
-		talk.ProcessEnded()
+		<-e.sandbox.ProgramDone()
+		e.talk.Load().ProcessEnded()
 	}()
 	done := make(chan error, 1)
 	done <- nil
 	return done, nil
+}
+
+// prepare puts the API, and AWS's names, into a sandbox's network.
+func (e *environment) prepare(sb *sandbox.Sandbox, serve func(net.Listener)) error {
+	l, err := sb.Listen("tcp", runtimeAPI)
+	if err != nil {
+		return err
+	}
+	serve(l)
+	e.inside.Store(sb)
+	if e.s.Attach == nil {
+		return nil
+	}
+	detach, err := e.s.Attach(context.Background(), e.id, sb)
+	if err == nil {
+		e.onClose(detach)
+	}
+	return err
 }

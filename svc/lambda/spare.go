@@ -272,7 +272,7 @@ func (e *environment) adopt(k kind, code string, cfg runtimes.Config, env runtim
 	}
 	cfg.Environ = env.List()
 	e.talk.Store(runtimes.New(p.conn, cfg))
-	go e.gather(p.out)
+	go e.gather(p.out, e.print)
 	return true
 }
 
