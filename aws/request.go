@@ -87,6 +87,7 @@ type Request struct {
 	SourceIP     string
 	UserAgent    string
 	Referer      string
+	Trace        string   // X-Amzn-Trace-Id, as the caller sent it
 	Service      string   // signing name of the service called: "dynamodb"
 	Secure       bool     // came by TLS
 	Via          []string // services that forwarded the call, the first first

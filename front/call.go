@@ -56,6 +56,7 @@ func (f *Front) open(w http.ResponseWriter, r *http.Request) *call {
 		SourceIP:  ip,
 		UserAgent: r.UserAgent(),
 		Referer:   r.Referer(),
+		Trace:     r.Header.Get("X-Amzn-Trace-Id"),
 	}
 	if r.TLS != nil {
 		c.req.Scheme, c.req.Secure = "https", true
