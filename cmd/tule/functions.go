@@ -18,8 +18,11 @@ func (h *house) functions() (*lambda.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	meter := lambda.NewMeter()
+	h.registry.MustRegister(meter)
 	o := lambda.Options{
 		Store: h.store, Blobs: h.zips, Keys: h.keys, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Allow: h.front.Allow,
+		Measures: meter,
 		Host:     h.sandboxes,
 		Runtimes: h.runtimes,
 		Dir:      h.in("code"),

@@ -59,6 +59,7 @@ type house struct {
 	accounts  *organizations.Service
 	trail     *cloudtrail.Service
 	front     *front.Front
+	registry  *prometheus.Registry
 
 	background []func(context.Context) error
 	closers    []func() error // run last to first
@@ -136,7 +137,7 @@ func (h *house) buildDoor(context.Context) error {
 	h.iam = iam.New(iam.Options{Store: h.store, Clock: h.clock, Random: h.random, Keys: h.keys, Logger: h.log, Peers: peers{h}, Activity: h.trail})
 	h.sts = sts.New(h.federation(sts.Options{Clock: h.clock, Random: h.random, Keys: h.keys, Roles: h.iam}))
 	h.accounts = organizations.New(organizations.Options{Store: h.store, Clock: h.clock, Random: h.random, Peers: peers{h}, Logger: h.log, Pin: h.loopback()})
-	registry := prometheus.NewRegistry()
+	h.registry = prometheus.NewRegistry()
 	options := front.Options{
 		Clock: h.clock, Random: h.random, Logger: h.log,
 		Identity:      identity{h.iam, h.sts},
@@ -149,7 +150,7 @@ func (h *house) buildDoor(context.Context) error {
 		AnyRegion:     h.anyRegion,
 		Origins:       h.origins,
 		Version:       version,
-		Metrics:       promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
+		Metrics:       promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}),
 	}
 	if h.test {
 		options.Reset = h.reset
@@ -158,8 +159,8 @@ func (h *house) buildDoor(context.Context) error {
 		}
 	}
 	h.front = front.New(options)
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	registry.MustRegister(h.front.Collectors()...)
+	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	h.registry.MustRegister(h.front.Collectors()...)
 	return nil
 }
 

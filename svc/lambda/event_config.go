@@ -14,9 +14,11 @@ import (
 // under the function's name and the qualifier that they came by.
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html
 type eventConfig struct {
-	Retries  *int32 `json:",omitempty"`
-	Age      *int32 `json:",omitempty"` // seconds
-	Modified time.Time
+	Retries *int32 `json:",omitempty"`
+	Age     *int32 `json:",omitempty"` // seconds
+	// The ARNs of who is told of events that have succeeded, or failed for good.
+	OnSuccess, OnFailure string `json:",omitempty"`
+	Modified             time.Time
 }
 
 var eventConfigRecords = store.NewTable[eventConfig]("lambda", "eventconfig")
@@ -61,7 +63,7 @@ func noEventConfig(at ref, qualifier string) error {
 func (c eventConfig) shown(at ref, qualifier string) *api.FunctionEventInvokeConfig {
 	return &api.FunctionEventInvokeConfig{
 		FunctionArn: ptr(at.arn(orLatest(qualifier))), LastModified: &c.Modified, MaximumRetryAttempts: c.Retries, MaximumEventAgeInSeconds: c.Age,
-		DestinationConfig: &api.DestinationConfig{OnFailure: &api.OnFailure{}, OnSuccess: &api.OnSuccess{}},
+		DestinationConfig: &api.DestinationConfig{OnFailure: &api.OnFailure{Destination: optional(c.OnFailure)}, OnSuccess: &api.OnSuccess{Destination: optional(c.OnSuccess)}},
 	}
 }
 
@@ -74,9 +76,6 @@ func (s *Service) setEventConfig(ctx context.Context, name, qualifier *string, r
 	}
 	if retries == nil && age == nil && to == nil {
 		return nil, invalid("You must specify at least one of error handling or destination setting.")
-	}
-	if to != nil && (to.OnFailure != nil && aws.Value(to.OnFailure.Destination) != "" || to.OnSuccess != nil && aws.Value(to.OnSuccess.Destination) != "") {
-		return nil, unbuilt("Destinations of asynchronous invokes are")
 	}
 	var c eventConfig
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
@@ -94,6 +93,9 @@ func (s *Service) setEventConfig(ctx context.Context, name, qualifier *string, r
 				return err
 			}
 		}
+		if err := s.direct(ctx, tx, at, &c, to); err != nil {
+			return err
+		}
 		if retries != nil {
 			c.Retries = retries
 		}
@@ -104,6 +106,23 @@ func (s *Service) setEventConfig(ctx context.Context, name, qualifier *string, r
 		return eventConfigRecords.Put(tx, at.scope, c, at.name, orLatest(q))
 	})
 	return c.shown(at, q), err
+}
+
+// direct sets the destinations that are given; an empty ARN is none.
+func (s *Service) direct(ctx context.Context, r store.Reader, at ref, c *eventConfig, to *api.DestinationConfig) error {
+	if to == nil {
+		return nil
+	}
+	if to.OnSuccess != nil {
+		c.OnSuccess = aws.Value(to.OnSuccess.Destination)
+	}
+	if to.OnFailure != nil {
+		c.OnFailure = aws.Value(to.OnFailure.Destination)
+	}
+	if err := s.checkDestination(ctx, r, at, c.OnSuccess); err != nil {
+		return err
+	}
+	return s.checkDestination(ctx, r, at, c.OnFailure)
 }
 
 func (s *Service) putEventConfig(ctx context.Context, in *api.PutFunctionEventInvokeConfigRequest) (*api.FunctionEventInvokeConfig, error) {

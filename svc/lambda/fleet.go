@@ -77,6 +77,7 @@ func (f *fleet) acquire(ctx context.Context, t *target) (e *environment, fresh b
 	if e.counted {
 		f.busy[t.at.scope]++
 	}
+	f.measure(t.at, c, e.counted)
 	f.mu.Unlock()
 	if !fresh {
 		if err := e.thaw(); err != nil {
@@ -161,6 +162,7 @@ func (f *fleet) release(e *environment, broken bool) {
 			delete(f.busy, e.at.scope)
 		}
 	}
+	f.measure(e.at, c, e.counted)
 	e.busy.Store(false)
 	if broken || e.doomed || f.closed {
 		f.end(e)

@@ -26,8 +26,9 @@ type call struct {
 	id            string
 	payload       []byte
 	clientContext []byte
-	tail          *tail // nil when nobody wants the log
-	flow          *flow // nil when the response is gathered
+	tail          *tail  // nil when nobody wants the log
+	flow          *flow  // nil when the response is gathered
+	trace         string // the trace header that it came with
 }
 
 func (s *Service) invoke(ctx context.Context, in *api.InvocationRequest) (*api.InvocationResponse, error) {
@@ -43,7 +44,7 @@ func (s *Service) invoke(ctx context.Context, in *api.InvocationRequest) (*api.I
 	if kind == api.InvocationTypeEvent {
 		limit = maxAsyncEvent
 	}
-	c := call{id: aws.RequestOf(ctx).ID, payload: in.Payload}
+	c := call{id: aws.RequestOf(ctx).ID, payload: in.Payload, trace: aws.RequestOf(ctx).Trace}
 	if c.clientContext, err = readClientContext(in.ClientContext); err != nil {
 		return nil, err
 	}
@@ -85,7 +86,7 @@ func (s *Service) invokeAsync(ctx context.Context, in *api.InvokeAsyncRequest) (
 	if b, err = checkPayload(b, maxAsyncEvent); err != nil {
 		return nil, err
 	}
-	err = s.queue.add(ctx, t, call{id: aws.RequestOf(ctx).ID, payload: b})
+	err = s.queue.add(ctx, t, call{id: aws.RequestOf(ctx).ID, payload: b, trace: aws.RequestOf(ctx).Trace})
 	return &api.InvokeAsyncResponse{Status: ptr(int32(202))}, err
 }
 
@@ -128,10 +129,17 @@ func readClientContext(header *string) ([]byte, error) {
 // execute runs one invoke to its end, even if its caller goes away. What the function
 // did wrong is in the result; an error is a refusal, or a failure of Tule's own.
 func (s *Service) execute(ctx context.Context, t *target, c call) (runtimes.Result, error) {
-	e, fresh, err := s.fleet.acquire(ctx, t)
-	if err != nil {
+	if err := s.checkRecursion(t, c.trace); err != nil {
 		return runtimes.Result{}, err
 	}
+	e, fresh, err := s.fleet.acquire(ctx, t)
+	if err != nil {
+		if aws.CodeOf(err) == "TooManyRequestsException" {
+			s.measure(t.at, "Throttles", 1)
+		}
+		return runtimes.Result{}, err
+	}
+	s.measure(t.at, "Invocations", 1)
 	answered := false
 	defer func() {
 		if !answered {
@@ -155,7 +163,7 @@ func (s *Service) execute(ctx context.Context, t *target, c call) (runtimes.Resu
 	talk := e.talk.Load()
 	in := runtimes.Invocation{
 		RequestID: c.id, Payload: c.payload, Deadline: now.Add(limit), Timeout: limit,
-		FunctionARN: t.shown(), ClientContext: c.clientContext,
+		FunctionARN: t.shown(), ClientContext: c.clientContext, TraceID: s.through(c.trace, t.at),
 	}
 	if c.flow != nil {
 		late, done := s.within(context.WithoutCancel(ctx), limit)
@@ -164,6 +172,7 @@ func (s *Service) execute(ctx context.Context, t *target, c call) (runtimes.Resu
 	}
 	res, err := talk.Invoke(context.WithoutCancel(ctx), in)
 	if err != nil {
+		s.measure(t.at, "Errors", 1)
 		return res, api.ServiceException("The function's environment failed.").Because(err)
 	}
 	answered = true
@@ -221,6 +230,12 @@ func (e *environment) report(id string, res *runtimes.Result) {
 		UsedMB: e.used(e.s.Clock.Now()), TimedOut: res.ErrorType == runtimes.TimeoutErrorType, ErrorType: res.ErrorType,
 	}
 	e.init = 0
+	e.s.took(e.at, "Duration", res.Duration)
+	failed := 0.0
+	if res.FunctionError != "" {
+		failed = 1
+	}
+	e.s.measure(e.at, "Errors", failed)
 	e.log(runtimes.EndLine(id))
 	e.log(r.Line())
 	e.extensions.Report(r)

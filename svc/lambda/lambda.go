@@ -85,7 +85,9 @@ type Options struct {
 	// Allow asks whether the caller of ctx may do all of needs: who calls functions'
 	// URLs, and the roles of functions in VPCs. Nil allows nobody.
 	Allow func(ctx context.Context, needs ...aws.Access) error
-	Host  Sandboxes
+	// Measures takes functions' metrics; nil for nobody.
+	Measures Measures
+	Host     Sandboxes
 	// Runtimes finds the machine's interpreters. It is asked when the first
 	// function needs one.
 	Runtimes func(context.Context) (*runtimes.Set, error)

@@ -45,12 +45,16 @@ type visit struct {
 	t    *target
 	req  *aws.Request
 	life string // the trace header
+
+	status int // of the answer
 }
 
 // serveURL answers one request.
 // https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 func (s *Service) serveURL(w http.ResponseWriter, r *http.Request) {
 	v := &visit{s: s, w: w, r: r, req: aws.RequestOf(r.Context())}
+	begun := s.Clock.Now()
+	defer func() { v.measure(s.Clock.Now().Sub(begun)) }()
 	var region string
 	v.id, region, _ = parseURLHost(r.Host)
 	w.Header().Set("x-amzn-RequestId", v.req.ID)
@@ -64,6 +68,27 @@ func (s *Service) serveURL(w http.ResponseWriter, r *http.Request) {
 	if err := v.answer(); err != nil {
 		v.refuse(err)
 	}
+}
+
+// measure notes the request, if it was a function's.
+func (v *visit) measure(d time.Duration) {
+	if v.url.ID == "" {
+		return
+	}
+	v.s.measure(v.at, "UrlRequestCount", 1)
+	v.s.took(v.at, "UrlRequestLatency", d)
+	switch v.status / 100 {
+	case 4:
+		v.s.measure(v.at, "Url4xxCount", 1)
+	case 5:
+		v.s.measure(v.at, "Url5xxCount", 1)
+	}
+}
+
+// writeHead sends the status and what headers there are.
+func (v *visit) writeHead(status int) {
+	v.status = status
+	v.w.WriteHeader(status)
 }
 
 var errNoURL = errors.New("lambda: there is no such address")
@@ -127,7 +152,7 @@ func (v *visit) cors() bool {
 	if preflight {
 		h.Set("Content-Type", "application/json")
 		h.Set("Content-Length", "0")
-		v.w.WriteHeader(http.StatusOK)
+		v.writeHead(http.StatusOK)
 	}
 	return preflight
 }
@@ -190,7 +215,7 @@ func (v *visit) answer() error {
 	if len(event) > maxEvent {
 		return errLargeEvent
 	}
-	c := call{id: v.req.ID, payload: event}
+	c := call{id: v.req.ID, payload: event, trace: v.life}
 	if v.url.Mode == api.InvokeModeResponseStream {
 		return v.stream(c)
 	}
@@ -221,7 +246,7 @@ func (v *visit) send(a *answer) {
 	if !bodiless {
 		v.w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
-	v.w.WriteHeader(a.status)
+	v.writeHead(a.status)
 	if !bodiless && v.r.Method != http.MethodHead {
 		_, _ = v.w.Write(a.body) // a caller who is gone is no failure of the function
 	}
@@ -260,7 +285,7 @@ func (v *visit) stream(c call) error {
 		}
 		if a != nil {
 			v.head(a)
-			v.w.WriteHeader(a.status)
+			v.writeHead(a.status)
 		}
 		if p.done && len(rest) > 0 && v.r.Method != http.MethodHead {
 			if _, err := v.w.Write(rest); err != nil {
@@ -325,6 +350,6 @@ func (v *visit) refuse(err error) {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 	}
 	h.Set("Content-Length", strconv.Itoa(len(text)))
-	v.w.WriteHeader(status)
+	v.writeHead(status)
 	_, _ = v.w.Write(text)
 }

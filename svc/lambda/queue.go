@@ -3,11 +3,14 @@ package lambda
 import (
 	"container/heap"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"sync"
 	"time"
 
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/runtimes"
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -32,8 +35,16 @@ type event struct {
 	ClientContext []byte `json:",omitempty"`
 	Received      time.Time
 	Due           time.Time
-	Failed        int `json:",omitempty"` // times that the function has failed
-	Throttled     int `json:",omitempty"` // times in a row that it could not run
+	Failed        int    `json:",omitempty"` // times that the function has failed
+	Throttled     int    `json:",omitempty"` // times in a row that it could not run
+	Runs          int    `json:",omitempty"` // times that the function has run
+	Trace         string `json:",omitempty"` // the trace header that it came with
+
+	// Once it is decided what became of it, whom to tell of that, under which role.
+	To      string          `json:",omitempty"` // ARN
+	Role    string          `json:",omitempty"`
+	Record  json.RawMessage `json:",omitempty"`
+	Decided time.Time       `json:",omitzero"`
 }
 
 // waiting is an event's place in the queue.
@@ -56,19 +67,21 @@ type queue struct {
 	seq     uint64
 	running map[ref]int
 	all     int
-	parked  map[ref][]waiting // due, but their function runs enough already
+	ready   map[ref][]waiting // due
+	turn    []ref             // the functions with such, in the order in which they may start one
 }
 
 func newQueue(s *Service) queue {
-	return queue{s: s, wake: make(chan struct{}, 1), running: map[ref]int{}, parked: map[ref][]waiting{}}
+	return queue{s: s, wake: make(chan struct{}, 1), running: map[ref]int{}, ready: map[ref][]waiting{}}
 }
 
 // add takes an event; when it returns, it is on disk.
 func (q *queue) add(ctx context.Context, t *target, c call) error {
 	now := q.s.Clock.Now()
-	ev := event{Function: t.at.name, Qualifier: t.qualifier, Payload: c.payload, ClientContext: c.clientContext, Received: now, Due: now}
+	ev := event{Function: t.at.name, Qualifier: t.qualifier, Payload: c.payload, ClientContext: c.clientContext, Received: now, Due: now, Trace: c.trace}
 	err := q.s.Store.Update(ctx, func(tx store.Tx) error { return eventRecords.Put(tx, t.at.scope, ev, c.id) })
 	if err == nil {
+		q.s.measure(t.at, "AsyncEventsReceived", 1)
 		q.push(waiting{at: t.at, id: c.id, due: now})
 	}
 	return err
@@ -138,23 +151,41 @@ func (q *queue) run(ctx context.Context) {
 	}
 }
 
-// dispatch starts what is due and may run, and says when to look again.
+// dispatch starts what is due and may run, one event of each function in turn, and says
+// when to look again.
 func (q *queue) dispatch(ctx context.Context) (next time.Time, any bool) {
 	now := q.s.Clock.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.heap) > 0 && q.all < eventsTogether {
-		if q.heap[0].due.After(now) {
-			return q.heap[0].due, true
-		}
+	for len(q.heap) > 0 && !q.heap[0].due.After(now) {
 		w := heap.Pop(&q.heap).(waiting)
-		if q.running[w.at] >= eventsPerFunction {
-			q.parked[w.at] = append(q.parked[w.at], w)
+		if len(q.ready[w.at]) == 0 {
+			q.turn = append(q.turn, w.at)
+		}
+		q.ready[w.at] = append(q.ready[w.at], w)
+	}
+	for busy := 0; busy < len(q.turn) && q.all < eventsTogether; {
+		at := q.turn[0]
+		q.turn = q.turn[1:]
+		if q.running[at] >= eventsPerFunction {
+			q.turn = append(q.turn, at)
+			busy++
 			continue
 		}
-		q.start(ctx, w)
+		busy = 0
+		list := q.ready[at]
+		if len(list) > 1 {
+			q.ready[at] = list[1:]
+			q.turn = append(q.turn, at)
+		} else {
+			delete(q.ready, at)
+		}
+		q.start(ctx, list[0])
 	}
-	return time.Time{}, false
+	if len(q.heap) == 0 {
+		return time.Time{}, false
+	}
+	return q.heap[0].due, true
 }
 
 // start runs an event. The caller holds mu.
@@ -168,13 +199,6 @@ func (q *queue) start(ctx context.Context, w waiting) {
 		q.all--
 		if q.running[w.at]--; q.running[w.at] == 0 {
 			delete(q.running, w.at)
-		}
-		if p := q.parked[w.at]; len(p) > 0 && ctx.Err() == nil {
-			q.parked[w.at] = p[1:]
-			if len(p) == 1 {
-				delete(q.parked, w.at)
-			}
-			q.start(ctx, p[0])
 		}
 		q.poke()
 	})
@@ -192,7 +216,11 @@ func (q *queue) handle(ctx context.Context, w waiting) {
 		ev, err = eventRecords.Get(work, r, w.at.scope, w.id)
 		return err
 	})
-	if err == nil {
+	switch {
+	case err != nil:
+	case ev.To != "":
+		err = q.deliver(work, w, &ev)
+	default:
 		err = q.attempt(work, w, &ev)
 	}
 	if errors.Is(err, store.ErrNotFound) {
@@ -210,44 +238,97 @@ func (q *queue) attempt(ctx context.Context, w waiting, ev *event) error {
 	s := q.s
 	ctx = s.acting(ctx, w.at, aws.ServiceCaller(principal, w.at.scope.Account, w.at.arn("")))
 	t, err := s.findBy(ctx, ptr(w.at.arn("")), optional(ev.Qualifier), s.route)
-	failed := false
-	var rules eventConfig
-	if err == nil {
-		if rules, err = s.eventConfig(ctx, w.at, ev.Qualifier); err != nil {
-			return err
-		}
-		res, runErr := s.execute(ctx, t, call{id: w.id, payload: ev.Payload, clientContext: ev.ClientContext})
-		err, failed = runErr, res.FunctionError != ""
-	}
-	now := s.Clock.Now()
-	var e *aws.Error
-	switch {
-	case err == nil && !failed:
-		return q.settle(ctx, w)
-	case failed && ev.Failed >= rules.retries():
-		s.Logger.Warn("lambda: an asynchronous invoke has failed for good", "function", w.at.arn(""), "id", w.id, "times", ev.Failed+1)
-		return q.settle(ctx, w)
-	case failed:
-		ev.Failed++
-		ev.Throttled = 0
-		ev.Due = now.Add(time.Duration(ev.Failed) * time.Minute)
-	case errors.As(err, &e) && e.Code == "ResourceNotFoundException":
+	if aws.CodeOf(err) == "ResourceNotFoundException" {
 		s.Logger.Warn("lambda: an asynchronous invoke's function is gone", "function", w.at.arn(""), "id", w.id)
+		s.measure(w.at, "AsyncEventsDropped", 1)
 		return q.settle(ctx, w)
-	default: // throttled, or Tule's own failure
-		ev.Due = now.Add(min(throttleFirst<<min(ev.Throttled, 20), throttleMost))
-		ev.Throttled++
 	}
+	if err != nil {
+		return err
+	}
+	rules, err := s.eventConfig(ctx, w.at, ev.Qualifier)
+	if err != nil {
+		return err
+	}
+	if aws.Value(t.function.Reserved) == 0 && t.function.Reserved != nil && rules.OnFailure != "" {
+		return q.decide(ctx, w, t, ev, rules, closed, nil)
+	}
+	s.took(w.at, "AsyncEventAge", s.Clock.Now().Sub(ev.Received))
+	res, err := s.execute(ctx, t, call{id: w.id, payload: ev.Payload, clientContext: ev.ClientContext, trace: ev.Trace})
+	if err == nil {
+		ev.Runs++
+		return q.after(ctx, w, t, ev, rules, &res)
+	}
+	if aws.CodeOf(err) == "RecursiveInvocationException" {
+		return q.decide(ctx, w, t, ev, rules, exhausted, nil)
+	}
+	// Throttled, or Tule's own failure.
+	ev.Throttled++
+	ev.Due = s.Clock.Now().Add(s.throttleDelay(ev.Throttled))
 	if ev.Due.Sub(ev.Received) > rules.age() {
-		s.Logger.Warn("lambda: an asynchronous invoke has become too old", "function", w.at.arn(""), "id", w.id, "error", err)
+		return q.decide(ctx, w, t, ev, rules, aged, nil)
+	}
+	return q.keep(ctx, w, ev)
+}
+
+// after settles an event that the function has answered.
+func (q *queue) after(ctx context.Context, w waiting, t *target, ev *event, rules eventConfig, res *runtimes.Result) error {
+	if res.FunctionError == "" {
+		return q.decide(ctx, w, t, ev, rules, succeeded, res)
+	}
+	if ev.Failed >= rules.retries() {
+		return q.decide(ctx, w, t, ev, rules, exhausted, res)
+	}
+	ev.Failed++
+	ev.Throttled = 0
+	ev.Due = q.s.Clock.Now().Add(time.Duration(ev.Failed) * time.Minute)
+	if ev.Due.Sub(ev.Received) > rules.age() {
+		return q.decide(ctx, w, t, ev, rules, aged, res)
+	}
+	return q.keep(ctx, w, ev)
+}
+
+// decide ends an event for good: whom it concerns is noted in its place, and told.
+func (q *queue) decide(ctx context.Context, w waiting, t *target, ev *event, rules eventConfig, condition string, res *runtimes.Result) error {
+	to := rules.OnFailure
+	if condition == succeeded {
+		to = rules.OnSuccess
+	} else {
+		q.s.Logger.Warn("lambda: an asynchronous invoke is given up", "function", w.at.arn(""), "id", w.id, "condition", condition, "runs", ev.Runs)
+		q.s.measure(w.at, "AsyncEventsDropped", 1)
+	}
+	if to == "" {
 		return q.settle(ctx, w)
 	}
-	if err := s.Store.Update(ctx, func(tx store.Tx) error { return eventRecords.Put(tx, w.at.scope, *ev, w.id) }); err != nil {
+	now := q.s.Clock.Now()
+	text, err := newNotice(now, w.id, t, ev, condition, res)
+	if err != nil {
+		return err
+	}
+	*ev = event{Function: ev.Function, Received: ev.Received, Due: now, To: to, Role: t.version.Role, Record: text, Decided: now, Trace: q.s.through(ev.Trace, w.at)}
+	return q.keep(ctx, w, ev)
+}
+
+// keep writes an event down and puts it back in the queue.
+func (q *queue) keep(ctx context.Context, w waiting, ev *event) error {
+	if err := q.s.Store.Update(ctx, func(tx store.Tx) error { return eventRecords.Put(tx, w.at.scope, *ev, w.id) }); err != nil {
 		return err
 	}
 	w.due = ev.Due
 	q.push(w)
 	return nil
+}
+
+// throttleDelay is how long an event waits that could not run n times in a row: a
+// second, then twice as long each time, and up to a quarter more, so that events that
+// were refused together do not come back together.
+func (s *Service) throttleDelay(n int) time.Duration {
+	d := min(throttleFirst<<min(n-1, 20), throttleMost)
+	var b [1]byte
+	if _, err := io.ReadFull(s.Random, b[:]); err != nil {
+		return d
+	}
+	return d + d/4*time.Duration(b[0])/255
 }
 
 // settle forgets an event.

@@ -23,6 +23,8 @@ type function struct {
 	Tags        map[string]string `json:",omitempty"`
 	Reserved    *int32            `json:",omitempty"`
 	Signing     string            `json:",omitempty"` // ARN of its code signing configuration
+	// RecursiveLoop is whether the function may be in a loop: "" is Terminate.
+	RecursiveLoop string `json:",omitempty"`
 }
 
 // version is what a function was at some time: under its function's name and its

@@ -104,7 +104,7 @@ func (s *Service) invokeWithResponseStream(ctx context.Context, in *api.InvokeWi
 	if in.TenantId != nil {
 		return nil, unbuilt("Tenants are")
 	}
-	c := call{id: aws.RequestOf(ctx).ID}
+	c := call{id: aws.RequestOf(ctx).ID, trace: aws.RequestOf(ctx).Trace}
 	if c.clientContext, err = readClientContext(in.ClientContext); err != nil {
 		return nil, err
 	}
