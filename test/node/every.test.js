@@ -9,11 +9,12 @@ const { after, before, test } = require("node:test");
 const AWS = require("aws-sdk");
 const { start, zip } = require("./house.js");
 
-const v2 = { apigateway: AWS.APIGateway, cloudtrail: AWS.CloudTrail, dynamodb: AWS.DynamoDB, iam: AWS.IAM, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, organizations: AWS.Organizations, sts: AWS.STS };
+const v2 = { apigateway: AWS.APIGateway, cloudtrail: AWS.CloudTrail, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, iam: AWS.IAM, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, organizations: AWS.Organizations, sts: AWS.STS };
 const v3 = {
   apigateway: [require("@aws-sdk/client-api-gateway"), "APIGatewayClient"],
   cloudtrail: [require("@aws-sdk/client-cloudtrail"), "CloudTrailClient"],
   dynamodb: [require("@aws-sdk/client-dynamodb"), "DynamoDBClient"],
+  dynamodbstreams: [require("@aws-sdk/client-dynamodb-streams"), "DynamoDBStreamsClient"],
   iam: [require("@aws-sdk/client-iam"), "IAMClient"],
   lambda: [require("@aws-sdk/client-lambda"), "LambdaClient"],
   logs: [require("@aws-sdk/client-cloudwatch-logs"), "CloudWatchLogsClient"],

@@ -84,7 +84,7 @@ ELSEWHERE.add(("lambda", "InvokeWithResponseStream"))
 
 def standing():
     """The operations of the README's coverage table, but for those called elsewhere."""
-    ids = {"API Gateway": "apigateway", "CloudTrail": "cloudtrail", "CloudWatch Logs": "logs", "DynamoDB": "dynamodb", "IAM": "iam", "Lambda": "lambda", "Organizations": "organizations", "STS": "sts"}
+    ids = {"API Gateway": "apigateway", "CloudTrail": "cloudtrail", "CloudWatch Logs": "logs", "DynamoDB": "dynamodb", "DynamoDB Streams": "dynamodbstreams", "IAM": "iam", "Lambda": "lambda", "Organizations": "organizations", "STS": "sts"}
     for line in (ROOT / "README.md").read_text().splitlines():
         cells = [c.strip() for c in line.split("|")]
         if len(cells) > 3 and re.fullmatch(r"\d+ of \d+", cells[2]) and cells[3]:
