@@ -47,14 +47,15 @@ func layOut(dir string, p *probed) (string, error) {
 	if _, err := os.Stat(final); err == nil {
 		return final, nil
 	}
-	if err := writeFolder(final, mountpoint, files); err != nil {
+	if err := writeFolder(final, mountpoint, files, nil); err != nil {
 		return "", fmt.Errorf("runtimes: laying out the bootstrap: %w", err)
 	}
 	return final, nil
 }
 
-// writeFolder makes the folder final at one stroke.
-func writeFolder(final, mountpoint string, files map[string][]byte) error {
+// writeFolder makes the folder final at one stroke, of the files, an empty folder to mount on, and what more
+// adds, if they are not "" and nil.
+func writeFolder(final, mountpoint string, files map[string][]byte, more func(dir string) error) error {
 	if err := os.MkdirAll(filepath.Dir(final), 0o755); err != nil {
 		return err
 	}
@@ -73,6 +74,11 @@ func writeFolder(final, mountpoint string, files map[string][]byte) error {
 	}
 	for name, data := range files {
 		if err := os.WriteFile(filepath.Join(temp, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	if more != nil {
+		if err := more(temp); err != nil {
 			return err
 		}
 	}

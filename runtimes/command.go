@@ -24,12 +24,14 @@ type CommandOptions struct {
 	// Unmounted is for a process without a mount namespace: all paths are the
 	// host's, and Mounts is empty.
 	Unmounted bool
-	// MemoryMB sizes Node's heap, as AWS does; 0 leaves it alone.
+	// MemoryMB sizes Node's and Java's heap, as AWS does; 0 leaves it alone.
 	MemoryMB int
 	// Waiting is for a process that is started before it is known for which function:
 	// it gets ready for any, and for code that uses the AWS SDK if SDK is set. It gets
 	// its variables with Config.Environ, and its folder. Waits says who can.
 	Waiting, SDK bool
+	// JavaProperties are system properties, "name=value", for those that the function has not set itself.
+	JavaProperties []string
 	// Provided is the path of the function's own bootstrap; "" is
 	// /var/task/bootstrap. For the provided runtimes.
 	Provided string
@@ -44,6 +46,7 @@ type Command struct {
 	RuntimeRoot string  // where the process finds the bootstrap
 	ModulePath  string  // where it finds Provision's modules, for Environ
 	Version     string  // of the interpreter: "20.19.2"
+	Java        bool    // takes CommandOptions.JavaProperties
 	HTTP        bool    // speaks the HTTP Runtime API: NewHTTP, not New
 }
 
@@ -59,11 +62,18 @@ func (s *Set) Command(runtime string, opt CommandOptions) (Command, error) {
 	}
 	found := s.closest(g)
 	if found == nil {
-		return Command{}, s.unsupported(runtime, g)
+		return Command{}, s.unsupported(runtime, g, nil)
 	}
 	c := Command{RuntimeRoot: RuntimeRoot, Version: found.version}
 	if g.family == dotnet {
 		return s.netCommand(c, found, opt)
+	}
+	if g.family == java {
+		c.Java = true
+		if err := s.javaCommand(&c, found, opt); err != nil {
+			return Command{}, s.unsupported(runtime, g, err)
+		}
+		return c, nil
 	}
 	host, name := s.modules(found)
 	c.ModulePath = RuntimeRoot + "/" + name
@@ -113,8 +123,8 @@ func Waits(runtime string, user map[string]string) bool {
 	return true
 }
 
-// closest is the interpreter for g: any Node, the newest first; the oldest Python
-// that is not older than asked for; exactly 2.7 for 2.7.
+// closest is the interpreter for g: any Node, the newest first; the oldest Python or
+// Java that is not older than asked for; exactly 2.7 for 2.7.
 func (s *Set) closest(g generation) *interpreter {
 	if g.family == dotnet {
 		return closestNet(s.list, g)
@@ -131,6 +141,12 @@ func (s *Set) closest(g generation) *interpreter {
 			}
 			continue
 		}
+		if g.family == java {
+			if c.major >= g.major && (best == nil || c.major < best.major) {
+				best = c
+			}
+			continue
+		}
 		if c.major == g.major && c.minor >= g.minor && (g.major > 2 || c.minor == g.minor) &&
 			(best == nil || c.minor < best.minor) {
 			best = c
@@ -139,7 +155,8 @@ func (s *Set) closest(g generation) *interpreter {
 	return best
 }
 
-func (s *Set) unsupported(runtime string, g generation) error {
+// unsupported says what this machine is to get for a runtime; why is what failed if it has got that.
+func (s *Set) unsupported(runtime string, g generation, why error) error {
 	want := "an interpreter for it"
 	switch {
 	case g.family == node:
@@ -150,6 +167,10 @@ func (s *Set) unsupported(runtime string, g generation) error {
 		want = "Python " + strconv.Itoa(g.major) + "." + strconv.Itoa(g.minor) + " or newer"
 	case g.family == dotnet:
 		want = ".NET " + strconv.Itoa(g.major) + " or newer, or Mono (Debian's mono-runtime and mono-mcs)"
+	case g.family == java && why != nil:
+		want = "what it takes to run Java (" + why.Error() + ")"
+	case g.family == java:
+		want = "Java " + strconv.Itoa(g.major) + " or newer"
 	}
 	have := make([]string, 0, len(s.list))
 	for _, i := range s.list {

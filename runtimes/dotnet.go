@@ -158,7 +158,7 @@ func (s *Set) netBoot(i *interpreter) (string, error) {
 		delete(sources, "made")
 		files, err := compile(i, compiler, sources)
 		if err == nil {
-			err = writeFolder(dir, "", files)
+			err = writeFolder(dir, "", files, nil)
 		}
 		if err != nil {
 			return "", fmt.Errorf("runtimes: making the bootstrap for C#: %w", err)

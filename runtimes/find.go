@@ -39,8 +39,9 @@ type interpreter struct {
 	prefix       string // the folder that holds its library, outside of the system's
 	major, minor int
 	version      string // "3.11.7"
-	boot         string // host folder of its bootstrap, laid out
+	boot         string // host folder of its bootstrap, laid out; of some it is made when first wanted
 	net          *netHost
+	jvm          *jvm
 }
 
 // A Set is the interpreters of a machine.
@@ -90,7 +91,7 @@ func Find(ctx context.Context, opt FindOptions) (*Set, error) {
 		if p == nil {
 			continue
 		}
-		if p.family != dotnet { // see netBoot
+		if p.family != dotnet && p.family != java { // see netBoot and javaBoot
 			if p.boot, err = layOut(dir, p); err != nil {
 				return nil, err
 			}
@@ -110,7 +111,7 @@ func candidates() []string {
 			}
 		}
 	}
-	names := []string{"node", "nodejs", "python3", "python3.[0-9]", "python3.[0-9][0-9]", "python2.7", "python2", "dotnet", "mono"}
+	names := []string{"node", "nodejs", "python3", "python3.[0-9]", "python3.[0-9][0-9]", "python2.7", "python2", "dotnet", "mono", "java"}
 	for _, dir := range append([]string{"/usr/bin", "/usr/local/bin", "/bin"}, filepath.SplitList(os.Getenv("PATH"))...) {
 		for _, n := range names {
 			add(filepath.Join(dir, n))
@@ -120,10 +121,15 @@ func candidates() []string {
 		add(home+"/.nvm/versions/node/*/bin/node", home+"/.volta/tools/image/node/*/bin/node",
 			home+"/.local/share/mise/installs/node/*/bin/node",
 			home+"/.pyenv/versions/*/bin/python", home+"/.local/share/uv/python/*/bin/python3",
-			home+"/.local/share/mise/installs/python/*/bin/python3", home+"/.dotnet/dotnet")
+			home+"/.local/share/mise/installs/python/*/bin/python3", home+"/.dotnet/dotnet",
+			home+"/.sdkman/candidates/java/*/bin/java", home+"/.local/share/mise/installs/java/*/bin/java")
 	}
 	add("/opt/python*/bin/python3", "/opt/node*/bin/node",
-		"/usr/share/dotnet/dotnet", "/usr/lib/dotnet/dotnet", "/opt/dotnet*/dotnet", "/opt/mono*/bin/mono")
+		"/usr/share/dotnet/dotnet", "/usr/lib/dotnet/dotnet", "/opt/dotnet*/dotnet", "/opt/mono*/bin/mono",
+		"/usr/lib/jvm/*/bin/java", "/opt/java*/bin/java", "/opt/jdk*/bin/java")
+	if home := os.Getenv("JAVA_HOME"); home != "" {
+		add(filepath.Join(home, "bin", "java"))
+	}
 	return list
 }
 
@@ -178,6 +184,9 @@ func probe(ctx context.Context, path string) *probed {
 		}
 		version := strings.TrimPrefix(strings.TrimSpace(string(out)), "v")
 		return describe(interpreter{family: node, path: path, version: version, prefix: installation(path)}, nil)
+	}
+	if filepath.Base(path) == "java" {
+		return probeJava(ctx, path)
 	}
 	out, err := output(ctx, path, pythonSource, "-S", "-E", "-c", pythonProbe)
 	if err != nil {

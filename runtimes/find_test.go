@@ -28,12 +28,16 @@ func TestGenerations(t *testing.T) {
 		"python3.14":      {family: python, major: 3, minor: 14, initError: Unhandled},
 		"provided.al2023": {family: provided, initError: Unhandled},
 		"go1.x":           {family: provided, initError: Unhandled},
-		"java8":           {initError: Unhandled},
 		"dotnetcore2.1":   {family: dotnet, major: 2, minor: 1, legacyExit: true, initError: Unhandled},
 		"dotnetcore3.1":   {family: dotnet, major: 3, minor: 1, initError: Unhandled},
 		"dotnet5.0":       {family: dotnet, major: 5, initError: Unhandled},
 		"dotnet10":        {family: dotnet, major: 10, initError: Unhandled},
 		"dotnetcore":      {},
+		"java8":           {family: java, major: 8, initError: Unhandled},
+		"java8.al2":       {family: java, major: 8, initError: Unhandled},
+		"java25":          {family: java, major: 25, initError: Unhandled},
+		"java7":           {},
+		"javascript":      {},
 		"nodejsx":         {},
 		"python":          {},
 		"python3.x":       {},
@@ -50,10 +54,16 @@ func made(t *testing.T, versions ...string) *Set {
 	for _, v := range versions {
 		name, version, _ := strings.Cut(v, " ")
 		f := python
-		if name == "node" {
+		switch name {
+		case "node":
 			f = node
+		case "java":
+			f = java
 		}
 		p := describe(interpreter{family: f, path: "/opt/" + v + "/bin/" + name, prefix: "/opt/" + v, version: version, boot: "/boot/" + v}, nil)
+		if f == java {
+			p.jvm = &jvm{}
+		}
 		s.list = append(s.list, p.interpreter)
 	}
 	return s

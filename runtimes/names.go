@@ -12,7 +12,8 @@ const (
 	unknown family = iota
 	node
 	python
-	dotnet   // .NET, or Mono
+	dotnet // .NET, or Mono
+	java
 	provided // the function brings its own bootstrap
 )
 
@@ -61,6 +62,12 @@ func generationOf(name string) generation {
 			return generation{}
 		}
 		g.legacyExit = g.major < 3
+	case strings.HasPrefix(name, "java"):
+		g.family = java
+		var err error
+		if g.major, err = strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(name, "java"), ".al2")); err != nil || g.major < 8 {
+			return generation{}
+		}
 	case name == "provided" || name == "provided.al2" || name == "provided.al2023" || name == "go1.x":
 		g.family = provided
 	}

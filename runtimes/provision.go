@@ -96,7 +96,10 @@ func (s *Set) choose(runtimes []string) ([]*interpreter, error) {
 		g := generationOf(r)
 		i := s.closest(g)
 		if i == nil && g.family != provided {
-			return nil, s.unsupported(r, g)
+			return nil, s.unsupported(r, g, nil)
+		}
+		if g.family == java {
+			continue // finds what AWS gives it without further ado
 		}
 		add(i)
 	}

@@ -99,6 +99,9 @@ func (s *script) start(t *testing.T, d *datadriven.TestData) string {
 	} else if errors.Is(err, ErrUnsupportedRuntime) {
 		t.Skip(err)
 	}
+	if strings.HasPrefix(runtime, "java") {
+		files = compiled(t, files)
+	}
 	s.task = function(t, files)
 	csharp(t, s.task)
 	for name, value := range user {
@@ -203,6 +206,10 @@ var masks = []struct {
 	{regexp.MustCompile(`,"~~"|"~~",|"~~"`), ``},
 	{regexp.MustCompile(`\["[^"]*/json/[^\]]*\](, )?`), ""},
 	{regexp.MustCompile(`\n  File "[^"]*/json/[^\n]*\n[^\n]*`), ""},
+	{regexp.MustCompile(`"(?:java\.base/|java\.|sun\.)[^"]*\([^"]*\)"`), `"~~"`},
+	{regexp.MustCompile(`,"~~"|"~~",|"~~"`), ``},
+	{regexp.MustCompile(`\n\tat (?:java\.base/|java\.|sun\.)[^\n]*`), ""},
+	{regexp.MustCompile(`\.\.\. \d+ (?:common frames omitted|more)`), "... more"},
 	{regexp.MustCompile(`\x00+`), "<zeroes>"},
 	{regexp.MustCompile(`\n {4}at [^\n]*/var/runtime/[^\n]*`), ""},
 	{regexp.MustCompile(` \[0x[0-9a-f]+\] in <[0-9a-f]+>:0`), ""}, // Mono's places in code
