@@ -81,15 +81,20 @@ func (o *EnvironOptions) trust(base, set map[string]string) {
 	}
 }
 
-// JavaOptions are the Java virtual machine's options for the trust store at path.
+// JavaOptions are the Java virtual machine's options for the trust store at path, as
+// the variable JAVA_TOOL_OPTIONS takes them.
 func JavaOptions(path string) string {
 	// The machine splits the variable at spaces, except between quotes.
 	if strings.ContainsAny(path, " \t") {
 		path = `"` + path + `"`
 	}
-	return "-Djavax.net.ssl.trustStore=" + path +
-		" -Djavax.net.ssl.trustStorePassword=" + TrustStorePassword +
-		" -Djavax.net.ssl.trustStoreType=PKCS12"
+	return "-D" + strings.Join(JavaProperties(path), " -D")
+}
+
+// JavaProperties are the system properties for the trust store at path, "name=value".
+func JavaProperties(path string) []string {
+	return []string{"javax.net.ssl.trustStore=" + path, "javax.net.ssl.trustStorePassword=" + TrustStorePassword,
+		"javax.net.ssl.trustStoreType=PKCS12"}
 }
 
 // identity fills in who is calling, unless the person chose already.

@@ -29,7 +29,8 @@ func (h *house) functions() (*lambda.Service, error) {
 		// An environment that is not kept is ended as soon as anybody looks.
 		KeepAlive: max(h.keepAlive, time.Millisecond),
 		Endpoint:  "http://" + reachable(h.listen[0]),
-		Trust:     lambda.TrustFiles{Bundle: trust.Bundle, Java: trust.TrustStore, JavaOptions: steer.JavaOptions},
+		Trust: lambda.TrustFiles{Bundle: trust.Bundle, Java: trust.TrustStore, JavaOptions: steer.JavaOptions,
+			JavaProperties: steer.JavaProperties},
 	}
 	if h.settings.isolation == "namespaces" {
 		var names steer.ResolverOptions

@@ -191,7 +191,7 @@ func (e *environment) launch(ctx context.Context, cause string) (attached <-chan
 		return nil, err
 	}
 	e.onClose(release)
-	opt := runtimes.CommandOptions{Unmounted: plain, MemoryMB: int(e.version.Memory)}
+	opt := runtimes.CommandOptions{Unmounted: plain, MemoryMB: int(e.version.Memory), JavaProperties: s.javaProperties()}
 	opt.Provided = e.entry(code, plain)
 	cmd, err := set.Command(e.version.Runtime, opt)
 	if err != nil {
@@ -353,6 +353,17 @@ func (s *Service) trust() map[string]string {
 	return vars
 }
 
+// javaProperties are how a bootstrap for Java trusts this Tule's certificates.
+func (s *Service) javaProperties() []string {
+	switch {
+	case s.Trust.Java == "" || s.Trust.JavaProperties == nil:
+		return nil
+	case s.plain():
+		return s.Trust.JavaProperties(s.Trust.Java)
+	}
+	return s.Trust.JavaProperties(javaInside)
+}
+
 // plain reports whether functions run as plain processes of the host.
 func (s *Service) plain() bool {
 	return s.Host != nil && s.Host.Features().Isolation == sandbox.Process.String()
@@ -384,7 +395,7 @@ func (s *Service) base(id string, cmd runtimes.Command) sandbox.Spec {
 	if s.Trust.Bundle != "" {
 		spec.Mounts = append(spec.Mounts, sandbox.Mount{Host: s.Trust.Bundle, Inside: bundleInside})
 	}
-	if s.Trust.Java != "" && cmd.HTTP {
+	if s.Trust.Java != "" && (cmd.HTTP || cmd.Java) {
 		spec.Mounts = append(spec.Mounts, sandbox.Mount{Host: s.Trust.Java, Inside: javaInside})
 	}
 	spec.Files = append(spec.Files, hosts(id))

@@ -66,8 +66,10 @@ type Network interface {
 type TrustFiles struct {
 	Bundle string // PEM: the host's roots and Tule's
 	Java   string // the same as a Java trust store
-	// JavaOptions are the virtual machine's for the trust store at path.
-	JavaOptions func(path string) string
+	// JavaOptions are the virtual machine's for the trust store at path; JavaProperties
+	// are the same for a bootstrap of Tule's.
+	JavaOptions    func(path string) string
+	JavaProperties func(path string) []string
 }
 
 // Options are what a Service needs. Store, Clock and Random are required; without

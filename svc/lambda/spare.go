@@ -91,7 +91,7 @@ func (s *Service) kindOf(v *version, code string) (kind, bool) {
 		return kind{}, false
 	}
 	k := kind{runtime: v.Runtime, sdk: usesSDK(v, code)}
-	if strings.HasPrefix(v.Runtime, "nodejs") {
+	if runtimes.SizesHeap(v.Runtime) {
 		k.memory = int(v.Memory) // the size of its heap is an argument
 	}
 	return k, true
@@ -216,7 +216,7 @@ func (s *Service) prepare(k kind) (p *spare, err error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd, err := set.Command(k.runtime, runtimes.CommandOptions{MemoryMB: k.memory, Waiting: true, SDK: k.sdk})
+	cmd, err := set.Command(k.runtime, runtimes.CommandOptions{MemoryMB: k.memory, Waiting: true, SDK: k.sdk, JavaProperties: s.javaProperties()})
 	if err != nil {
 		return nil, err
 	}

@@ -88,11 +88,7 @@ final class Bean {
         if (isRecord(shape.raw) || Events.byConstructor(shape.raw)) {
             components();
         } else {
-            try {
-                constructor = open(shape.raw.getDeclaredConstructor());
-            } catch (NoSuchMethodException e) {
-                constructor = null; // can be written only
-            }
+            constructor = constructor(shape.raw);
         }
         for (Iterator<Property> i = properties.values().iterator(); i.hasNext();) {
             Property p = i.next();
@@ -104,6 +100,36 @@ final class Bean {
             if (type != null && p.argument < 0) {
                 p.readAs = Shape.of(type, shape);
             }
+        }
+        order();
+    }
+
+    /** The constructor without arguments; an inner class's has its outer object. Null if there is none. */
+    private static Constructor<?> constructor(Class<?> c) {
+        boolean inner = c.getEnclosingClass() != null && !Modifier.isStatic(c.getModifiers());
+        try {
+            return open(inner ? c.getDeclaredConstructor(c.getEnclosingClass()) : c.getDeclaredConstructor());
+        } catch (NoSuchMethodException e) {
+            return null; // can be written only
+        }
+    }
+
+    /** The class of the outer object that make wants; null if it wants none. */
+    Class<?> outer() {
+        return arguments == 0 && constructor != null && constructor.getParameterCount() == 1 ? shape.raw.getEnclosingClass() : null;
+    }
+
+    /** Puts the properties that Events names last. */
+    private void order() {
+        List<Property> last = new ArrayList<>();
+        for (Property p : properties.values()) {
+            if (Events.isNamed(shape.raw, p.name)) {
+                last.add(p);
+            }
+        }
+        for (Property p : last) {
+            properties.remove(p.name);
+            properties.put(p.name, p);
         }
     }
 

@@ -85,6 +85,20 @@ final class Events {
         return property;
     }
 
+    /** Whether the list names a property itself: those are written after the others. */
+    static boolean isNamed(Class<?> owner, String name) {
+        if (!owner.getName().startsWith("com.amazonaws.")) {
+            return false;
+        }
+        for (Class<?> c = owner; c != null; c = c.getSuperclass()) {
+            String names = NAMES.get(c.getName());
+            if (names != null && (names.equals(EVERY) ? name.equals("Sns") : (" " + names + " ").contains(" " + name + " "))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Whether dates in a value of the class are seconds, as AWS's events have them. */
     static boolean inSeconds(Class<?> c) {
         return c.getName().startsWith(PACKAGE);

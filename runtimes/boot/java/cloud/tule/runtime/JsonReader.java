@@ -310,7 +310,7 @@ final class JsonReader {
         return ok && i == s.length();
     }
 
-    private static int digits(String s, int from) {
+    static int digits(String s, int from) {
         int i = from;
         while (i < s.length() && s.charAt(i) >= '0' && s.charAt(i) <= '9') {
             i++;
@@ -346,6 +346,8 @@ final class JsonReader {
                 return Double.POSITIVE_INFINITY;
             case "-INF":
                 return Double.NEGATIVE_INFINITY;
+            case "-0":
+                return 0; // a whole number first
             default:
                 return Double.parseDouble(numeral);
         }

@@ -107,7 +107,7 @@ final class JsonWriter {
         } else if (v instanceof TimeZone) {
             string(((TimeZone) v).getID());
         } else if (v instanceof Locale) {
-            string(((Locale) v).toLanguageTag());
+            string(v.toString());
         } else if (v instanceof java.nio.file.Path) {
             string(((java.nio.file.Path) v).toUri().toString());
         } else if (v instanceof java.io.File) {
@@ -257,7 +257,7 @@ final class JsonWriter {
             int known = "\b\f\n\r\t\"\\".indexOf(c);
             if (known >= 0) {
                 out.append('\\').append("bfnrt\"\\".charAt(known));
-            } else if (c < ' ') {
+            } else if (c < ' ' || Character.isSurrogate(c)) { // so does Jackson
                 out.append(String.format("\\u%04X", (int) c));
             } else {
                 out.append(c);

@@ -7,8 +7,8 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.EnumMap;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.LinkedList;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +25,7 @@ import java.util.concurrent.ConcurrentSkipListMap;
 final class Mapper {
     private final JsonReader in;
     private final boolean seconds; // what dates are
+    private Object owner; // of the property that is read, for objects of inner classes
 
     private Mapper(byte[] json, Shape root) {
         in = new JsonReader(json);
@@ -53,6 +54,10 @@ final class Mapper {
         if (c == Object.class) {
             return in.any();
         }
+        if (c == Void.class) {
+            in.skip();
+            return null;
+        }
         if (Scalars.is(c)) {
             return scalar(s);
         }
@@ -75,17 +80,41 @@ final class Mapper {
             return Scalars.zero(s.raw);
         }
         Object value = value(s);
+        last(s);
+        return value;
+    }
+
+    /** The one value of an array, which is no array itself. */
+    private Object only(Shape s) throws Exception {
+        if (!in.beginArray()) {
+            if (s.raw.isPrimitive()) {
+                throw misfit(s, "Array value (token `JsonToken.END_ARRAY`)");
+            }
+            return null;
+        }
+        if (in.peek() == '[') {
+            throw new JsonException("Cannot deserialize instance of `" + s + "` out of START_ARRAY token: nested Arrays not allowed "
+                    + "with DeserializationFeature.UNWRAP_SINGLE_VALUE_ARRAYS" + in.place());
+        }
+        Object value = value(s);
+        last(s);
+        return value;
+    }
+
+    private void last(Shape s) throws JsonException {
         if (in.moreInArray()) {
             throw new JsonException("Attempted to unwrap '" + s + "' value from an array (with "
                     + "`DeserializationFeature.UNWRAP_SINGLE_VALUE_ARRAYS`) but it contains more than one value" + in.place());
         }
-        return value;
     }
 
     private Object scalar(Shape s) throws Exception {
         char next = in.peek();
         if (next == '[') {
-            return s.raw == byte[].class || s.raw == char[].class ? array(s) : unwrapped(s);
+            if (Scalars.isTime(s.raw)) {
+                return Times.ofFields(in.any(), s.raw);
+            }
+            return s.raw == byte[].class || s.raw == char[].class ? array(s) : only(s);
         }
         if (next == '{') {
             throw misfit(s, "Object value (token `JsonToken.START_OBJECT`)");
@@ -132,15 +161,16 @@ final class Mapper {
             }
             return list;
         }
-        if (in.peek() == '"' && element.raw != String.class && element.raw != Object.class) {
+        if (in.peek() == '"' && !(whole.raw.isArray() && element.raw == String.class)) {
             String text = in.string();
-            if (text.isEmpty()) {
+            if (text.trim().isEmpty()) {
                 return null;
             }
-            list.add(Scalars.is(element.raw) ? Scalars.of(text, element.raw) : null);
-            if (list.get(0) == null) {
+            boolean fits = (element.raw == Object.class || Scalars.is(element.raw)) && !element.raw.isPrimitive();
+            if (!fits) {
                 throw misfit(whole, "String value (token `JsonToken.VALUE_STRING`)");
             }
+            list.add(element.raw == Object.class ? text : Scalars.of(text, element.raw));
             return list;
         }
         list.add(value(element));
@@ -161,7 +191,7 @@ final class Mapper {
             return enumSet(list);
         }
         Collection<Object> out = (Collection<Object>) made(s, new Class<?>[] {
-            LinkedHashSet.class, TreeSet.class, LinkedList.class, ArrayDeque.class});
+            HashSet.class, TreeSet.class, LinkedList.class, ArrayDeque.class});
         out.addAll(list);
         return out;
     }
@@ -218,7 +248,7 @@ final class Mapper {
         char next = in.peek();
         if (next == '"' || next == '\'') {
             String text = in.string();
-            if (text.isEmpty()) {
+            if (text.trim().isEmpty()) {
                 return null;
             }
             throw new JsonException("Cannot construct instance of `" + s + "` (although at least one Creator exists): no "
@@ -243,14 +273,14 @@ final class Mapper {
 
     private Object make(Shape s) throws Exception {
         Bean bean = Bean.of(s);
-        if (!bean.canBeMade()) {
+        if (!bean.canBeMade() || bean.outer() != null && !bean.outer().isInstance(owner)) {
             boolean isAbstract = Modifier.isAbstract(s.raw.getModifiers());
             throw new JsonException("Cannot construct instance of `" + s + "` (no Creators, like default constructor, exist): "
                     + (isAbstract ? "abstract types either need to be mapped to concrete types, have custom deserializer, or contain "
                     + "additional type information" : "cannot deserialize from Object value (no delegate- or property-based Creator)")
                     + in.place());
         }
-        return bean.make();
+        return bean.outer() == null ? bean.make() : bean.make(owner);
     }
 
     private Object set(Bean bean, Object made) throws Exception {
@@ -260,6 +290,7 @@ final class Mapper {
                 in.skip();
                 continue;
             }
+            owner = made;
             Object value = member(bean, p);
             try {
                 p.set(made, value);

@@ -28,7 +28,7 @@ final class Scalars {
     private static final Set<Class<?>> NUMBERS = new HashSet<>();
 
     static {
-        for (Class<?> c : new Class<?>[] {String.class, CharSequence.class, StringBuilder.class, StringBuffer.class, char.class,
+        for (Class<?> c : new Class<?>[] {String.class, CharSequence.class, char.class,
             Character.class, boolean.class, Boolean.class, AtomicBoolean.class, Date.class, byte[].class, char[].class, ByteBuffer.class,
             UUID.class, URI.class, URL.class, File.class, Locale.class, Currency.class, Pattern.class, Charset.class, Class.class}) {
             TEXTS.add(c);
@@ -104,7 +104,8 @@ final class Scalars {
         }
         if (NUMBERS.contains(c)) {
             try {
-                return number(trimmed, c);
+                boolean cut = isIntegral(c) && !JsonReader.isWhole(trimmed);
+                return number(cut ? "x" : trimmed, c);
             } catch (NumberFormatException e) {
                 throw new IllegalArgumentException("\"" + text + "\": not a valid `" + c.getName() + "` value");
             }
@@ -113,6 +114,10 @@ final class Scalars {
             return bool(trimmed, c);
         }
         return named(trimmed, c);
+    }
+
+    private static boolean isIntegral(Class<?> c) {
+        return c != double.class && c != Double.class && c != float.class && c != Float.class && c != BigDecimal.class && c != Number.class;
     }
 
     private static byte[] bytes(String text) {
@@ -134,7 +139,8 @@ final class Scalars {
                     return constant;
                 }
             }
-            return null; // one that is not known
+            int i = JsonReader.digits(text, 0) == text.length() && text.length() < 9 ? Integer.parseInt(text) : -1;
+            return i >= 0 && i < c.getEnumConstants().length ? c.getEnumConstants()[i] : null; // one that is not known
         }
         if (isTime(c)) {
             return Times.of(text, c);
@@ -161,8 +167,6 @@ final class Scalars {
             case "Currency": return Currency.getInstance(text);
             case "Pattern": return Pattern.compile(text);
             case "Charset": return Charset.forName(text);
-            case "StringBuilder": return new StringBuilder(text);
-            case "StringBuffer": return new StringBuffer(text);
             default: return Class.forName(text, true, Thread.currentThread().getContextClassLoader());
         }
     }
@@ -193,11 +197,14 @@ final class Scalars {
         if (c == String.class || c == CharSequence.class) {
             return numeral;
         }
+        if (!JsonReader.isWhole(numeral) && !isTime(c)) {
+            throw new IllegalArgumentException("Floating-point value (token `JsonToken.VALUE_NUMBER_FLOAT`)");
+        }
         if (c == boolean.class || c == Boolean.class || c == AtomicBoolean.class) {
             return of(JsonReader.real(numeral) != 0, c);
         }
         if (c == char.class || c == Character.class) {
-            return (char) (int) (Integer) number(numeral, int.class);
+            return (char) whole(numeral, c, 0, Character.MAX_VALUE);
         }
         if (c == Date.class) {
             return new Date((Long) number(numeral, long.class));

@@ -9,6 +9,7 @@ import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.OffsetDateTime;
 import java.time.Year;
+import java.time.YearMonth;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
@@ -18,6 +19,7 @@ import java.time.temporal.ChronoField;
 import java.time.temporal.TemporalAccessor;
 import java.time.temporal.TemporalQueries;
 import java.util.Date;
+import java.util.List;
 
 /** Times, in the forms that Jackson's modules give them. */
 final class Times {
@@ -49,7 +51,8 @@ final class Times {
 
     static Object of(String text, Class<?> c) throws Exception {
         if (c == Instant.class) {
-            return instant(ISO.parse(text));
+            boolean number = text.indexOf('-', 1) < 0 && text.indexOf(':') < 0;
+            return number ? ofNumber(new BigDecimal(text), c) : instant(ISO.parse(text));
         }
         if (c == LocalDateTime.class || c == OffsetDateTime.class || c == ZonedDateTime.class || c == LocalDate.class) {
             TemporalAccessor t = ISO.parse(text);
@@ -98,6 +101,31 @@ final class Times {
         throw new IllegalArgumentException("Number value (" + n + ")");
     }
 
+    /** A local time of the fields that fields writes. */
+    static Object ofFields(Object fields, Class<?> c) throws JsonException {
+        List<?> list = (List<?>) fields;
+        int[] n = new int[7];
+        for (int i = 0; i < list.size() && i < n.length; i++) {
+            if (!(list.get(i) instanceof Integer)) {
+                throw new JsonException("Cannot deserialize value of type `" + c.getName() + "` from Array value (token `JsonToken.START_ARRAY`)");
+            }
+            n[i] = (Integer) list.get(i);
+        }
+        if (list.isEmpty()) {
+            return null;
+        }
+        if (c == LocalDate.class) {
+            return LocalDate.of(n[0], n[1], n[2]);
+        }
+        if (c == LocalDateTime.class) {
+            return LocalDateTime.of(n[0], n[1], n[2], n[3], n[4], n[5], n[6]);
+        }
+        if (c == LocalTime.class) {
+            return LocalTime.of(n[0], n[1], n[2], n[3]);
+        }
+        throw new JsonException("Cannot deserialize value of type `" + c.getName() + "` from Array value (token `JsonToken.START_ARRAY`)");
+    }
+
     /** A time as JSON: a number of seconds, an array of fields, or a string. */
     static String json(Object time) {
         if (time instanceof Duration) {
@@ -113,7 +141,7 @@ final class Times {
         if (t.isSupported(ChronoField.INSTANT_SECONDS)) {
             return seconds(t.getLong(ChronoField.INSTANT_SECONDS), t.get(ChronoField.NANO_OF_SECOND));
         }
-        if (time instanceof LocalDate || time instanceof LocalDateTime || time instanceof LocalTime) {
+        if (time instanceof YearMonth || time instanceof LocalDate || time instanceof LocalDateTime || time instanceof LocalTime) {
             return fields(t);
         }
         return null;
@@ -126,8 +154,10 @@ final class Times {
     private static String fields(TemporalAccessor t) {
         StringBuilder out = new StringBuilder("[");
         if (t.isSupported(ChronoField.YEAR)) {
-            out.append(t.get(ChronoField.YEAR)).append(',').append(t.get(ChronoField.MONTH_OF_YEAR)).append(',')
-                    .append(t.get(ChronoField.DAY_OF_MONTH));
+            out.append(t.get(ChronoField.YEAR)).append(',').append(t.get(ChronoField.MONTH_OF_YEAR));
+        }
+        if (t.isSupported(ChronoField.DAY_OF_MONTH)) {
+            out.append(',').append(t.get(ChronoField.DAY_OF_MONTH));
         }
         if (t.isSupported(ChronoField.NANO_OF_SECOND)) {
             int second = t.get(ChronoField.SECOND_OF_MINUTE);
