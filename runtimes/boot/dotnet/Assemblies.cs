@@ -102,7 +102,10 @@ namespace Tule
         /// <summary>Connects Amazon.Lambda.Core, by the fields that AWS keeps for that: LambdaLogger writes to our log.</summary>
         static void Arrived(Assembly assembly)
         {
-            if (assembly.IsDynamic || assembly.GetName().Name != Core)
+            string name = assembly.IsDynamic ? "" : assembly.GetName().Name;
+            if (name == "Mono.Security" && MonoVersion != null)
+                Trust.Arrived(assembly);
+            if (name != Core)
                 return;
             Type logger = assembly.GetType(Core + ".LambdaLogger");
             if (logger != null)
