@@ -88,20 +88,6 @@ func (s *Service) apply(ctx context.Context, v *version, in settings) error {
 	return nil
 }
 
-func (v *version) setLogging(in *api.LoggingConfig) error {
-	if in == nil {
-		return nil
-	}
-	if aws.Value(in.LogFormat) == api.LogFormatJson {
-		return unbuilt("The log format JSON is")
-	}
-	v.LogGroup = aws.Value(in.LogGroup)
-	if in.ApplicationLogLevel != nil || in.SystemLogLevel != nil {
-		return invalid("LogLevel is not supported when LogFormat is set to \"Text\". Remove LogLevel from your request or change the LogFormat to \"JSON\" and try again.")
-	}
-	return nil
-}
-
 func (v *version) check() error {
 	if v.Runtime == "" || v.Handler == "" && !runtimes.IsProvided(v.Runtime) {
 		return invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
@@ -208,7 +194,6 @@ func (s *Service) checkRole(ctx context.Context, at ref, role string) error {
 // configuration is a version as answers show it, under the ARN given.
 func (v *version) configuration(at ref, arn string) *api.FunctionConfiguration {
 	sum, _ := hex.DecodeString(v.Code.SHA256)
-	group := v.group(at)
 	out := &api.FunctionConfiguration{
 		FunctionName: &at.name, FunctionArn: &arn, Version: ptr(v.label()), Description: &v.Description,
 		Runtime: &v.Runtime, Role: &v.Role, MemorySize: &v.Memory, Timeout: &v.Timeout,
@@ -219,7 +204,7 @@ func (v *version) configuration(at ref, arn string) *api.FunctionConfiguration {
 		EphemeralStorage: &api.EphemeralStorage{Size: &v.Storage}, TracingConfig: &api.TracingConfigResponse{Mode: &v.Tracing},
 		SnapStart:     v.shownSnapStart(),
 		VpcConfig:     v.Network.shown(at.scope),
-		LoggingConfig: &api.LoggingConfig{LogFormat: ptr(api.LogFormatText), LogGroup: &group},
+		LoggingConfig: v.shownLogging(at),
 		Layers:        v.shownLayers(),
 		Environment:   v.shownVariables(),
 	}

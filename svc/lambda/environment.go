@@ -321,6 +321,7 @@ func (e *environment) environ(cmd runtimes.Command, role *session, code string, 
 		RuntimeRoot: cmd.RuntimeRoot, ModulePath: cmd.ModulePath, User: v.Environment, Further: map[string]string{},
 	}
 	maps.Copy(env.Further, e.s.trust())
+	maps.Copy(env.Further, v.logVariables())
 	if plain {
 		env.TaskRoot = code
 	}

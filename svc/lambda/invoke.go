@@ -157,7 +157,7 @@ func (s *Service) execute(ctx context.Context, t *target, c call) (runtimes.Resu
 			return *failure, nil
 		}
 	}
-	e.log(runtimes.StartLine(c.id, e.version.label()))
+	e.logStart(c.id)
 	now := s.Clock.Now()
 	limit := time.Duration(e.version.Timeout) * time.Second
 	talk := e.talk.Load()
@@ -194,13 +194,11 @@ func startError(err error) error {
 // the first one's place.
 func (s *Service) begin(ctx context.Context, e **environment, t *target, c call) (*runtimes.Result, error) {
 	v := t.version
-	if !bills100(v.Runtime) {
-		(*e).log(runtimes.InitStartLine(v.Runtime))
-	}
+	(*e).logInitStart()
 	failure, err := (*e).start(ctx, c.id, initLimit)
 	limit := time.Duration(v.Timeout) * time.Second
 	if errors.Is(err, errInitTimeout) {
-		(*e).log(runtimes.InitReportLine((*e).init, "timeout", ""))
+		(*e).logInitTimeout()
 		if limit > initLimit {
 			*e = s.fleet.replace(*e, t)
 			(*e).follow(c.tail)
@@ -210,14 +208,14 @@ func (s *Service) begin(ctx context.Context, e **environment, t *target, c call)
 	switch {
 	case errors.Is(err, errInitTimeout):
 		payload, text := runtimes.TimeoutFailure(c.id, s.Clock.Now(), limit)
-		(*e).log(runtimes.StartLine(c.id, v.label()))
+		(*e).logStart(c.id)
 		(*e).log(text)
 		failure = &runtimes.Result{Payload: payload, FunctionError: runtimes.Unhandled, ErrorType: runtimes.TimeoutErrorType, Duration: limit}
 		(*e).init = 0
 	case err != nil || failure == nil:
 		return nil, err
 	default:
-		(*e).log(runtimes.StartLine(c.id, v.label()))
+		(*e).logStart(c.id)
 	}
 	(*e).report(c.id, failure)
 	return failure, nil
@@ -236,8 +234,7 @@ func (e *environment) report(id string, res *runtimes.Result) {
 		failed = 1
 	}
 	e.s.measure(e.at, "Errors", failed)
-	e.log(runtimes.EndLine(id))
-	e.log(r.Line())
+	e.logReport(r, res)
 	e.extensions.Report(r)
 }
 

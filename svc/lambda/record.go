@@ -48,6 +48,7 @@ type version struct {
 	UpdateOn    string   `json:",omitempty"` // when its runtime is updated; "" is Auto
 	SnapStart   bool     `json:",omitempty"` // asked for; nothing here takes snapshots
 	LogGroup    string   `json:",omitempty"` // other than the function's own
+	JSONLog     bool     `json:",omitempty"` // with the levels
 	AppLevel    string   `json:",omitempty"`
 	SystemLevel string   `json:",omitempty"`
 	Code        code

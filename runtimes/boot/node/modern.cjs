@@ -146,8 +146,14 @@ const LEVELS = { trace: 'TRACE', debug: 'DEBUG', info: 'INFO', log: 'INFO', warn
 function patchConsole(wire, id) {
   const { format } = require('util');
   const json = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+  const ranks = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
+  const least = ranks.indexOf(String(process.env.AWS_LAMBDA_LOG_LEVEL).toUpperCase()); // -1 is all
   for (const method of Object.keys(LEVELS)) {
     const level = LEVELS[method];
+    if (ranks.indexOf(level) < least) {
+      console[method] = () => {};
+      continue;
+    }
     const plain = (...args) => {
       wire.log(new Date().toISOString() + '\t' + id() + '\t' + level + '\t' + format(...args));
     };

@@ -389,6 +389,11 @@ def set_up_logging(logging):
     handler = LambdaLoggerHandler()
     handler.setFormatter(formatter)
     logging.root.addHandler(handler)
+    if json_logs():
+        level = posix.environ.get('AWS_LAMBDA_LOG_LEVEL' if PY2 else b'AWS_LAMBDA_LOG_LEVEL')
+        level = level if PY2 or level is None else level.decode()
+        if level in ('TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'):
+            logging.root.setLevel(logging.NOTSET if level == 'TRACE' else level)
 
 
 class LoggingHook(object):
