@@ -29,6 +29,8 @@ type Environ struct {
 	RuntimeRoot  string // "" is /var/runtime
 	ModulePath   string // Command.ModulePath; "" is below the runtime's folder
 	RuntimeAPI   string // host:port, for the provided runtimes
+	// Initialization is why the environment was started; "" is "on-demand".
+	Initialization string
 	// User holds the function's configured variables; they win over all but the
 	// reserved ones.
 	User map[string]string
@@ -84,7 +86,7 @@ func (e Environ) reserved(task, runtime string) map[string]string {
 		"AWS_LAMBDA_FUNCTION_NAME":        e.FunctionName,
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": strconv.Itoa(e.MemoryMB),
 		"AWS_LAMBDA_FUNCTION_VERSION":     e.Version,
-		"AWS_LAMBDA_INITIALIZATION_TYPE":  "on-demand",
+		"AWS_LAMBDA_INITIALIZATION_TYPE":  or(e.Initialization, "on-demand"),
 		"AWS_LAMBDA_LOG_GROUP_NAME":       e.LogGroup,
 		"AWS_LAMBDA_LOG_STREAM_NAME":      e.LogStream,
 		"AWS_ACCESS_KEY_ID":               e.AccessKeyID,

@@ -148,6 +148,7 @@ func (s *Service) updateAlias(ctx context.Context, in *api.UpdateAliasRequest) (
 		changed.Revision = aws.RandomUUID(s.Random)
 		return put(tx, aliasRecords, at.scope, &changed, at.name, changed.Name)
 	})
+	s.provisioner.wake() // of another version now, perhaps
 	return changed.configuration(at), err
 }
 
@@ -156,8 +157,13 @@ func (s *Service) deleteAlias(ctx context.Context, in *api.DeleteAliasRequest) (
 	if err != nil {
 		return nil, err
 	}
+	defer s.fleet.forgetReserved(at.scope)
+	defer s.provisioner.wake()
 	return nil, s.Store.Update(ctx, func(tx store.Tx) error {
 		if _, err := s.function(ctx, tx, at); err != nil {
+			return err
+		}
+		if err := capacityRecords.Delete(tx, at.scope, at.name, *in.Name); err != nil {
 			return err
 		}
 		if err := policyRecords.Delete(tx, at.scope, at.name, *in.Name); err != nil {

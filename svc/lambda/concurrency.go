@@ -16,7 +16,8 @@ const (
 	accountCode        = 75 << 30 // bytes
 )
 
-// usage is what an account has in a region.
+// usage is what an account has in a region: functions, and concurrency that is kept for
+// some of them, reserved or provisioned.
 type usage struct {
 	functions int64
 	reserved  int
@@ -33,7 +34,15 @@ func (s *Service) usage(ctx context.Context, r store.Reader, scope store.Scope) 
 			return u, err
 		}
 		u.functions++
-		u.reserved += int(aws.Value(f.Reserved))
+		if f.Reserved != nil {
+			u.reserved += int(*f.Reserved)
+			continue
+		}
+		of, err := capacities(ctx, r, ref{scope, f.Name})
+		if err != nil {
+			return u, err
+		}
+		u.reserved += int(sum(of))
 	}
 	return u, nil
 }
@@ -81,11 +90,22 @@ func (s *Service) reserve(ctx context.Context, name *string, n *int32) error {
 		if err != nil {
 			return err
 		}
+		of, err := capacities(ctx, tx, at)
+		if err != nil {
+			return err
+		}
+		if total := sum(of); n != nil && *n < total {
+			return invalid(" ReservedConcurrentExecutions  %d should not be lower than function's total provisioned concurrency [%d].", *n, total)
+		}
 		u, err := s.usage(ctx, tx, at.scope)
 		if err != nil {
 			return err
 		}
-		if left := accountConcurrency - u.reserved + int(aws.Value(f.Reserved)) - int(aws.Value(n)); n != nil && left < minUnreserved {
+		kept := int(sum(of))
+		if f.Reserved != nil {
+			kept = int(*f.Reserved)
+		}
+		if left := accountConcurrency - u.reserved + kept - int(aws.Value(n)); n != nil && left < minUnreserved {
 			return invalid("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", minUnreserved)
 		}
 		f.Reserved = n

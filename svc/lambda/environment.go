@@ -33,6 +33,7 @@ type environment struct {
 	version *version
 	id      string // 32 hex digits
 	stream  *stream
+	cause   string // AWS_LAMBDA_INITIALIZATION_TYPE, if not on-demand
 
 	// Of the process, set by start.
 	sandbox *sandbox.Sandbox
@@ -49,10 +50,12 @@ type environment struct {
 	ending     string               // why it ends, as extensions are told
 
 	// The fleet's, under its mutex.
-	counted   bool // in the account's unreserved concurrency
-	doomed    bool
-	idleSince time.Time
-	rests     bool // frozen since, or about to be
+	counted bool // in the account's unreserved concurrency
+	// Provisioned environments are there whether they are needed or not.
+	provisioned bool
+	doomed      bool
+	idleSince   time.Time
+	rests       bool // frozen since, or about to be
 
 	busy     atomic.Bool
 	freezeMu sync.Mutex
@@ -317,7 +320,7 @@ func (e *environment) environ(cmd runtimes.Command, role *session, code string, 
 	env := runtimes.Environ{
 		Runtime: v.Runtime, Handler: v.Handler, FunctionName: e.at.name, Version: v.label(), Region: e.at.scope.Region,
 		MemoryMB: int(v.Memory), LogGroup: v.group(e.at), LogStream: e.stream.name,
-		AccessKeyID: role.key, SecretKey: role.secret, SessionToken: role.token,
+		Initialization: e.cause, AccessKeyID: role.key, SecretKey: role.secret, SessionToken: role.token,
 		RuntimeRoot: cmd.RuntimeRoot, ModulePath: cmd.ModulePath, User: v.Environment, Further: map[string]string{},
 	}
 	maps.Copy(env.Further, e.s.trust())

@@ -72,7 +72,7 @@ func (f *fleet) acquire(ctx context.Context, t *target) (e *environment, fresh b
 		f.count++
 	}
 	e.busy.Store(true)
-	e.counted = t.function.Reserved == nil
+	e.counted = t.function.Reserved == nil && !e.provisioned
 	c.busy++
 	if e.counted {
 		f.busy[t.at.scope]++
@@ -102,20 +102,29 @@ func (f *fleet) admit(t *target, spare int) (*crew, error) {
 		f.tidy(t.at, c)
 		return nil, throttled(api.ThrottleReasonReservedFunctionConcurrentInvocationLimitExceeded)
 	}
-	if t.function.Reserved == nil && f.busy[t.at.scope] >= spare {
+	ready := slices.ContainsFunc(c.idle, func(e *environment) bool { return e.provisioned && e.version.Number == t.version.Number })
+	if t.function.Reserved == nil && f.busy[t.at.scope] >= spare && !ready {
 		f.tidy(t.at, c)
 		return nil, throttled(api.ThrottleReasonConcurrentInvocationLimitExceeded)
 	}
 	return c, nil
 }
 
-// reuse takes the idle environment of the target's version that was used last. Those
-// of a version that has changed, or whose credentials end soon, are ended instead.
+// reuse takes the idle environment of the target's version that was used last; first
+// of those that are provisioned, so that the others can end. Those of a version that has
+// changed, or whose credentials end soon, are ended instead.
 func (f *fleet) reuse(c *crew, t *target) *environment {
+	if e := f.reuseOf(c, t, true); e != nil {
+		return e
+	}
+	return f.reuseOf(c, t, false)
+}
+
+func (f *fleet) reuseOf(c *crew, t *target, provisioned bool) *environment {
 	last := f.s.Clock.Now().Add(time.Duration(t.version.Timeout)*time.Second + time.Minute)
 	for i := len(c.idle) - 1; i >= 0; i-- {
 		e := c.idle[i]
-		if e.version.Number != t.version.Number {
+		if e.version.Number != t.version.Number || e.provisioned != provisioned {
 			continue
 		}
 		c.idle = slices.Delete(c.idle, i, i+1)
@@ -135,15 +144,18 @@ func (f *fleet) room(grows *crew) error {
 	}
 	var oldest *environment
 	for _, c := range f.functions {
-		if len(c.idle) > 0 && (oldest == nil || c.idle[0].idleSince.Before(oldest.idleSince)) {
-			oldest = c.idle[0]
+		for _, e := range c.idle {
+			if !e.provisioned && (oldest == nil || e.idleSince.Before(oldest.idleSince)) {
+				oldest = e
+			}
 		}
 	}
 	if oldest == nil {
 		return throttled(api.ThrottleReasonConcurrentInvocationLimitExceeded)
 	}
 	c := f.functions[oldest.at]
-	c.idle = slices.Delete(c.idle, 0, 1)
+	at := slices.Index(c.idle, oldest)
+	c.idle = slices.Delete(c.idle, at, at+1)
 	f.end(oldest)
 	if c != grows {
 		f.tidy(oldest.at, c)
@@ -163,6 +175,12 @@ func (f *fleet) release(e *environment, broken bool) {
 		}
 	}
 	f.measure(e.at, c, e.counted)
+	f.rest(e, broken)
+}
+
+// rest lets an environment wait for its next invoke, or ends it. The caller holds mu.
+func (f *fleet) rest(e *environment, broken bool) {
+	c := f.functions[e.at]
 	e.busy.Store(false)
 	if broken || e.doomed || f.closed {
 		f.end(e)
@@ -186,6 +204,9 @@ func (f *fleet) end(e *environment) {
 	delete(c.all, e)
 	f.count--
 	e.busy.Store(true) // nobody freezes it any more
+	if e.provisioned {
+		f.s.provisioner.wake()
+	}
 	f.wg.Go(e.close)
 }
 
@@ -258,12 +279,13 @@ func (f *fleet) reapIdle() {
 	defer f.mu.Unlock()
 	before := f.s.Clock.Now().Add(-f.s.KeepAlive)
 	for at, c := range f.functions {
-		n := 0
-		for n < len(c.idle) && !c.idle[n].idleSince.After(before) {
-			f.end(c.idle[n])
-			n++
-		}
-		c.idle = slices.Delete(c.idle, 0, n)
+		c.idle = slices.DeleteFunc(c.idle, func(e *environment) bool {
+			if e.provisioned || e.idleSince.After(before) {
+				return false
+			}
+			f.end(e)
+			return true
+		})
 		f.tidy(at, c)
 	}
 }

@@ -234,6 +234,7 @@ func (s *Service) deleteFunction(ctx context.Context, in *api.DeleteFunctionRequ
 	}
 	if number > 0 {
 		s.fleet.retire(at, number)
+		s.fleet.forgetReserved(at.scope)
 	} else {
 		s.fleet.retireAll(at)
 	}
@@ -265,6 +266,9 @@ func (s *Service) deleteWhole(ctx context.Context, tx store.Tx, at ref, gone *tr
 		if err := t.DeleteAll(tx, at.scope, at.name); err != nil {
 			return err
 		}
+	}
+	if err := capacityRecords.DeleteAll(tx, at.scope, at.name); err != nil {
+		return err
 	}
 	if err := eventConfigRecords.DeleteAll(tx, at.scope, at.name); err != nil {
 		return err

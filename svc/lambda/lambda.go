@@ -122,6 +122,7 @@ type Service struct {
 	queue       queue
 	pollers     pollers
 	spares      spares
+	provisioner provisioner
 	starts      chan struct{}  // holds one for each environment that starts
 	variables   *seal.Box      // for functions' variables
 	codeKey     [32]byte       // signs the addresses of zip files
@@ -157,6 +158,7 @@ func New(o Options) *Service {
 	s.roles = roles{s: s, sessions: map[roleKey]*session{}}
 	s.fleet = fleet{s: s, functions: map[ref]*crew{}, reserved: map[store.Scope]int{}, busy: map[store.Scope]int{}, stopped: make(chan struct{})}
 	s.spares = newSpares(s)
+	s.provisioner = newProvisioner(s)
 	s.logs = newLogWriter(s)
 	s.queue = newQueue(s)
 	s.pollers = pollers{s: s, running: map[mappingKey]*running{}}
@@ -235,6 +237,18 @@ func (s *Service) Routes() []aws.Route {
 			return in.FunctionName, nil
 		})),
 
+		api.PutProvisionedConcurrencyConfig.To(s.putProvisionedConcurrencyConfig, on(s, func(in *api.PutProvisionedConcurrencyConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, in.Qualifier
+		})),
+		api.GetProvisionedConcurrencyConfig.To(s.getProvisionedConcurrencyConfig, on(s, func(in *api.GetProvisionedConcurrencyConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, in.Qualifier
+		})),
+		api.DeleteProvisionedConcurrencyConfig.To(s.deleteProvisionedConcurrencyConfig, on(s, func(in *api.DeleteProvisionedConcurrencyConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, in.Qualifier
+		})),
+		api.ListProvisionedConcurrencyConfigs.To(s.listProvisionedConcurrencyConfigs, on(s, func(in *api.ListProvisionedConcurrencyConfigsRequest) (name, qualifier *string) {
+			return in.FunctionName, nil
+		})),
 		api.PutFunctionConcurrency.To(s.putFunctionConcurrency, on(s, func(in *api.PutFunctionConcurrencyRequest) (name, qualifier *string) { return in.FunctionName, nil })),
 		api.GetFunctionConcurrency.To(s.getFunctionConcurrency, on(s, func(in *api.GetFunctionConcurrencyRequest) (name, qualifier *string) { return in.FunctionName, nil })),
 		api.DeleteFunctionConcurrency.To(s.deleteFunctionConcurrency, on(s, func(in *api.DeleteFunctionConcurrencyRequest) (name, qualifier *string) { return in.FunctionName, nil })),
@@ -289,6 +303,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.fleet.reap(ctx) })
 	wg.Go(func() { s.queue.run(ctx) })
+	wg.Go(func() { s.provisioner.run(ctx) })
 	wg.Go(func() { s.pollers.run(ctx) })
 	wg.Go(func() { s.logs.run(ctx) })
 	wg.Go(func() { s.follow(ctx) })
@@ -308,7 +323,9 @@ const closeLimit = 10 * time.Second
 // what they have logged; ctx bounds the writing. Run calls it; twice is fine.
 func (s *Service) Close(ctx context.Context) error {
 	s.fleet.close()
+	s.provisioner.wg.Wait()
 	s.queue.wg.Wait()
+	s.fleet.wg.Wait() // what those have ended
 	s.flows.Wait()
 	s.pollers.wg.Wait()
 	s.spares.close()

@@ -174,6 +174,9 @@ func (s *Service) deleteVersion(ctx context.Context, tx store.Tx, at ref, number
 			return conflict("The version is referenced by an alias: %s", at.arn(a.Name))
 		}
 	}
+	if err := capacityRecords.Delete(tx, at.scope, at.name, v.label()); err != nil {
+		return err
+	}
 	if err := policyRecords.Delete(tx, at.scope, at.name, v.label()); err != nil {
 		return err
 	}
