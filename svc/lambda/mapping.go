@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/lambda"
@@ -339,35 +340,74 @@ func (s *Service) guardCreateMapping(ctx context.Context, in *api.CreateEventSou
 func onMapping[In any](s *Service, names func(in *In) (uuid, function *string)) aws.Guard[In] {
 	return func(ctx context.Context, in *In) ([]aws.Access, error) {
 		uuid, function := names(in)
-		scope := mappingScope(ctx)
 		var functions []string
-		var m mapping
-		err := s.Store.View(ctx, func(r store.Reader) (err error) {
-			m, err = mappingRecords.Get(ctx, r, scope, *uuid)
-			if errors.Is(err, store.ErrNotFound) {
-				return nil // the operation will say so to those who may know
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		if m.Function != "" {
-			functions = append(functions, m.function(scope).arn(m.Qualifier))
-		}
 		if function != nil {
 			at, q, err := parseName(ctx, function, nil)
 			if err != nil {
 				return nil, err
 			}
-			functions = append(functions, at.arn(q))
+			functions = []string{at.arn(q)}
+		}
+		m, err := s.peekMapping(ctx, *uuid)
+		if err != nil {
+			return nil, err
+		}
+		if m.Function != "" {
+			functions = append(functions, m.function(mappingScope(ctx)).arn(m.Qualifier))
 		}
 		slices.Sort(functions)
-		need := aws.Access{Resource: mappingARN(scope, *uuid), Keys: map[string][]string{},
-			Tags: func(context.Context) (map[string]string, error) { return m.Tags, nil }}
-		if functions = slices.Compact(functions); len(functions) > 0 {
-			need.Keys["lambda:FunctionArn"] = functions
+		keys := map[string][]string{}
+		if len(functions) > 0 {
+			keys["lambda:FunctionArn"] = slices.Compact(functions)
 		}
-		return []aws.Access{need}, nil
+		return s.mappingAccess(ctx, *uuid, &m, keys)
+	}
+}
+
+// peekMapping is a mapping for a guard: one that is not there is empty, which the
+// operation will say to those who may know.
+func (s *Service) peekMapping(ctx context.Context, uuid string) (m mapping, err error) {
+	err = s.Store.View(ctx, func(r store.Reader) error {
+		m, err = mappingRecords.Get(ctx, r, mappingScope(ctx), uuid)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return m, err
+}
+
+// mappingAccess is an operation's action on a mapping, whose tags are read when a policy
+// asks unless it is known.
+func (s *Service) mappingAccess(ctx context.Context, uuid string, m *mapping, keys map[string][]string) ([]aws.Access, error) {
+	return []aws.Access{{Resource: mappingARN(mappingScope(ctx), uuid), Keys: keys, Tags: func(ctx context.Context) (map[string]string, error) {
+		if m != nil {
+			return m.Tags, nil
+		}
+		found, err := s.peekMapping(ctx, uuid)
+		return found.Tags, err
+	}}}, nil
+}
+
+// parseMapping is the UUID in a mapping's ARN.
+func parseMapping(arn *string) (uuid string, ok bool) {
+	a, _ := aws.ParseARN(aws.Value(arn))
+	return strings.CutPrefix(a.Resource, "event-source-mapping:")
+}
+
+func (s *Service) taggedMapping(scope store.Scope, uuid string) tagged {
+	return tagged{
+		func(ctx context.Context, r store.Reader) (map[string]string, error) {
+			m, _, err := s.mapping(ctx, r, scope, uuid)
+			return m.Tags, err
+		},
+		func(ctx context.Context, tx store.Tx, tags map[string]string) error {
+			m, _, err := s.mapping(ctx, tx, scope, uuid)
+			if err != nil {
+				return err
+			}
+			m.Tags = tags // the poller need not hear of it: the revision stays
+			return mappingRecords.Put(tx, scope, m, m.UUID)
+		},
 	}
 }

@@ -18,8 +18,8 @@ const (
 	// What failed is tried again after retryFirst, then after longer and longer.
 	retryFirst = 200 * time.Millisecond
 	retryMost  = time.Minute
-	// shardsEvery is how often a source is asked for new shards.
-	shardsEvery = 10 * time.Second
+	// shardsEvery is how often a source is asked for new shards, beside when one ends.
+	shardsEvery = time.Minute
 )
 
 // mappingKey is a mapping, by its place.

@@ -21,6 +21,9 @@ func (s *Service) taggable(ctx context.Context, arn *string) (tagged, error) {
 	if a, _ := aws.ParseARN(*arn); strings.HasPrefix(a.Resource, signingKind) {
 		return s.taggedSigning(arn), nil
 	}
+	if uuid, ok := parseMapping(arn); ok {
+		return s.taggedMapping(mappingScope(ctx), uuid), nil
+	}
 	at, qualifier, err := parseName(ctx, arn, nil)
 	if err == nil && qualifier != "" {
 		err = invalid("Tags on function aliases and versions are not supported. Please specify a function ARN.")
@@ -126,6 +129,9 @@ func (s *Service) listTags(ctx context.Context, in *api.ListTagsRequest) (*api.L
 
 // guardTags is what the tag operations need: their action on what has the tags.
 func (s *Service) guardTags(ctx context.Context, arn *string, keys map[string][]string) ([]aws.Access, error) {
+	if uuid, ok := parseMapping(arn); ok {
+		return s.mappingAccess(ctx, uuid, nil, keys)
+	}
 	if a, _ := aws.ParseARN(*arn); strings.HasPrefix(a.Resource, signingKind) {
 		need := s.signingAccess(arn)
 		need.Keys = keys
