@@ -13,6 +13,8 @@ const (
 	seccompErrno = 0x00050000
 	ePERM        = 1
 	eNOSYS       = 38
+	eNoProtocol  = 93 // EPROTONOSUPPORT
+	eNoFamily    = 97 // EAFNOSUPPORT
 )
 
 // Offsets in struct seccomp_data.
@@ -20,6 +22,15 @@ const (
 	dataNr   = 0
 	dataArch = 4
 	dataArg0 = 16 // the low half of the first argument, little endian
+	dataArg2 = dataArg0 + 2*8
+)
+
+// The families of sockets that functions have, from linux/socket.h.
+const (
+	familyUnix    = 1
+	familyInet    = 2
+	familyInet6   = 10
+	familyNetlink = 16
 )
 
 // newNamespaces are clone's flags that make a namespace: NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC,
@@ -33,6 +44,7 @@ type arch struct {
 	clone   uint32
 	clone3  uint32
 	ioctl   uint32
+	sockets []uint32 // the calls that make sockets: family, type, protocol
 	denied  []uint32 // EPERM
 }
 
@@ -54,6 +66,9 @@ func filter(a arch) ([]byte, error) {
 	answer(bpf.JumpEqual, a.clone3, seccompErrno|eNOSYS)
 	for _, nr := range a.denied {
 		answer(bpf.JumpEqual, nr, seccompErrno|ePERM)
+	}
+	for _, nr := range a.sockets {
+		prog = append(prog, socketRules(nr)...)
 	}
 	prog = append(prog,
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: a.clone, SkipTrue: 4},
@@ -80,4 +95,23 @@ func filter(a arch) ([]byte, error) {
 		out = binary.LittleEndian.AppendUint32(out, r.K)
 	}
 	return out, nil
+}
+
+// socketRules allow the families that a function's network is made of, and of netlink what lists
+// interfaces. The others answer as on a kernel without them: some know no network namespaces (vsock
+// leads to the hypervisor), and to ask for one loads its module into the kernel.
+func socketRules(nr uint32) []bpf.Instruction {
+	rules := []bpf.Instruction{
+		bpf.LoadAbsolute{Off: dataArg0, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: familyUnix, SkipTrue: 7},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: familyInet, SkipTrue: 6},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: familyInet6, SkipTrue: 5},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: familyNetlink, SkipTrue: 3},
+		bpf.LoadAbsolute{Off: dataArg2, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 2}, // NETLINK_ROUTE
+		bpf.RetConstant{Val: seccompErrno | eNoProtocol},
+		bpf.RetConstant{Val: seccompErrno | eNoFamily},
+		bpf.RetConstant{Val: seccompAllow},
+	}
+	return append([]bpf.Instruction{bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: nr, SkipTrue: uint8(len(rules))}}, rules...)
 }

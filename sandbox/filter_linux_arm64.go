@@ -9,5 +9,6 @@ var hostArch = arch{
 	clone:   unix.SYS_CLONE,
 	clone3:  unix.SYS_CLONE3,
 	ioctl:   unix.SYS_IOCTL,
+	sockets: []uint32{unix.SYS_SOCKET, unix.SYS_SOCKETPAIR},
 	denied:  deniedEverywhere,
 }

@@ -43,6 +43,7 @@ func answer(t *testing.T, arch uint32, nr uint32, args ...uint32) int {
 
 func TestFilter(t *testing.T) {
 	const allow, deny, unknown = seccompAllow, seccompErrno | ePERM, seccompErrno | eNOSYS
+	const noFamily, noProtocol = seccompErrno | int(unix.EAFNOSUPPORT), seccompErrno | int(unix.EPROTONOSUPPORT)
 	const thread = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD |
 		unix.CLONE_SYSVSEM | unix.CLONE_SETTLS | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID
 	for _, c := range []struct {
@@ -63,6 +64,16 @@ func TestFilter(t *testing.T) {
 		{"ioctl", unix.SYS_IOCTL, []uint32{0, unix.TCGETS}, allow},
 		{"ioctl input", unix.SYS_IOCTL, []uint32{0, unix.TIOCSTI}, deny},
 		{"ioctl linux", unix.SYS_IOCTL, []uint32{0, unix.TIOCLINUX}, deny},
+		{"unix socket", unix.SYS_SOCKET, []uint32{unix.AF_UNIX, unix.SOCK_STREAM}, allow},
+		{"two of them", unix.SYS_SOCKETPAIR, []uint32{unix.AF_UNIX, unix.SOCK_DGRAM}, allow},
+		{"udp socket", unix.SYS_SOCKET, []uint32{unix.AF_INET, unix.SOCK_DGRAM, unix.IPPROTO_UDP}, allow},
+		{"tcp socket", unix.SYS_SOCKET, []uint32{unix.AF_INET6, unix.SOCK_STREAM, unix.IPPROTO_TCP}, allow},
+		{"list of interfaces", unix.SYS_SOCKET, []uint32{unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE}, allow},
+		{"packet filter", unix.SYS_SOCKET, []uint32{unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER}, noProtocol},
+		{"hypervisor", unix.SYS_SOCKET, []uint32{unix.AF_VSOCK, unix.SOCK_STREAM}, noFamily},
+		{"kernel's ciphers", unix.SYS_SOCKET, []uint32{unix.AF_ALG, unix.SOCK_SEQPACKET}, noFamily},
+		{"raw packets", unix.SYS_SOCKET, []uint32{unix.AF_PACKET, unix.SOCK_RAW}, noFamily},
+		{"two of an odd family", unix.SYS_SOCKETPAIR, []uint32{unix.AF_TIPC, unix.SOCK_STREAM}, noFamily},
 		{"after the last", hostArch.highest + 1, nil, unknown},
 		{"the 32-bit table in 64 bits", 0x40000000, nil, unknown},
 	} {
