@@ -84,6 +84,11 @@ func (d groupDir) limitV1(s Spec) error {
 		if err := d.limitMemoryV1(strconv.FormatInt(s.Memory, 10)); err != nil {
 			return err
 		}
+		// What TCP holds counts apart here, and against the whole machine's share unless it is limited.
+		tcp := strconv.FormatInt(max(s.Memory/4, tcpLeast), 10)
+		if err := d.write("memory.kmem.tcp.limit_in_bytes", tcp); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	if d.pids {
 		if err := d.write("pids.max", strconv.Itoa(s.Pids+slack)); err != nil {
@@ -100,6 +105,9 @@ func (d groupDir) limitV1(s Spec) error {
 	}
 	return nil
 }
+
+// tcpLeast is what connections may hold at least, in bytes.
+const tcpLeast = 16 << 20
 
 // limitMemoryV1 limits memory, and memory and swap together, which is there only where the
 // kernel accounts for swap. The second may never be less than the first: what grows, grows first.
