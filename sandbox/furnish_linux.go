@@ -119,7 +119,7 @@ func (j *jail) furnish(s Spec) error {
 		if !tmp {
 			return nil
 		}
-		size := tmpfs("/tmp", s.TmpSize).B
+		size := tmpfs("/tmp", s.TmpSize, functionUID).B
 		if err := unix.Mount("", "/tmp", "", unix.MS_REMOUNT|unix.MS_NOSUID|unix.MS_NODEV, size); err != nil {
 			return fmt.Errorf("the size of /tmp: %w", err)
 		}

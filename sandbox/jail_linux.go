@@ -140,15 +140,17 @@ func (j *jail) run(ctx context.Context, s *Sandbox) error {
 			return fmt.Errorf("preparing: %w", err)
 		}
 	}
+	layout := j.engine.layout
+	user := layout.user(s.spec, j.first)
 	files := append([]*os.File{s.spec.Stdout, s.spec.Stderr}, s.spec.Inherit...)
 	if len(s.spec.Companions) == 0 {
-		return j.carryOut(ctx, j.engine.layout.own(s.spec), files, plan.FrameStarted)
+		return j.carryOut(ctx, layout.own(s.spec, user), files, plan.FrameStarted)
 	}
 	var theirs []*os.File
 	for _, c := range s.spec.Companions {
 		theirs = append(theirs, c.Stdout, c.Stderr)
 	}
-	walls := append(j.engine.layout.walls(s.spec), companions(s.spec)...)
+	walls := append(layout.walls(s.spec, user), companions(s.spec)...)
 	if err := j.carryOut(ctx, walls, theirs, plan.FrameReady); err != nil {
 		return err
 	}

@@ -18,6 +18,13 @@ const (
 	functionUser = "sbx_user1051"
 )
 
+// apartUID is where users begin of which each has one sandbox. The kernel limits several things by
+// user alone (instances of inotify, queued signals and timers, memory in pipes): what one function
+// takes, another of the same user lacks. Its first process' number makes a user that nobody else on
+// the host has while it lives; systemd's list of ranges has all of them as unused.
+// https://systemd.io/UIDS-GIDS/
+const apartUID = 1_879_048_192
+
 // layout turns specs into plans. It is what this machine has, found out once.
 type layout struct {
 	root     string            // host folder on which new roots are mounted
@@ -28,6 +35,29 @@ type layout struct {
 	landlock int
 	rootless bool // in a user namespace: ids are right from the start
 	nproc    bool // limit processes by rlimit, having no cgroup for it
+	apart    bool // users from apartUID on are to be had
+}
+
+// user is who the program of a spec is. What it writes to folders of the host has to be AWS's user's,
+// for the next sandbox that is shown them.
+func (l *layout) user(s Spec, first int) uint64 {
+	if !l.apart || slices.ContainsFunc(s.Mounts, func(m Mount) bool { return m.Writable }) {
+		return functionUID
+	}
+	return apartUID + uint64(first)
+}
+
+// usersApart reports whether this process can become every user from apartUID on, by what
+// /proc/self/uid_map says: in a container with users of its own there may be 65,536 only.
+func usersApart(uidMap string) bool {
+	const most = 1 << 22 // the kernel's limit on process numbers
+	for line := range strings.Lines(uidMap) {
+		var inside, outside, count uint64
+		if n, _ := fmt.Sscan(line, &inside, &outside, &count); n == 3 && inside <= apartUID && inside+count >= apartUID+most {
+			return true
+		}
+	}
+	return false
 }
 
 // runtimeFolders are the host's folders that programs need.
@@ -83,8 +113,6 @@ func (l *layout) common() []plan.Op {
 	text := func(path, content string) {
 		ops = append(ops, plan.Op{Kind: plan.File, A: path, B: content, N: 0o644})
 	}
-	text("/etc/passwd", fmt.Sprintf("root:x:0:0:root:/root:/sbin/nologin\n%s:x:%d:%d::/tmp:/sbin/nologin\n",
-		functionUser, functionUID, functionGID))
 	text("/etc/group", fmt.Sprintf("root:x:0:\n%s:x:%d:\n", functionUser, functionGID))
 	text("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\n")
 	text("/.tule/empty", "")
@@ -123,21 +151,23 @@ const (
 )
 
 // own is the second half: the way out where there is one, this spec's mounts, then the walls, then
-// its program.
-func (l *layout) own(s Spec) []plan.Op { return append(l.walls(s), program(s)...) }
+// its program, who is user.
+func (l *layout) own(s Spec, user uint64) []plan.Op { return append(l.walls(s, user), program(s)...) }
 
 // walls is the second half without the program.
-func (l *layout) walls(s Spec) []plan.Op {
+func (l *layout) walls(s Spec, user uint64) []plan.Op {
 	var ops []plan.Op
 	if s.Egress == EgressNAT {
 		ops = append(ops, plan.Op{Kind: plan.Tun, A: tunName, N: tunAddr, M: nat.MTU})
 	}
-	ops = append(ops, l.mounts(s)...)
+	ops = append(ops, plan.Op{Kind: plan.File, A: "/etc/passwd", N: 0o644, B: fmt.Sprintf(
+		"root:x:0:0:root:/root:/sbin/nologin\n%s:x:%d:%d::/tmp:/sbin/nologin\n", functionUser, user, functionGID)})
+	ops = append(ops, l.mounts(s, user)...)
 	ops = append(ops, plan.Op{Kind: plan.Hostname, A: s.Hostname}, plan.Op{Kind: plan.Pivot})
 	for _, r := range l.limits(s) {
 		ops = append(ops, plan.Op{Kind: plan.Limit, N: r[0], M: r[1], K: r[1]})
 	}
-	ops = append(ops, plan.Op{Kind: plan.Drop, N: functionUID, M: functionGID})
+	ops = append(ops, plan.Op{Kind: plan.Drop, N: user, M: functionGID})
 	ops = append(ops, l.rules(s)...)
 	ops = append(ops, plan.Op{Kind: plan.Seccomp, A: string(l.filter)})
 	dir := s.Dir
@@ -173,7 +203,7 @@ func command(argv, env []string) []plan.Op {
 }
 
 // mounts shows code, layers, the spec's mounts and files, /tmp and /dev/shm.
-func (l *layout) mounts(s Spec) []plan.Op {
+func (l *layout) mounts(s Spec, user uint64) []plan.Op {
 	var ops []plan.Op
 	bind := func(host, inside string, flags uint64) {
 		ops = append(ops, plan.Op{Kind: plan.Bind, A: host, B: inside, N: flags})
@@ -191,9 +221,9 @@ func (l *layout) mounts(s Spec) []plan.Op {
 		bind(m.Host, m.Inside, flags)
 	}
 	if !tmp {
-		ops = append(ops, tmpfs("/tmp", s.TmpSize))
+		ops = append(ops, tmpfs("/tmp", s.TmpSize, user))
 	}
-	ops = append(ops, tmpfs("/dev/shm", min(s.TmpSize, 64<<20)))
+	ops = append(ops, shm(s, user))
 	if s.Code != "" {
 		bind(s.Code, "/var/task", 0)
 	}
@@ -217,10 +247,13 @@ func lowerFolders(layers []string) string {
 }
 
 // tmpfs is a private folder in memory. Its inodes are limited too: empty files fill no page.
-func tmpfs(at string, size int64) plan.Op {
-	return plan.Op{Kind: plan.Tmpfs, A: at, N: functionUID<<32 | functionGID,
+func tmpfs(at string, size int64, user uint64) plan.Op {
+	return plan.Op{Kind: plan.Tmpfs, A: at, N: user<<32 | functionGID,
 		B: fmt.Sprintf("mode=0700,size=%d,nr_inodes=%d", size, max(1024, size/4096))}
 }
+
+// shm is where processes share memory.
+func shm(s Spec, user uint64) plan.Op { return tmpfs("/dev/shm", min(s.TmpSize, 64<<20), user) }
 
 // files places the generated files: written where the root is our own, and bound over the host's
 // file where that is shown.

@@ -13,7 +13,7 @@ import (
 
 // TestLayout prints the plans that specs become, on a host made up by the script:
 //
-//	host [rootless] [landlock=<version>] [nproc]    its input: lines "dir PATH", "link PATH TARGET", "file PATH"
+//	host [rootless] [landlock=<version>] [nproc] [apart]    its input: lines "dir PATH", "link PATH TARGET", "file PATH"
 //	common                                          the first half of every plan
 //	own                                             the second half; its input: lines "field value…"
 func TestLayout(t *testing.T) {
@@ -31,7 +31,7 @@ func TestLayout(t *testing.T) {
 				if err := s.complete(); err != nil {
 					return "error: " + err.Error() + "\n"
 				}
-				return printed(l.own(s))
+				return printed(l.own(s, l.user(s, 7)))
 			}
 			t.Fatalf("%s: unknown command %q", d.Pos, d.Cmd)
 			return ""
@@ -51,7 +51,7 @@ func printed(ops []plan.Op) string {
 }
 
 func madeUp(t *testing.T, d *datadriven.TestData) layout {
-	l := layout{root: "/data/root", filter: []byte("12345678\x00"), rootless: d.HasArg("rootless"), nproc: d.HasArg("nproc")}
+	l := layout{root: "/data/root", filter: []byte("12345678\x00"), rootless: d.HasArg("rootless"), nproc: d.HasArg("nproc"), apart: d.HasArg("apart")}
 	if d.HasArg("landlock") {
 		d.ScanArgs(t, "landlock", &l.landlock)
 	}
@@ -111,4 +111,19 @@ func parseSpec(t *testing.T, d *datadriven.TestData) Spec {
 		}
 	}
 	return s
+}
+
+func TestUsersApart(t *testing.T) {
+	for uidMap, want := range map[string]bool{
+		"         0          0 4294967295\n": true,
+		"0 100000 65536\n":                   false,
+		"0 1000 1\n1 100000 2000000000\n":    true,
+		"0 0 1879048193\n":                   false,
+		"":                                   false,
+		"x y z\n":                            false,
+	} {
+		if got := usersApart(uidMap); got != want {
+			t.Errorf("%q: %t", uidMap, got)
+		}
+	}
 }

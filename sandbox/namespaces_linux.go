@@ -52,6 +52,9 @@ func openNamespaces(o Options) (engine, error) {
 		root: filepath.Join(o.Dir, "root"), landlock: e.found.Landlock, rootless: e.found.User,
 		nproc: e.found.Pids == "rlimit",
 	}
+	if users, err := os.ReadFile("/proc/self/uid_map"); err == nil {
+		e.layout.apart = !e.found.User && usersApart(string(users))
+	}
 	e.layout.findRuntime("")
 	if e.layout.filter, err = filter(hostArch); err == nil {
 		err = os.MkdirAll(e.layout.root, 0o755)

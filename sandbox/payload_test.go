@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"os/user"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -108,7 +109,12 @@ func payloadIdentity() {
 	host, _ := os.Hostname()
 	dir, _ := os.Getwd()
 	groups, _ := os.Getgroups()
-	fmt.Println("user", os.Getuid(), os.Getgid(), groups, "at", host, "in", dir, "parent", os.Getppid())
+	me, err := user.Current()
+	if err != nil || me.Uid != strconv.Itoa(os.Getuid()) {
+		fmt.Println("nobody:", me, err)
+		return
+	}
+	fmt.Println("user", me.Username, os.Getgid(), groups, "at", host, "in", dir, "parent", os.Getppid())
 	for l := range strings.Lines(read("/proc/self/status")) {
 		for _, k := range []string{"Cap", "NoNewPrivs:", "Seccomp:"} {
 			if strings.HasPrefix(l, k) {

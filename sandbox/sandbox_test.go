@@ -436,7 +436,7 @@ func TestSelf(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := openHost(t, func(o *Options) { o.Init = exe })
-	if r := run(t, h, payload(t, "f", "identity")); !strings.Contains(r.out, "user 993 990 []") || !strings.Contains(r.out, "CapBnd: 0000000000000000") {
+	if r := run(t, h, payload(t, "f", "identity")); !strings.Contains(r.out, "user sbx_user1051 990 []") || !strings.Contains(r.out, "CapBnd: 0000000000000000") {
 		t.Error(r)
 	}
 }
