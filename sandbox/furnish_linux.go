@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/tule-cloud/tule/sandbox/plan"
 	"golang.org/x/sys/unix"
 )
 
@@ -116,12 +117,15 @@ func (j *jail) furnish(s Spec) error {
 				return fmt.Errorf("%s: %w", at, err)
 			}
 		}
-		if !tmp {
-			return nil
+		user := j.engine.layout.user(s, j.first)
+		own := []plan.Op{shm(s, user)}
+		if tmp {
+			own = append(own, tmpfs("/tmp", s.TmpSize, user))
 		}
-		size := tmpfs("/tmp", s.TmpSize, functionUID).B
-		if err := unix.Mount("", "/tmp", "", unix.MS_REMOUNT|unix.MS_NOSUID|unix.MS_NODEV, size); err != nil {
-			return fmt.Errorf("the size of /tmp: %w", err)
+		for _, o := range own {
+			if err := unix.Mount("", o.A, "", unix.MS_REMOUNT|unix.MS_NOSUID|unix.MS_NODEV, o.B); err != nil {
+				return fmt.Errorf("the size of %s: %w", o.A, err)
+			}
 		}
 		return nil
 	})

@@ -19,6 +19,9 @@ var self Self
 func TestMain(m *testing.M) {
 	self = MaybeInit()
 	if name, ok := os.LookupEnv("SANDBOX_PAYLOAD"); ok {
+		if os.Getenv("SANDBOX_LATE") != "" {
+			awaitFurniture()
+		}
 		runPayload(name)
 	}
 	os.Exit(m.Run())
@@ -77,6 +80,12 @@ type result struct {
 // run runs the spec to its end.
 func run(t testing.TB, h *Host, spec Spec) result {
 	t.Helper()
+	return ran(t, h, spec, func(*Sandbox) {})
+}
+
+// ran runs the spec to its end, and tells begun when it runs.
+func ran(t testing.TB, h *Host, spec Spec, begun func(*Sandbox)) result {
+	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +97,7 @@ func run(t testing.TB, h *Host, spec Spec) result {
 	if err != nil {
 		t.Fatal(err)
 	}
+	begun(s)
 	out, err := io.ReadAll(r)
 	if err != nil {
 		t.Fatal(err)
