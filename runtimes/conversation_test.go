@@ -141,26 +141,44 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// What no bootstrap says, the function has said: it has the descriptor, too. The fault is the
+// function's, and its process is not to be talked to again.
 func TestBrokenProtocol(t *testing.T) {
-	for name, f := range map[string][]byte{
-		"an unknown frame":        makeFrame('?', ""),
-		"ready in an invoke":      makeFrame(frameReady, "\x01"),
-		"an error without kind":   makeFrame(frameError, ""),
-		"an error of no kind":     makeFrame(frameError, "?{}"),
-		"a fault in an invoke":    makeFrame(frameFault, "{}"),
-		"an endless stream, kept": bytes.Repeat(makeFrame(frameChunk, strings.Repeat("x", 1<<20)), 7),
+	for name, c := range map[string]struct {
+		said []byte
+		want string
+	}{
+		"an unknown frame":      {makeFrame('?', ""), "frame '?' during an invoke"},
+		"ready in an invoke":    {makeFrame(frameReady, "\x01"), "frame 'r' during an invoke"},
+		"an error without kind": {makeFrame(frameError, ""), "an empty error"},
+		"an error of no kind":   {makeFrame(frameError, "?{}"), "an error of kind '?'"},
+		"a fault in an invoke":  {makeFrame(frameFault, "{}"), "frame 'x' during an invoke"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPuppet(t, "nodejs20.x")
 			p.ready(t)
-			p.speak(f)
-			if r, err := p.Invoke(context.Background(), event("x")); err == nil {
-				t.Errorf("no error: %+v", r)
+			p.speak(c.said)
+			r, err := p.Invoke(context.Background(), event("x"))
+			want := `{"errorType":"Runtime.Unknown","errorMessage":"RequestId: x Error: the runtime broke the protocol: ` + c.want + `"}`
+			if err != nil || string(r.Payload) != want || r.FunctionError != Unhandled || r.ErrorType != UnknownErrorType {
+				t.Errorf("got %s %+v %v, want %s", r.Payload, r, err, want)
 			}
 			if p.State() != Dead {
 				t.Errorf("the state is %v", p.State())
 			}
 		})
+	}
+}
+
+func TestEndlessStream(t *testing.T) {
+	p := newPuppet(t, "nodejs20.x")
+	p.ready(t)
+	p.speak(bytes.Repeat(makeFrame(frameChunk, strings.Repeat("x", 1<<20)), 7))
+	if r, err := p.Invoke(context.Background(), event("x")); err != nil || r.ErrorType != TooLargeErrorType {
+		t.Errorf("got %+v %v", r, err)
+	}
+	if p.State() != Dead {
+		t.Errorf("the state is %v", p.State())
 	}
 }
 
@@ -186,13 +204,20 @@ func TestInitOutcomes(t *testing.T) {
 			}
 		})
 	}
-	for name, f := range map[string][]byte{
-		"another version": makeFrame(frameReady, "\x02"), "no version": makeFrame(frameReady, ""), "a result": makeFrame(frameResult, "1"),
+	for name, c := range map[string]struct {
+		said []byte
+		want string
+	}{
+		"another version":  {makeFrame(frameReady, "\x02"), UnknownErrorType},
+		"no version":       {makeFrame(frameReady, ""), UnknownErrorType},
+		"a result":         {makeFrame(frameResult, "1"), UnknownErrorType},
+		"a fault too long": {makeFrame(frameFault, strings.Repeat("x", maxFrame+1)), TooLargeErrorType},
 	} {
 		p := newPuppet(t, "nodejs20.x")
-		p.speak(f)
-		if _, err := p.Init(context.Background()); !errors.Is(err, errProtocol) {
-			t.Errorf("%s: %v", name, err)
+		p.speak(c.said)
+		in, err := p.Init(context.Background())
+		if err != nil || in.Failure == nil || in.Failure.ErrorType != c.want || p.State() != Dead {
+			t.Errorf("%s: %+v %v", name, in.Failure, err)
 		}
 	}
 }

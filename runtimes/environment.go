@@ -234,6 +234,10 @@ func (e *Environment) Init(ctx context.Context) (InitResult, error) {
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err()
 	}
+	if errors.Is(err, errProtocol) {
+		res := e.unknown(or(e.cfg.Cause, e.cfg.InitID), err)
+		failure, err = &res, nil
+	}
 	if err != nil || failure != nil {
 		e.leave(Dead)
 	} else {
@@ -261,7 +265,13 @@ func (e *Environment) initialise(ctx context.Context) (*Result, error) {
 	}
 	for {
 		f, err := e.link.receive()
+		var large *tooLargeError
 		switch {
+		case errors.As(err, &large) && large.kind == frameLog:
+			continue
+		case errors.As(err, &large):
+			r := e.tooLarge(int(large.size))
+			return &r, nil
 		case err != nil && ctx.Err() == nil && gone(err):
 			r := e.exitResult(ctx, or(e.cfg.Cause, e.cfg.InitID))
 			return &r, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 )
 
@@ -14,6 +15,7 @@ const (
 	OutOfMemoryErrorType = "Runtime.OutOfMemory"
 	TimeoutErrorType     = "Sandbox.Timedout"
 	TooLargeErrorType    = "Function.ResponseSizeTooLarge"
+	UnknownErrorType     = "Runtime.Unknown"
 )
 
 // errorPayload is an error as a function's caller gets it.
@@ -64,6 +66,12 @@ func EntryFailure(runtime, request, path string, err error) (*Result, string) {
 	}
 	text := "RequestId: " + request + " Error: " + how
 	return &Result{Payload: errorPayload{kind, text}.json(), FunctionError: Unhandled, ErrorType: kind}, text + "\n" + kind
+}
+
+// UnknownFailure is the payload, and the log event, of a process that said what no runtime says.
+func UnknownFailure(request string, err error) (payload []byte, logText string) {
+	text := "RequestId: " + request + " Error: " + strings.TrimPrefix(err.Error(), "runtimes: ")
+	return errorPayload{UnknownErrorType, text}.json(), text + "\n" + UnknownErrorType
 }
 
 // TimeoutFailure is the payload, and the log event, of an invoke that took longer

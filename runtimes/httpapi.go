@@ -151,43 +151,49 @@ func (l *httpLink) stream(w http.ResponseWriter, r *http.Request) {
 
 // serveError takes the outcome of a handler that failed.
 func (l *httpLink) serveError(w http.ResponseWriter, r *http.Request) {
-	body, ok := readError(w, r)
-	if !ok {
-		return
-	}
 	if _, status, bad := l.answer(r.PathValue("id"), runtimeError); bad != nil {
 		refuse(w, status, bad)
 		return
 	}
+	body, status, bad := l.readError(r)
 	l.finish(frame{frameError, append([]byte{errorUnhandled}, body...)})
+	if bad != nil {
+		refuse(w, status, bad)
+		return
+	}
 	accept(w)
 }
 
 // serveInitError takes the news that the bootstrap cannot start.
 func (l *httpLink) serveInitError(w http.ResponseWriter, r *http.Request) {
-	body, ok := readError(w, r)
-	if !ok {
-		return
-	}
 	if err := l.move(runtimeInitError); err != nil {
 		refuse(w, http.StatusForbidden, &apiError{err.Error(), "InvalidStateTransition"})
 		return
 	}
+	body, status, bad := l.readError(r)
 	l.deliver(frame{frameFault, body})
+	if bad != nil {
+		refuse(w, status, bad)
+		return
+	}
 	accept(w)
 }
 
-// readError is the body of an error report: JSON, or made from its header.
-func readError(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+// readError is the body of an error report: JSON, or made from its header. One that is too long or
+// breaks off is an error itself, and refused as well. It is read when the step has been allowed, so
+// that no two of them take memory at once.
+func (l *httpLink) readError(r *http.Request) (body []byte, status int, bad *apiError) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, MaxResponse+1))
-	if err != nil || len(body) > MaxResponse {
-		refuse(w, http.StatusRequestEntityTooLarge, &apiError{"The error is too large", "RequestEntityTooLarge"})
-		return nil, false
-	}
-	if len(body) == 0 || !json.Valid(body) {
+	switch {
+	case err != nil:
+		return errorPayload{"Runtime.TruncatedResponse", err.Error()}.json(), http.StatusBadRequest, &apiError{err.Error(), "RuntimeBrokenResponse"}
+	case len(body) > MaxResponse:
+		size := max(len(body), int(r.ContentLength))
+		return TooLargeFailure(l.cfg.Runtime, size), http.StatusRequestEntityTooLarge, &apiError{"The error is too large", "RequestEntityTooLarge"}
+	case len(body) == 0 || !json.Valid(body):
 		body = errorPayload{Type: r.Header.Get(headerErrorType), Message: strings.ToValidUTF8(string(body), "\uFFFD")}.json()
 	}
-	return body, true
+	return body, 0, nil
 }
 
 func (l *httpLink) finish(f frame) {

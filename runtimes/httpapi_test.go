@@ -260,6 +260,26 @@ func TestHTTPResponseTooLarge(t *testing.T) {
 	}
 }
 
+// An error report that is too long is one itself, and is not read before it is known to be due.
+func TestHTTPErrorTooLarge(t *testing.T) {
+	r := newHTTPRuntime(t)
+	status := make(chan int, 2)
+	r.serve(func(id, _ string) {
+		long := strings.Repeat("x", MaxResponse+1)
+		s, _, _ := r.call("POST", "/2018-06-01/runtime/init/error", long)
+		status <- s
+		s, _, _ = r.call("POST", answerPath(id, "error"), long)
+		status <- s
+	})
+	r.init()
+	if res := r.invoke("a", "{}"); !strings.Contains(string(res.Payload), TooLargeErrorType) || res.FunctionError != Unhandled {
+		t.Errorf("got %s %q", res.Payload, res.FunctionError)
+	}
+	if first, second := <-status, <-status; first != http.StatusForbidden || second != http.StatusRequestEntityTooLarge {
+		t.Errorf("status %d and %d", first, second)
+	}
+}
+
 func TestHTTPProcessEnds(t *testing.T) {
 	r := newHTTPRuntime(t)
 	r.exit = Exit{Code: 9}

@@ -46,6 +46,10 @@ func (e *Environment) Invoke(ctx context.Context, in Invocation) (Result, error)
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err()
 	}
+	if errors.Is(err, errProtocol) {
+		res, err = e.unknown(in.RequestID, err), nil
+		res.Duration, alive = now.Sub(begun), false
+	}
 	if x := e.cfg.Extensions; x != nil {
 		res, err = x.answered(&in, res, err)
 	}
@@ -55,6 +59,14 @@ func (e *Environment) Invoke(ctx context.Context, in Invocation) (Result, error)
 		e.leave(Dead)
 	}
 	return res, err
+}
+
+// unknown composes the result of a process that broke the protocol: what has descriptor 3 is as much
+// the function as the bootstrap, and its fault, not Tule's.
+func (e *Environment) unknown(request string, err error) Result {
+	payload, text := UnknownFailure(request, err)
+	e.log(request, text)
+	return Result{Payload: payload, FunctionError: Unhandled, ErrorType: UnknownErrorType}
 }
 
 // timeout composes the result of a function that did not answer in time.

@@ -9,10 +9,15 @@ import (
 
 	"github.com/tule-cloud/tule/runtimes"
 	"github.com/tule-cloud/tule/sandbox"
+	"golang.org/x/net/netutil"
 )
 
 // runtimeAPI is where a function's own bootstrap, and extensions, find their APIs.
 const runtimeAPI = "127.0.0.1:9001"
+
+// runtimeConns is how many connections to them are served at a time, each with a descriptor and
+// memory of Tule's. A runtime has one, an extension two; the others wait.
+const runtimeConns = 64
 
 // launchHTTP is launch for environments with somebody in them who speaks HTTP: a runtime that
 // speaks the HTTP Runtime API, or extensions beside one of ours. Everything stands before the
@@ -35,7 +40,7 @@ func (e *environment) launchHTTP(ctx context.Context, spec sandbox.Spec, cmd run
 	server := &http.Server{Handler: handler}
 	serve := func(l net.Listener) {
 		e.onClose(func() { server.Close() })
-		go server.Serve(l)
+		go server.Serve(netutil.LimitListener(l, runtimeConns))
 	}
 	env.RuntimeAPI = runtimeAPI
 	if e.s.plain() {
