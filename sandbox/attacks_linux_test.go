@@ -28,6 +28,7 @@ var attacks = map[string]func(){
 	"links":     attackLinks,
 	"exhaust":   attackExhaust,
 	"hoard":     attackHoard,
+	"output":    attackOutput,
 }
 
 // perUser are things of which the kernel has only so many for one user.
@@ -140,6 +141,14 @@ func attackDial() {
 			c.Close()
 		}
 		fmt.Println(network+":", reason(err))
+	}
+}
+
+// attackOutput tells whether to write takes as long as it takes, as it does elsewhere.
+func attackOutput() {
+	for fd := range uintptr(3) {
+		flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
+		fmt.Println("blocks:", fd, flags&unix.O_NONBLOCK == 0, reason(err))
 	}
 }
 

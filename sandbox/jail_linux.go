@@ -200,7 +200,8 @@ func (j *jail) translate() error {
 	}
 }
 
-// descriptors are those of files that go along with a plan; nil is where nothing is kept.
+// descriptors are those of files that go along with a plan; nil is where nothing is kept. They are
+// made to block: Go's pipes do not, and hardly any program expects to be told to try again.
 func descriptors(files []*os.File) ([]int, func(), error) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
@@ -211,9 +212,14 @@ func descriptors(files []*os.File) ([]int, func(), error) {
 		if f == nil {
 			f = null
 		}
-		c, err := f.SyscallConn() // not Fd, which makes the caller's file a blocking one
+		c, err := f.SyscallConn()
 		if err == nil {
-			err = c.Control(func(fd uintptr) { fds = append(fds, int(fd)) })
+			var failed error
+			err = c.Control(func(fd uintptr) {
+				fds = append(fds, int(fd))
+				failed = unix.SetNonblock(int(fd), false)
+			})
+			err = errors.Join(err, failed)
 		}
 		if err != nil {
 			null.Close()

@@ -116,6 +116,7 @@ type Spec struct {
 	CPU       float64 // processors' worth of time; 0 is no limit
 	CPUWeight int     // share under contention, 1 to 10000; default 100
 
+	// The program's files: those that do not block, do from then on.
 	Stdout, Stderr *os.File   // default: discarded
 	Inherit        []*os.File // descriptors 3, 4, … of the program
 	Egress         Egress
