@@ -109,12 +109,12 @@ func waiting(g generation, sdk bool) string {
 // it starts, and never again.
 func Waits(runtime string, user map[string]string) bool {
 	switch g := generationOf(runtime); g.family {
-	case node, python, dotnet:
+	case node, python, dotnet, java:
 	default:
 		return false
 	}
 	for name := range user {
-		for _, prefix := range []string{"NODE_", "UV_", "DOTNET_", "COMPlus_", "CORECLR_", "MONO_", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_", "AWS_LAMBDA_EXEC_WRAPPER"} {
+		for _, prefix := range []string{"NODE_", "UV_", "DOTNET_", "COMPlus_", "CORECLR_", "MONO_", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_", "AWS_LAMBDA_EXEC_WRAPPER"} {
 			if strings.HasPrefix(name, prefix) {
 				return false
 			}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ var bootbin embed.FS
 
 // javaManifest opens to the bootstrap what it needs of the library: descriptor 3, and the variables.
 const javaManifest = "Manifest-Version: 1.0\r\nMain-Class: cloud.tule.runtime.Bootstrap\r\n" +
-	"Add-Opens: java.base/java.io java.base/java.lang\r\n\r\n"
+	"Add-Opens: java.base/java.io java.base/java.lang\r\nEnable-Native-Access: ALL-UNNAMED\r\n\r\n"
 
 // javaFlags are the virtual machine's, in a file, whose options those of a function's JAVA_TOOL_OPTIONS win
 // over: quick to start, as AWS's are. Without a record of its performance it writes nothing to /tmp.
@@ -201,7 +202,7 @@ func (s *Set) layOutJava(ctx context.Context, i *interpreter) (string, error) {
 	}
 	jar := JavaJar()
 	// An update of the machine makes its archive useless.
-	id := digest(map[string][]byte{jar: []byte(javaFlags), i.path: []byte(i.version + st.ModTime().String())})
+	id := digest(map[string][]byte{jar: []byte(javaFlags), nativeLibrary: nativeELF(runtime.GOARCH), i.path: []byte(i.version + st.ModTime().String())})
 	final := filepath.Join(s.dir, "boot", "java-"+id)
 	if _, err := os.Stat(final); err == nil {
 		return final, nil
@@ -217,6 +218,9 @@ func (s *Set) layOutJava(ctx context.Context, i *interpreter) (string, error) {
 		}
 	}
 	files := map[string][]byte{javaJar: compiled, javaFlagged: []byte(javaFlags)}
+	if library := nativeELF(runtime.GOARCH); library != nil {
+		files[nativeLibrary] = library
+	}
 	err = writeFolder(final, "", files, func(dir string) error { return i.archive(ctx, dir) })
 	if err != nil {
 		return "", fmt.Errorf("runtimes: laying out the bootstrap: %w", err)
@@ -322,7 +326,7 @@ func javaSettings(home string) []Mount {
 }
 
 // SizesHeap reports whether a runtime's interpreter is told when it starts how much memory the function has.
-func SizesHeap(runtime string) bool {
-	f := generationOf(runtime).family
+func SizesHeap(name string) bool {
+	f := generationOf(name).family
 	return f == node || f == java
 }

@@ -70,11 +70,21 @@ func BenchmarkCold(b *testing.B) {
 		{"node", "nodejs20.x", benchNode, []string{"-e", "0"}, steered},
 		{"node-unsteered", "nodejs20.x", benchNode, []string{"-e", "0"}, unsteered},
 		{"python", "python3.11", benchPython, []string{"-I", "-S", "-E", "-c", "pass"}, steered},
+		{"java", "java17", "", []string{"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-version"}, unsteered},
+		{"java-alone", "java17", "", []string{"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-version"}, unsteered},
 		{"python-unsteered", "python3.11", benchPython, []string{"-I", "-S", "-E", "-c", "pass"}, unsteered},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			st := newStand(b, c.change(b))
-			st.create("f", c.runtime, c.code)
+			if c.code == "" {
+				st.createJava("f", c.runtime, func(in *api.CreateFunctionRequest) {
+					if c.name == "java-alone" { // what is read at start only keeps it from waiting
+						in.Environment = &api.Environment{Variables: map[string]string{"LC_TIME": "C"}}
+					}
+				})
+			} else {
+				st.create("f", c.runtime, c.code)
+			}
 			set, err := st.interpreters(context.Background())
 			if err != nil {
 				b.Fatal(err)

@@ -24,13 +24,14 @@ public class Does {
     public Map<String, Object> run(Map<String, String> event) throws Exception {
         System.out.println("call " + ++calls);
         Map<String, Object> out = new TreeMap<>();
-        switch (event.getOrDefault("do", "look")) {
+        out.put("calls", calls);
+        switch (event.getOrDefault("do", "")) {
+            case "": return out;
             case "fail": throw new Exception(new IllegalStateException("inner"));
             case "sleep": Thread.sleep(60000); break;
             case "exit": System.exit(3); break;
             case "eat": while (true) kept.add(new byte[1 << 20]);
         }
-        out.put("calls", calls);
         out.put("cwd", new File(".").getCanonicalPath());
         out.put("here", new File("demo/Does.class").exists());
         out.put("read", new BufferedReader(new FileReader("note.txt")).readLine());
@@ -100,7 +101,7 @@ func TestJava(t *testing.T) {
 	const want = `,"child":"1 /var/task","cwd":"/var/task","files":["META-INF","demo","note.txt"],"heap":true,"here":true,"java":"17","mine":"1",` +
 		`"read":"noted","refused":true,"tmp":0,"trust":"/etc/tule/truststore.p12","zone":"Asia/Tokyo"}`
 	for _, calls := range []string{"1", "2"} {
-		answer, log := st.call("does", `{}`)
+		answer, log := st.call("does", `{"do":"look"}`)
 		if answer != `{"calls":`+calls+want && !st.plain() {
 			t.Errorf("got  %s\nwant %s", answer, `{"calls":`+calls+want)
 		}
@@ -129,7 +130,7 @@ func TestJava(t *testing.T) {
 	}
 	st.fleet.retireAll(ref{name: "does", scope: st.scope()})
 	st.fleet.wg.Wait()
-	if answer, _ := st.call("does", `{}`); answer != `{"calls":1`+want {
+	if answer, _ := st.call("does", `{"do":"look"}`); answer != `{"calls":1`+want {
 		t.Errorf("one that waited: got  %s\nwant %s", answer, `{"calls":1`+want)
 	}
 }

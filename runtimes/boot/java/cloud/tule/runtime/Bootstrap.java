@@ -36,6 +36,7 @@ public final class Bootstrap {
             int equals = arg.indexOf('=');
             if (equals < 0) {
                 Practice.run();
+                Native.prepare();
             } else if (System.getProperty(arg.substring(0, equals)) == null) {
                 System.setProperty(arg.substring(0, equals), arg.substring(equals + 1));
             }
@@ -54,6 +55,7 @@ public final class Bootstrap {
         }
         if (settings.environ != null) {
             Variables.replace(settings.environ);
+            Native.take(settings.root, settings.environ);
         }
         String ttl = System.getenv("AWS_LAMBDA_JAVA_NETWORKADDRESS_CACHE_NEGATIVE_TTL");
         if (ttl != null) {

@@ -10,10 +10,7 @@ import java.util.TimeZone;
 final class Variables {
     private Variables() {}
 
-    /**
-     * Makes the variables those of the list, for System.getenv and for child processes. Native code that asks
-     * the C library sees the old ones.
-     */
+    /** Makes the variables those of the list, for System.getenv and those that build upon it. */
     @SuppressWarnings("unchecked")
     static void replace(List<?> list) throws ReflectiveOperationException {
         // The jar's manifest opens java.lang to us.
