@@ -161,7 +161,7 @@ func New(o Options) *Service {
 	s.provisioner = newProvisioner(s)
 	s.logs = newLogWriter(s)
 	s.queue = newQueue(s)
-	s.pollers = pollers{s: s, running: map[mappingKey]*running{}}
+	s.pollers = pollers{s: s, make: s.newPoller, running: map[mappingKey]*running{}}
 	rand.Read(s.codeKey[:]) // never fails; addresses need not outlive the process
 	return s
 }

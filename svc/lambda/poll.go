@@ -33,6 +33,7 @@ type mappingKey struct {
 // no two call a function for one shard.
 type pollers struct {
 	s       *Service
+	make    func(scope store.Scope, m mapping) (*poller, error) // newPoller, but in tests
 	wg      sync.WaitGroup
 	mu      sync.Mutex
 	running map[mappingKey]*running
@@ -126,7 +127,7 @@ func (p *pollers) start(ctx context.Context, k mappingKey, m mapping, before *ru
 		if before != nil {
 			<-before.done
 		}
-		poller, err := p.s.newPoller(k.scope, m)
+		poller, err := p.make(k.scope, m)
 		if err != nil {
 			p.s.warn("start an event source mapping", err)
 			<-work.Done()

@@ -109,8 +109,8 @@ type pollStand struct {
 	mu    sync.Mutex
 	calls []string // the ids of the records of each call, or all of its event
 	plain bool     // keep whole events
-	alert int      // the clock moves on when so many wait for it, 0 for one
 	fn    func(ids []string) outcome
+	work  context.Context // of the last call
 	stop  func()
 }
 
@@ -155,14 +155,19 @@ func (st *pollStand) update(fn func(tx store.Tx) error) {
 	}
 }
 
+// poller is one that reads the brook and calls the Go function.
+func (st *pollStand) poller(scope store.Scope, m mapping) (*poller, error) {
+	f, err := parseFilters(m.Filters)
+	return &poller{s: st.s, scope: scope, m: m, filters: f, src: st.src, as: func(ctx context.Context) (context.Context, error) { return ctx, nil }, call: st.call}, err
+}
+
 // start runs a poller; stop ends it.
 func (st *pollStand) start() {
 	st.t.Helper()
-	f, err := parseFilters(st.m.Filters)
+	p, err := st.poller(st.scope, st.m)
 	if err != nil {
 		st.t.Fatal(err)
 	}
-	p := &poller{s: st.s, scope: st.scope, m: st.m, filters: f, src: st.src, as: func(ctx context.Context) (context.Context, error) { return ctx, nil }, call: st.call}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); p.run(ctx) }()
@@ -170,7 +175,7 @@ func (st *pollStand) start() {
 	st.t.Cleanup(func() { st.stop() })
 }
 
-func (st *pollStand) call(_ context.Context, event []byte) outcome {
+func (st *pollStand) call(ctx context.Context, event []byte) outcome {
 	var in struct{ Records []struct{ ID string } }
 	if err := json.Unmarshal(event, &in); err != nil {
 		st.t.Error(err)
@@ -185,6 +190,7 @@ func (st *pollStand) call(_ context.Context, event []byte) outcome {
 		text = string(event)
 	}
 	st.calls = append(st.calls, text)
+	st.work = ctx
 	st.mu.Unlock()
 	return st.fn(ids)
 }
@@ -203,7 +209,7 @@ func (st *pollStand) until(what string, so func() bool) {
 		if time.Now().After(limit) {
 			st.t.Fatalf("%s does not come; the calls are %q", what, st.called())
 		}
-		if st.house.Clock.Timers() >= max(st.alert, 1) {
+		if st.house.Clock.Timers() > 1 { // the poller's, and those of workers at rest
 			st.house.Clock.Advance(100 * time.Millisecond)
 		}
 		runtime.Gosched()
@@ -292,7 +298,6 @@ func TestPollBatchingWindow(t *testing.T) {
 	m := forever()
 	m.Batch, m.Window = 3, 5
 	st := newPollStand(t, m)
-	st.alert = 2 // the poller, and the shard's worker
 	st.src.add("s", "a")
 	begin := st.house.Clock.Now()
 	st.start()
@@ -326,7 +331,11 @@ func TestPollLatest(t *testing.T) {
 	st.src.list = append(st.src.list, shard{id: "later"})
 	st.src.mu.Unlock()
 	st.src.add("later", "c")
-	st.expect("b", "c") // shards that come later are read from their beginning
+	st.until("the end", st.dealt)
+	got := st.called()
+	if slices.Sort(got); !slices.Equal(got, []string{"b", "c"}) { // shards that come later are read from their beginning
+		t.Errorf("the calls are %q", got)
+	}
 }
 
 // A batch that fails keeps its shard, and no other, until it is given up.
@@ -595,5 +604,96 @@ func TestPollDeleted(t *testing.T) {
 	st.stop()
 	if c := st.point("s"); c != (checkpoint{}) {
 		t.Errorf("a checkpoint is left: %v", c)
+	}
+}
+
+// Pollers follow the records: who is off is not called, and who changes is called by
+// one poller at a time.
+func TestPollersFollow(t *testing.T) {
+	m := forever()
+	m.Enabled, m.Revision = true, "1"
+	st := newPollStand(t, m)
+	st.s.pollers.make = st.poller
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var mu sync.Mutex
+	now := 0
+	st.fn = func([]string) outcome {
+		mu.Lock()
+		if now++; now > 1 {
+			t.Error("two calls at once for one shard")
+		}
+		mu.Unlock()
+		entered <- struct{}{}
+		<-leave
+		mu.Lock()
+		defer mu.Unlock()
+		now--
+		return fine("")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); st.s.pollers.run(ctx) }()
+	change := func(fn func(m *mapping)) {
+		t.Helper()
+		fn(&st.m)
+		st.m.Revision += "+"
+		st.update(func(tx store.Tx) error { return mappingRecords.Put(tx, st.scope, st.m, st.m.UUID) })
+	}
+	state := func() string { return st.s.mappingState(st.scope, &st.m) }
+
+	st.src.add("s", "a")
+	<-entered
+	change(func(m *mapping) { m.Batch = 1 })       // another poller waits for this one
+	change(func(m *mapping) { m.Enabled = false }) // and is called off
+	if state() != mappingDisabling {
+		t.Errorf("the state is %s", state())
+	}
+	leave <- struct{}{}
+	st.until("the end", func() bool { return state() == mappingDisabled })
+	st.src.add("s", "b", "c")
+	change(func(m *mapping) { m.Enabled = true })
+	for range 2 {
+		<-entered
+		leave <- struct{}{}
+		st.until("the clock", func() bool { return st.house.Clock.Timers() > 0 })
+	}
+	st.expect("a", "b", "c")
+
+	// What was under way when all ends, and fails, is not judged.
+	st.src.add("s", "d")
+	st.until("the call", func() bool {
+		select {
+		case <-entered:
+			return true
+		default:
+			return false
+		}
+	})
+	cancel()
+	<-done
+	leave <- struct{}{}
+	st.s.pollers.wg.Wait()
+	if got := st.point("s").Sequence; got != "d" { // it succeeded, and that is noted
+		t.Errorf("the checkpoint is %q", got)
+	}
+}
+
+// A call that fails while all ends is the next process's.
+func TestPollStopped(t *testing.T) {
+	m := forever()
+	m.Retries = 0
+	st := newPollStand(t, m)
+	st.src.add("s", "a")
+	entered := make(chan struct{})
+	st.fn = func([]string) outcome {
+		close(entered)
+		<-st.work.Done()
+		return failed()
+	}
+	st.start()
+	<-entered
+	st.stop()
+	if c := st.point("s"); c.Sequence != "" {
+		t.Errorf("the checkpoint is %v", c)
 	}
 }

@@ -22,9 +22,13 @@ func (w *worker) event(records []record, final, early bool) batchEvent {
 	return e
 }
 
+// windowGrace is how long after its end a window waits for records that are yet to be
+// read.
+const windowGrace = 2 * pollMost
+
 // windowOver reports whether the time of the open window is over.
 func (w *worker) windowOver(now time.Time) bool {
-	return w.cp.Window != nil && !now.Before(w.cp.Window.End)
+	return w.cp.Window != nil && !now.Before(w.cp.Window.End.Add(windowGrace))
 }
 
 // processWindows deals with records window by window. A window is over when its time
