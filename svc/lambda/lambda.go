@@ -5,7 +5,8 @@
 // serves one invoke at a time, is frozen when none has come for a few milliseconds,
 // and is reused, the one used last first, until nobody has needed it for ten minutes.
 // Asynchronous invokes are kept in the store until they have succeeded or were tried
-// three times. What functions log goes to Logs, under the function's own role.
+// three times, and until whoever is to be told of that was told. What functions log
+// goes to Logs, under the function's own role.
 //
 // Event source mappings are run by pollers, one for each that is enabled, which reach
 // their sources by operations, as the function's role. How far a shard is dealt with is
@@ -25,8 +26,11 @@
 //   - A VPC is kept and shown, as the one of the account; its network is not built yet.
 //   - SnapStart can be asked for, and is Off: no snapshots are taken.
 //   - Event source mappings of other sources than DynamoDB's streams, code from S3,
-//     container images, file systems, dead-letter queues, destinations and encryption
-//     keys are refused (501) until they are built.
+//     container images, file systems, dead-letter queues, destinations other than functions,
+//     and encryption keys are refused (501) until they are built.
+//   - Events of a function whose reserved concurrency is zero wait, unless it has a
+//     destination for failures, which gets them at once; AWS drops them.
+//   - What a function writes to a stream may be 200 MB, AWS's default today.
 package lambda
 
 import (
@@ -281,6 +285,13 @@ func (s *Service) Routes() []aws.Route {
 		api.InvokeAsync.To(s.invokeAsync, s.guardInvokeAsync),
 		api.InvokeWithResponseStream.To(s.invokeWithResponseStream, on(s, func(in *api.InvokeWithResponseStreamRequest) (name, qualifier *string) {
 			return in.FunctionName, in.Qualifier
+		})),
+
+		api.PutFunctionRecursionConfig.To(s.putRecursion, on(s, func(in *api.PutFunctionRecursionConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, nil
+		})),
+		api.GetFunctionRecursionConfig.To(s.getRecursion, on(s, func(in *api.GetFunctionRecursionConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, nil
 		})),
 
 		api.CreateFunctionUrlConfig.To(s.createURL, s.guardCreateURL),

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 
 	api "github.com/tule-cloud/tule/api/lambda"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
 )
 
 // How often a function may be invoked by one chain of requests that led from function
@@ -109,4 +111,36 @@ func (s *Service) checkRecursion(t *target, header string) error {
 	s.measure(t.at, "RecursiveInvocationsDropped", 1)
 	return api.RecursiveInvocationException("Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped your function's invocation.").
 		With(&api.RecursiveInvocationExceptionDetail{Type: ptr("User")})
+}
+
+func (s *Service) putRecursion(ctx context.Context, in *api.PutFunctionRecursionConfigRequest) (*api.PutFunctionRecursionConfigResponse, error) {
+	at, err := unqualified(ctx, in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		f, err := s.change(ctx, tx, at)
+		if err != nil {
+			return err
+		}
+		f.RecursiveLoop = *in.RecursiveLoop
+		return put(tx, functionRecords, at.scope, f, at.name)
+	})
+	return &api.PutFunctionRecursionConfigResponse{RecursiveLoop: in.RecursiveLoop}, err
+}
+
+func (s *Service) getRecursion(ctx context.Context, in *api.GetFunctionRecursionConfigRequest) (*api.GetFunctionRecursionConfigResponse, error) {
+	at, err := unqualified(ctx, in.FunctionName)
+	if err != nil {
+		return nil, err
+	}
+	var loop string
+	err = s.Store.View(ctx, func(r store.Reader) error {
+		f, err := s.function(ctx, r, at)
+		if err == nil {
+			loop = or(f.RecursiveLoop, api.RecursiveLoopTerminate)
+		}
+		return err
+	})
+	return &api.GetFunctionRecursionConfigResponse{RecursiveLoop: &loop}, err
 }
