@@ -1,12 +1,15 @@
 package lambda
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	api "github.com/tule-cloud/tule/api/lambda"
 	"github.com/tule-cloud/tule/sandbox"
@@ -220,5 +223,54 @@ func TestCSharpPlainProcess(t *testing.T) {
 	st.createCSharp("hello", "dotnetcore2.1", "Fn::Function::Hello")
 	if answer, _ := st.call("hello", `{"name":"x"}`); answer != `"hello x 1 128"` {
 		t.Error(answer)
+	}
+}
+
+// BenchmarkColdCSharp is BenchmarkCold for C#, for an environment that waited and one that
+// did not; bare is a program that does nothing.
+func BenchmarkColdCSharp(b *testing.B) {
+	st := newStand(b)
+	st.createCSharp("f", "dotnet8", "Fn::Function::Hello")
+	set, err := st.interpreters(context.Background())
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd, err := set.Command("dotnet8", runtimesPlain)
+	if err != nil {
+		b.Fatal(err)
+	}
+	nothing := filepath.Join(b.TempDir(), "Nothing.cs")
+	if err := os.WriteFile(nothing, []byte("class Nothing { static void Main() { } }"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	if out, err := exec.Command("mcs", nothing).CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	times := map[string][]time.Duration{}
+	measure := func(name string, do func()) {
+		begun := time.Now()
+		do()
+		times[name] = append(times[name], time.Since(begun))
+	}
+	for b.Loop() {
+		measure("ms-bare", func() {
+			if err := exec.Command(cmd.Argv[0], strings.TrimSuffix(nothing, ".cs")+".exe").Run(); err != nil {
+				b.Fatal(err)
+			}
+		})
+		for _, name := range []string{"ms-waited", "ms-cold"} {
+			st.fleet.retireAll(ref{name: "f", scope: st.scope()})
+			st.fleet.wg.Wait()
+			st.settled()
+			time.Sleep(400 * time.Millisecond) // the one that waits rehearses, and does not say when it is done
+			if name == "ms-cold" {
+				st.spares.take(kind{runtime: "dotnet8"}).close()
+			}
+			measure(name, func() { st.call("f", `{"name":"x"}`) })
+		}
+	}
+	for name, list := range times {
+		slices.Sort(list)
+		b.ReportMetric(float64(list[len(list)/2].Microseconds())/1000, name)
 	}
 }
