@@ -245,3 +245,14 @@ public class Echo {
 		System.Environment.Exit(5);
 	}
 }`
+
+func FuzzNewest(f *testing.F) {
+	f.Add("Microsoft.NETCore.App 8.0.11 [/usr/share/dotnet/shared/Microsoft.NETCore.App]", "Microsoft.NETCore.App ")
+	f.Add("9.0.100 [/opt/dotnet/sdk]\n10.0.100-rc.1 [/opt/dotnet/sdk]", "")
+	f.Add(" [\n1..2 []\n99999999999999999999 [x]", "")
+	f.Fuzz(func(t *testing.T, list, prefix string) {
+		if version, dir := newest(list, prefix); version == "" && dir != "" {
+			t.Errorf("no version in %q", dir)
+		}
+	})
+}

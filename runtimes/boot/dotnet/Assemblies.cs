@@ -15,15 +15,15 @@ namespace Tule
         static object resolver; // of .NET from 3.0 on: reads the package's .deps.json
         static MethodInfo setTrace;
 
-        /// <summary>The version of Mono; null on .NET.</summary>
-        public static readonly string MonoVersion = FindMono();
+        static readonly Type mono = Type.GetType("Mono.Runtime");
 
-        static string FindMono()
+        /// <summary>Whether this is Mono, not .NET.</summary>
+        public static bool OnMono { get { return mono != null; } }
+
+        /// <summary>The version of Mono.</summary>
+        public static string MonoVersion()
         {
-            Type type = Type.GetType("Mono.Runtime");
-            if (type == null)
-                return null;
-            MethodInfo name = type.GetMethod("GetDisplayName", Hidden);
+            MethodInfo name = mono.GetMethod("GetDisplayName", Hidden);
             return name == null ? "" : ((string)name.Invoke(null, null)).Split(' ')[0];
         }
 
@@ -37,7 +37,7 @@ namespace Tule
         /// <summary>Loads the handler's assembly.</summary>
         public static Assembly Load(string path)
         {
-            Type type = MonoVersion == null ? Type.GetType("System.Runtime.Loader.AssemblyDependencyResolver, System.Runtime.Loader") : null;
+            Type type = !OnMono ? Type.GetType("System.Runtime.Loader.AssemblyDependencyResolver, System.Runtime.Loader") : null;
             if (type != null)
             {
                 try
@@ -66,7 +66,7 @@ namespace Tule
                 foreach (string ending in new[] { ".dll", ".exe" })
                     if (File.Exists(Path.Combine(folder, name.Name + ending)))
                         return Assembly.LoadFrom(Path.Combine(folder, name.Name + ending));
-            return MonoVersion != null && culture == "" ? Facade(name.Name) : null;
+            return OnMono && culture == "" ? Facade(name.Name) : null;
         }
 
         /// <summary>
@@ -103,7 +103,7 @@ namespace Tule
         static void Arrived(Assembly assembly)
         {
             string name = assembly.IsDynamic ? "" : assembly.GetName().Name;
-            if (name == "Mono.Security" && MonoVersion != null)
+            if (name == "Mono.Security" && OnMono)
                 Trust.Arrived(assembly);
             if (name != Core)
                 return;
@@ -138,7 +138,7 @@ namespace Tule
         /// <summary>Whether something failed for what Mono lacks and .NET has.</summary>
         public static bool Lacking(Exception e)
         {
-            if (MonoVersion == null)
+            if (!OnMono)
                 return false;
             for (; e != null; e = e.InnerException)
             {

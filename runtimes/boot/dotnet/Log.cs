@@ -109,7 +109,7 @@ namespace Tule
             else
                 Event(Errors.Text(e));
             if (Assemblies.Lacking(e))
-                Event("Tule runs this function on Mono " + Assemblies.MonoVersion + ", which lacks a part of .NET that it uses. " +
+                Event("Tule runs this function on Mono " + Assemblies.MonoVersion() + ", which lacks a part of .NET that it uses. " +
                     "Where the .NET SDK is installed, it runs on .NET.");
         }
 
