@@ -418,7 +418,8 @@ func (x *Extensions) settled(ctx context.Context) error { return x.await(ctx, x.
 // for it have ended. It takes no longer than AWS allows: 2 s with an external
 // extension, 0.5 s with internal ones alone, and none without. stopped is closed
 // when the runtime's process has ended.
-// Telemetry that is still buffered goes out meanwhile.
+// Telemetry that is still buffered goes out before SHUTDOWN does, or what of it is
+// taken in a quarter of the time.
 func (x *Extensions) Shutdown(reason string, end func(), stopped <-chan struct{}) {
 	x.mu.Lock()
 	first, any := !x.ending, len(x.list) > 0
@@ -440,6 +441,9 @@ func (x *Extensions) Shutdown(reason string, end func(), stopped <-chan struct{}
 	x.telemetry.flush()
 	end()
 	x.waitUntil(x.cfg.Clock.Now().Add(forRuntime), stopped)
+	late, stop := x.cfg.Clock.After(limit / 4)
+	x.telemetry.drain(late)
+	stop()
 	x.tell("SHUTDOWN", func(e *extension) bool { return e.external },
 		shutdownEvent{"SHUTDOWN", deadline.UnixMilli(), reason})
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,6 +1,7 @@
 package runtimes
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
@@ -84,34 +85,37 @@ func (l *httpLink) give(w http.ResponseWriter, in *Invocation) {
 
 // serveResponse takes a result, whole or piece by piece.
 func (l *httpLink) serveResponse(w http.ResponseWriter, r *http.Request) {
-	if mode := r.Header.Get(headerResponseMode); mode != "" && !strings.EqualFold(mode, "streaming") {
-		refuse(w, http.StatusBadRequest, &apiError{"Invalid " + headerResponseMode + " header", "InvalidFunctionResponseMode"})
-		return
-	}
-	_, status, bad := l.answer(r.PathValue("id"), runtimeResponse)
+	in, status, bad := l.answer(r.PathValue("id"), runtimeResponse)
 	if bad != nil {
 		refuse(w, status, bad)
 		return
 	}
-	if r.Header.Get(headerResponseMode) != "" {
+	mode := r.Header.Get(headerResponseMode)
+	switch {
+	case mode != "" && !strings.EqualFold(mode, "streaming"):
+		l.fail(errorPayload{"Runtime.InvalidResponseModeHeader", ""}.json())
+		refuse(w, http.StatusBadRequest, &apiError{"Invalid function response mode", "InvalidFunctionResponseMode"})
+		return
+	case mode != "" || in.Stream != nil && r.ContentLength < 0 && r.Header.Get("Content-Type") != "application/json":
+		// aws-lambda-go streams without saying so.
 		l.stream(w, r)
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, MaxResponse+1))
 	switch {
 	case err != nil:
-		l.finish(frame{frameError, append([]byte{errorUnhandled}, errorPayload{"Runtime.TruncatedResponse", err.Error()}.json()...)})
-		refuse(w, http.StatusBadRequest, &apiError{err.Error(), "RuntimeBrokenResponse"})
+		l.fail(errorPayload{"Runtime.TruncatedResponse", err.Error()}.json())
+		refuse(w, http.StatusBadRequest, &apiError{"HTTP request detected as truncated", "TruncatedHTTPRequest"})
 	case len(body) > MaxResponse:
 		size := int64(len(body))
 		if r.ContentLength > size {
 			size = r.ContentLength
 		}
-		l.finish(frame{frameError, append([]byte{errorUnhandled}, TooLargeFailure(l.cfg.Runtime, int(size))...)})
+		l.fail(TooLargeFailure(l.cfg.Runtime, int(size)))
 		refuse(w, http.StatusRequestEntityTooLarge, &apiError{
 			"Exceeded maximum allowed payload size (" + strconv.Itoa(MaxResponse) + " bytes).", "RequestEntityTooLarge"})
 	default:
-		l.finish(frame{frameResult, body})
+		l.finish(outcome(r.Trailer, body))
 		accept(w)
 	}
 }
@@ -133,20 +137,30 @@ func (l *httpLink) stream(w http.ResponseWriter, r *http.Request) {
 			break
 		}
 		if err != nil {
-			l.finish(frame{frameError, append([]byte{errorUnhandled}, errorPayload{"Runtime.TruncatedResponse", err.Error()}.json()...)})
+			l.fail(errorPayload{"Runtime.TruncatedResponse", err.Error()}.json())
 			return
 		}
 	}
-	end := frame{frameResult, nil}
-	if kind := r.Trailer.Get(headerErrorType); kind != "" {
-		body := []byte(r.Trailer.Get(headerErrorBody))
-		if !json.Valid(body) {
-			body = errorPayload{Type: kind}.json()
-		}
-		end = frame{frameError, append([]byte{errorUnhandled}, body...)}
-	}
-	l.finish(end)
+	l.finish(outcome(r.Trailer, nil))
 	accept(w)
+}
+
+// outcome is how a response ended: with body, unless its trailers say that it failed
+// on the way. Their error is JSON in base64.
+func outcome(trailer http.Header, body []byte) frame {
+	kind := trailer.Get(headerErrorType)
+	if kind == "" {
+		return frame{frameResult, body}
+	}
+	text := trailer.Get(headerErrorBody)
+	report, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		report = []byte(text)
+	}
+	if !json.Valid(report) {
+		report = errorPayload{Type: kind}.json()
+	}
+	return frame{frameError, append([]byte{errorUnhandled}, report...)}
 }
 
 // serveError takes the outcome of a handler that failed.
@@ -156,7 +170,7 @@ func (l *httpLink) serveError(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body, status, bad := l.readError(r)
-	l.finish(frame{frameError, append([]byte{errorUnhandled}, body...)})
+	l.fail(body)
 	if bad != nil {
 		refuse(w, status, bad)
 		return
@@ -186,19 +200,44 @@ func (l *httpLink) readError(r *http.Request) (body []byte, status int, bad *api
 	body, err := io.ReadAll(io.LimitReader(r.Body, MaxResponse+1))
 	switch {
 	case err != nil:
-		return errorPayload{"Runtime.TruncatedResponse", err.Error()}.json(), http.StatusBadRequest, &apiError{err.Error(), "RuntimeBrokenResponse"}
+		return errorPayload{"Runtime.TruncatedResponse", err.Error()}.json(), http.StatusBadRequest, &apiError{"HTTP request detected as truncated", "TruncatedHTTPRequest"}
 	case len(body) > MaxResponse:
 		size := max(len(body), int(r.ContentLength))
 		return TooLargeFailure(l.cfg.Runtime, size), http.StatusRequestEntityTooLarge, &apiError{"The error is too large", "RequestEntityTooLarge"}
-	case len(body) == 0 || !json.Valid(body):
+	}
+	if r.Header.Get("Content-Type") == errorCauseType {
+		body = withoutCause(body)
+	}
+	if len(body) == 0 || !json.Valid(body) {
 		body = errorPayload{Type: r.Header.Get(headerErrorType), Message: strings.ToValidUTF8(string(body), "\uFFFD")}.json()
 	}
 	return body, 0, nil
 }
 
+// errorCauseType is an error report with a cause for X-Ray beside it.
+const errorCauseType = "application/vnd.aws.lambda.error.cause+json"
+
+// withoutCause is what the invoke's caller gets of such a report.
+func withoutCause(body []byte) []byte {
+	var report struct {
+		Message string          `json:"errorMessage"`
+		Type    string          `json:"errorType"`
+		Trace   json.RawMessage `json:"stackTrace,omitempty"`
+	}
+	if json.Unmarshal(body, &report) != nil {
+		return body
+	}
+	return encode(report)
+}
+
 func (l *httpLink) finish(f frame) {
 	l.answered()
 	l.deliver(f)
+}
+
+// fail ends the invocation by an error report.
+func (l *httpLink) fail(report []byte) {
+	l.finish(frame{frameError, append([]byte{errorUnhandled}, report...)})
 }
 
 func accept(w http.ResponseWriter) {

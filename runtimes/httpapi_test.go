@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -182,9 +183,6 @@ func TestHTTPOrder(t *testing.T) {
 	refused("GET", nextPath, 403, `{"errorMessage":"State transition from Running to Ready failed for runtime. Error: State transition is not allowed","errorType":"InvalidStateTransition"}`)
 	refused("POST", "/2018-06-01/runtime/init/error", 403, `{"errorMessage":"State transition from Running to InitError failed for runtime. Error: State transition is not allowed","errorType":"InvalidStateTransition"}`)
 	refused("POST", answerPath("b", "response"), 400, unknownID)
-	if status, body, _ := r.call("POST", answerPath("a", "response"), "1", headerResponseMode, "sideways"); status != 400 {
-		t.Errorf("a response mode that is none: %d %s", status, body)
-	}
 	if status, body, _ := r.call("POST", answerPath("a", "response"), "1"); status != 202 || body != accepted {
 		t.Errorf("%d %s", status, body)
 	}
@@ -211,7 +209,9 @@ func TestHTTPInitError(t *testing.T) {
 func TestHTTPStreaming(t *testing.T) {
 	for _, c := range []struct{ name, trailer, want, kind string }{
 		{"to its end", "", "first last", ""},
-		{"to an error", `{"errorMessage":"late"}`, `{"errorMessage":"late"}`, Unhandled},
+		{"to an error", "eyJlcnJvck1lc3NhZ2UiOiJsYXRlIn0=", `{"errorMessage":"late"}`, Unhandled},
+		{"to an error in the clear", `{"errorMessage":"late"}`, `{"errorMessage":"late"}`, Unhandled},
+		{"to an error that is none", "late", `{"errorType":"Late","errorMessage":""}`, Unhandled},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newHTTPRuntime(t)
@@ -302,5 +302,103 @@ func TestHTTPTimeout(t *testing.T) {
 	r.init()
 	if res := r.invoke("a", "{}"); res.ErrorType != TimeoutErrorType {
 		t.Errorf("got %+v", res)
+	}
+}
+
+// A response may fail on its way also where nobody said that it would be a stream.
+func TestHTTPTrailers(t *testing.T) {
+	for _, mode := range []string{"", "streaming", "sideways"} {
+		r := newHTTPRuntime(t)
+		r.serve(func(id, _ string) {
+			req, _ := http.NewRequest("POST", r.url+answerPath(id, "response"), io.MultiReader(strings.NewReader("first")))
+			if mode != "" {
+				req.Header.Set(headerResponseMode, mode)
+			}
+			req.Trailer = http.Header{headerErrorType: {"Late"}, headerErrorBody: {"eyJlcnJvck1lc3NhZ2UiOiJsYXRlIn0="}}
+			status, body, _ := r.send(req)
+			if want := map[bool]int{true: 400, false: 202}[mode == "sideways"]; status != want {
+				t.Errorf("%d %s", status, body)
+			}
+		})
+		r.init()
+		want := `{"errorMessage":"late"}`
+		if mode == "sideways" {
+			want = `{"errorType":"Runtime.InvalidResponseModeHeader","errorMessage":""}`
+		}
+		if res := r.invoke("a", "{}"); string(res.Payload) != want || res.FunctionError != Unhandled {
+			t.Errorf("%q: got %s %q", mode, res.Payload, res.FunctionError)
+		}
+	}
+}
+
+func TestHTTPErrorCause(t *testing.T) {
+	r := newHTTPRuntime(t)
+	r.serve(func(id, _ string) {
+		r.call("POST", answerPath(id, "error"), `{"errorMessage":"m","errorType":"T","stackTrace":["a"],"errorCause":{"x":1}}`, "Content-Type", errorCauseType)
+	})
+	r.init()
+	if res := r.invoke("a", "{}"); string(res.Payload) != `{"errorMessage":"m","errorType":"T","stackTrace":["a"]}` {
+		t.Errorf("got %s", res.Payload)
+	}
+}
+
+// Of clients that answer at the same time, one is heard, and the others are refused.
+func TestHTTPAnswersTwice(t *testing.T) {
+	r := newHTTPRuntime(t)
+	const clients = 8
+	statuses := make(chan int, clients)
+	r.serve(func(id, _ string) {
+		for i := range clients {
+			go func() {
+				status, _, _ := r.call("POST", answerPath(id, []string{"response", "error"}[i%2]), `{"errorMessage":"m"}`)
+				statuses <- status
+			}()
+		}
+		for range clients / 2 {
+			r.call("POST", answerPath("another", "response"), "1")
+		}
+	})
+	r.init()
+	if res := r.invoke("a", "{}"); !strings.Contains(string(res.Payload), "m") {
+		t.Errorf("got %s", res.Payload)
+	}
+	heard := 0
+	for range clients {
+		switch status := <-statuses; status {
+		case 202:
+			heard++
+		case 400, 403:
+		default:
+			t.Errorf("status %d", status)
+		}
+	}
+	if heard != 1 {
+		t.Errorf("%d were heard", heard)
+	}
+}
+
+// A client that promises a body and goes away ends its invoke, not the conversation.
+func TestHTTPBrokenOff(t *testing.T) {
+	r := newHTTPRuntime(t)
+	n := 0
+	r.serve(func(id, _ string) {
+		if n++; n > 1 {
+			r.call("POST", answerPath(id, "response"), "2")
+			return
+		}
+		c, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		io.WriteString(c, "POST "+answerPath(id, "response")+" HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+		c.Close()
+	})
+	r.init()
+	if res := r.invoke("a", "{}"); !strings.Contains(string(res.Payload), "Runtime.TruncatedResponse") {
+		t.Errorf("got %s", res.Payload)
+	}
+	if res := r.invoke("b", "{}"); string(res.Payload) != "2" {
+		t.Errorf("got %s", res.Payload)
 	}
 }

@@ -235,6 +235,20 @@ func (t *telemetry) flush() {
 	}
 }
 
+// drain waits until what is flushed is delivered, or until late is closed.
+func (t *telemetry) drain(late <-chan time.Time) {
+	t.mu.Lock()
+	list := slices.Clone(t.list)
+	t.mu.Unlock()
+	for _, s := range list {
+		select {
+		case <-s.drained:
+		case <-late:
+			return
+		}
+	}
+}
+
 // stop ends all deliveries, also those under way.
 func (t *telemetry) stop() {
 	t.mu.Lock()

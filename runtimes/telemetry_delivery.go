@@ -29,16 +29,19 @@ type subscriber struct {
 	client *http.Client
 	conn   net.Conn // of TCP
 
+	overOnce sync.Once // closes drained
+
 	mu      sync.Mutex
 	pending [][]byte
 	bytes   int
 	lost    logsDropped
 	some    chan struct{} // capacity 1: there is something
 	full    chan struct{} // capacity 1: there is a batch
+	drained chan struct{} // closed when all is delivered that there was at the flush
 }
 
 func newSubscriber(t *telemetry, s *subscription) *subscriber {
-	sub := &subscriber{subscription: *s, t: t, some: make(chan struct{}, 1), full: make(chan struct{}, 1)}
+	sub := &subscriber{subscription: *s, t: t, some: make(chan struct{}, 1), full: make(chan struct{}, 1), drained: make(chan struct{})}
 	sub.client = &http.Client{
 		Transport: &http.Transport{
 			DialContext:        func(context.Context, string, string) (net.Conn, error) { return t.dial(s.port) },
@@ -94,8 +97,10 @@ func (s *subscriber) run() {
 func (s *subscriber) gather() bool {
 	select {
 	case <-s.some:
-	case <-s.t.context.Done():
-		return false
+	default:
+		if !s.rest() {
+			return false
+		}
 	}
 	due, stop := s.t.clock.After(s.maxWait)
 	defer stop()
@@ -107,6 +112,23 @@ func (s *subscriber) gather() bool {
 		return false
 	}
 	return true
+}
+
+// rest waits for something to deliver. Once there is a flush, nothing to deliver means
+// that it is over.
+func (s *subscriber) rest() bool {
+	flushing := s.t.flushing
+	for {
+		select {
+		case <-s.some:
+			return true
+		case <-flushing:
+			s.overOnce.Do(func() { close(s.drained) })
+			flushing = nil
+		case <-s.t.context.Done():
+			return false
+		}
+	}
 }
 
 // batch takes what is buffered, with word of what was dropped.
