@@ -436,6 +436,9 @@ func (e *environment) exited(ctx context.Context) runtimes.Exit {
 
 // used is the most memory that the environment has used, in MB.
 func (e *environment) used(now time.Time) int {
+	if e.sandbox == nil {
+		return 0 // it did not come to that
+	}
 	if e.peakAt.IsZero() || now.Sub(e.peakAt) >= peakEvery {
 		if n, err := e.sandbox.MemoryPeak(); err == nil {
 			e.peak = int((n + 1<<20 - 1) >> 20)
