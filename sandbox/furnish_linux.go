@@ -145,9 +145,7 @@ func (j *jail) inMounts(f func() error) error {
 		return err
 	}
 	defer ns.Close()
-	errc := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlock: Go ends the thread with this goroutine
+	return onSpentThread(func() error {
 		err := unix.Unshare(unix.CLONE_FS)
 		if err == nil {
 			err = unix.Setns(int(ns.Fd()), unix.CLONE_NEWNS)
@@ -155,7 +153,23 @@ func (j *jail) inMounts(f func() error) error {
 		if err == nil {
 			err = f()
 		}
-		errc <- err
+		return err
+	})
+}
+
+// onSpentThread runs f on a thread that ends with it. It is never the process's first one, which
+// Go cannot end: left in a sandbox's namespace it would keep that alive, and /proc/self would
+// show the sandbox's mounts for Tule's.
+func onSpentThread(f func() error) error {
+	errc := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and do not unlock: Go ends the thread with this goroutine
+		if unix.Gettid() == unix.Getpid() {
+			errc <- onSpentThread(f) // on another, since this one is taken
+			runtime.UnlockOSThread()
+			return
+		}
+		errc <- f()
 	}()
 	return <-errc
 }

@@ -167,3 +167,23 @@ func furnished(t testing.TB, h *Host, spec Spec) result {
 		fmt.Fprintln(w)
 	})
 }
+
+// The process's first thread is never the one that enters a sandbox: it could not be ended.
+func TestSpentThread(t *testing.T) {
+	before, err := os.Readlink("/proc/self/ns/mnt") // the first thread's
+	if err != nil {
+		t.Skip(err)
+	}
+	h := openHost(t)
+	for i := range 40 {
+		s, out, _ := empty(t, h, fmt.Sprintf("spent-%d", i))
+		line(t, out)
+		if err := s.Furnish(Furnishing{Code: folder(t)}); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if now, err := os.Readlink("/proc/self/ns/mnt"); now != before {
+			t.Fatalf("after %d sandboxes the first thread is in %s, %v; it was in %s", i+1, now, err, before)
+		}
+	}
+}
