@@ -1,8 +1,7 @@
 // Package runtimes holds the language bootstraps that run inside a function's
 // execution environment, and the conversation that Tule has with them.
 //
-// A bootstrap is a small program of ours (boot/node, boot/python, boot/dotnet) that loads the
-// user's handler and speaks a private, length-prefixed protocol over a socket that
+// A bootstrap is a small program of ours (below boot) that loads the user's handler and speaks a private, length-prefixed protocol over a socket that
 // it inherits as descriptor 3. An Environment is Tule's end of that conversation:
 //
 //	Created → Initializing → Ready ⇄ Busy → Dead
@@ -22,6 +21,7 @@
 //     closest Python that is not older. python2.7 needs a real Python 2.7.
 //   - C# runs on .NET, whatever its version if it is not older, or on Mono, which takes
 //     what it can load. The bootstrap is compiled on the machine.
+//   - Java runs on the oldest Java found that is not older.
 //   - While it waits for the next event a bootstrap blocks its main thread, so an
 //     environment is at rest between invokes even where nobody freezes it.
 //   - nodejs, nodejs4.3 and nodejs6.10 have the semantics of their time on today's
