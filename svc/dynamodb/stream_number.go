@@ -24,9 +24,10 @@ import (
 //
 // Each life of the process counts from a number above those of all lives before it.
 type numbering struct {
-	mu   sync.Mutex
-	next uint64 // 0 until start
-	held map[*numbers]uint64
+	starting sync.Mutex // held by start, which waits for the store: nobody in a transaction may want it
+	mu       sync.Mutex
+	next     uint64 // 0 until start
+	held     map[*numbers]uint64
 }
 
 // lifeBits is how many bits of a number count within a life.
@@ -38,9 +39,9 @@ var errUnnumbered = errors.New("dynamodb: the numbering has not started")
 // start begins this life's numbers, unless it has. A life's own number is at least the
 // minutes since 1970, so that numbers also grow where the state was reset.
 func (g *numbering) start(ctx context.Context, st store.Store, now time.Time) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.next != 0 {
+	g.starting.Lock()
+	defer g.starting.Unlock()
+	if g.limit() != 0 {
 		return nil
 	}
 	var life uint64
@@ -55,6 +56,8 @@ func (g *numbering) start(ctx context.Context, st store.Store, now time.Time) er
 	if err != nil {
 		return err
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.next, g.held = life<<lifeBits, map[*numbers]uint64{}
 	return nil
 }
