@@ -176,8 +176,11 @@ func (w *worker) deal(ctx context.Context, b portion, s settle) bool {
 			if old == len(b.records) {
 				gone.upto = b.upto
 			}
-			if !w.giveUp(ctx, gone, last, ageExceeded, s) || old == len(b.records) {
-				return old == len(b.records) && ctx.Err() == nil
+			if !w.giveUp(ctx, gone, last, ageExceeded, s) {
+				return false
+			}
+			if old == len(b.records) {
+				return true
 			}
 			b.records, b.failed = b.records[old:], 0
 		}
