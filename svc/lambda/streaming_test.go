@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -103,5 +104,44 @@ func TestStreamLeft(t *testing.T) {
 	}
 	st.clock.advance(6 * 1e9) // nobody reads for as long as the function has
 	for range out.EventStream {
+	}
+}
+
+// A function that brings its own bootstrap streams by the Runtime API; its trailers
+// tell what went wrong in the middle.
+func TestProvidedStream(t *testing.T) {
+	const python = "/usr/bin/python3"
+	if _, err := os.Stat(python); err != nil {
+		t.Skip("the test's bootstrap needs " + python)
+	}
+	st := newStand(t)
+	code := packed(t, entry{"bootstrap", 0o755, "#!" + python + ` -IS
+import base64, http.client, os
+c = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+while True:
+    c.request("GET", "/2018-06-01/runtime/invocation/next")
+    r = c.getresponse(); event = r.read(); id = r.headers["Lambda-Runtime-Aws-Request-Id"]
+    c.putrequest("POST", "/2018-06-01/runtime/invocation/" + id + "/response")
+    for name, value in (("Lambda-Runtime-Function-Response-Mode", "streaming"), ("Transfer-Encoding", "chunked"), ("Content-Type", "text/plain"),
+            ("Trailer", "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body")):
+        c.putheader(name, value)
+    c.endheaders()
+    c.send(b"3\r\none\r\n")
+    c.send(b"3\r\ntwo\r\n0\r\n")
+    if event == b"1":
+        c.send(b"Lambda-Runtime-Function-Error-Type: My.Error\r\nLambda-Runtime-Function-Error-Body: " + base64.b64encode(b'{"errorMessage":"late","errorType":"My.Error"}') + b"\r\n")
+    c.send(b"\r\n")
+    c.getresponse().read()
+`})
+	st.create("own", "provided.al2023", "", func(in *api.CreateFunctionRequest) {
+		in.Handler, in.Code = nil, &api.FunctionCode{ZipFile: code}
+	})
+	if body, _, end := st.streamed("own", `0`); body != "onetwo" || end.ErrorCode != nil {
+		t.Error(body, end)
+	}
+	if body, _, end := st.streamed("own", `1`); body != "onetwo" || end.ErrorCode == nil || !strings.Contains(*end.ErrorDetails, "My.Error") {
+		t.Error(body, end)
+	} else {
+		t.Log(*end.ErrorDetails)
 	}
 }
