@@ -120,12 +120,12 @@ def test_cli(house, tmp_path, monkeypatch, capsys):
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
         args = ["--endpoint-url", house, "--output", "json", service, botocore.xform_name(operation, "-")]
         for n, (name, flag) in enumerate({"ZipFile": "--zip-file", "Payload": "--payload", "InvokeArgs": "--invoke-args", "body": "--body"}.items()):
-            holder = params.get("Code", {}) if name in params.get("Code", {}) else params
+            within = [k for k in ("Code", "Content") if isinstance(params.get(k), dict) and name in params[k]]
+            holder = params.pop(within[0]) if within else params
             if name in holder:
                 file = tmp_path / f"{operation}-{n}"
                 file.write_bytes(holder.pop(name))
                 args += [flag, str(file) if name == "InvokeArgs" else f"fileb://{file}"]
-        params.pop("Code", None)
         (tmp_path / "input").write_text(json.dumps(params))
         args += ["--cli-input-json", f"file://{tmp_path / 'input'}"]
         own = {  # flags of those that take no input as JSON
