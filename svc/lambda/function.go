@@ -152,6 +152,12 @@ func (s *Service) listFunctions(ctx context.Context, in *api.ListFunctionsReques
 		return nil, err
 	}
 	all := aws.Value(in.FunctionVersion) == api.FunctionVersionAll
+	if in.MasterRegion != nil { // of functions that were copied to the edge, which none is
+		if !all {
+			return nil, invalid("FunctionVersion must be set to ALL if MasterRegion is specified.")
+		}
+		return &api.ListFunctionsResponse{Functions: []api.FunctionConfiguration{}}, nil
+	}
 	var out *api.ListFunctionsResponse
 	err = s.Store.View(ctx, func(r store.Reader) error {
 		out = &api.ListFunctionsResponse{Functions: []api.FunctionConfiguration{}}
