@@ -46,37 +46,44 @@ func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequ
 	defer up.done()
 	var shown version
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
-		created := *f
-		if err := absent(ctx, tx, at); err != nil {
-			return err
-		}
-		if err := s.checkSigned(ctx, tx, at, f); err != nil {
-			return err
-		}
-		if created.Latest.Code, err = up.keep(ctx, tx, at.scope); err != nil {
-			return err
-		}
-		if err := s.attach(ctx, tx, &created.Latest, in.Layers, nil); err != nil {
-			return err
-		}
-		if err := created.Latest.checkUnzipped(); err != nil {
-			return err
-		}
-		shown = created.Latest
-		if aws.Value(in.Publish) {
-			v, err := s.publish(ctx, tx, at, &created, nil)
-			if err != nil {
-				return err
-			}
-			shown = *v
-		}
-		return put(tx, functionRecords, at.scope, &created, at.name)
+		shown, err = s.insert(ctx, tx, at, *f, in, up)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.foresee(at, shown)
 	return shown.configuration(at, at.arn("")), nil
+}
+
+// insert writes a new function, with its code and layers, and gives the version that
+// answers show.
+func (s *Service) insert(ctx context.Context, tx store.Tx, at ref, f function, in *api.CreateFunctionRequest, up *upload) (version, error) {
+	err := absent(ctx, tx, at)
+	if err == nil {
+		err = s.checkSigned(ctx, tx, at, &f)
+	}
+	if err == nil {
+		f.Latest.Code, err = up.keep(ctx, tx, at.scope)
+	}
+	if err == nil {
+		err = s.attach(ctx, tx, &f.Latest, in.Layers, nil)
+	}
+	if err == nil {
+		err = f.Latest.checkUnzipped()
+	}
+	if err != nil {
+		return version{}, err
+	}
+	shown := f.Latest
+	if aws.Value(in.Publish) {
+		v, err := s.publish(ctx, tx, at, &f, nil)
+		if err != nil {
+			return version{}, err
+		}
+		shown = *v
+	}
+	return shown, put(tx, functionRecords, at.scope, &f, at.name)
 }
 
 // absent refuses a name that is taken.
