@@ -1,6 +1,5 @@
 package cloud.tule.runtime;
 
-import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
@@ -41,14 +40,16 @@ public final class Practice {
 
     static void run() throws Exception {
         byte[] json = "{\"name\":\"a\\n\",\"list\":[{\"x\":1.5}],\"other\":[true,null]}".getBytes(StandardCharsets.UTF_8);
-        Shape shape = Shape.of(Event.class);
-        Method method = Event.class.getMethod("answer", Event.class);
-        Mapper.write(method.invoke(null, Mapper.read(json, shape)), shape);
         Mapper.write(Mapper.read(json, Shape.OBJECT), Shape.OBJECT);
         Fault.json(new Exception("practice"));
         Fault.of(new Exception("practice"), false).log();
         try (UserLoader loader = new UserLoader("/var/task")) {
-            new Handlers(loader).find("none.at.All");
+            Handlers handlers = new Handlers(loader);
+            handlers.find("none.at.All");
+            handlers.find(Event.class.getName() + "::answer").call(json, null);
+            loader.tell("none", false);
+        } catch (Throwable t) {
+            throw new IllegalStateException(t);
         }
         System.getenv("TZ");
         Class.forName(Bootstrap.class.getName());
