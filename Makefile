@@ -8,7 +8,7 @@ MODELS   := $(CACHE)/botocore-$(BOTOCORE)
 export GOFLAGS := -trimpath
 export CGO_ENABLED := 0
 
-.PHONY: help demo test terraform build setup generate lint bench soak clean
+.PHONY: help demo test terraform clients build setup generate lint bench soak clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ bench: build setup ## floors, peers and Tule in one run, as ratios
 
 clean: ## forget what was built and fetched
 	rm -rf bin $(CACHE)
+
+clients: build setup ## AWS's own runtime interface clients, fetched and built, on Tule: minutes
+	@setup/clients
+	go -C test test -timeout 20m -v ./provided
 
 soak: build setup ## 200 kills of the real binary and of the store, minutes long
 	TULE_STORE_KILLS=200 go test -timeout 30m -run Kill -v ./store

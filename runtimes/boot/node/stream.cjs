@@ -11,6 +11,13 @@ const PIECE = 1024 * 1024;
 module.exports = function run(wire, inv, handler, event, context, settle, fail) {
   let type = 'application/octet-stream';
   let opened = false;
+  // An invoke is over when its stream has ended and its handler has returned: what it
+  // logs in between is its own.
+  let ended = false;
+  let returned = false;
+  const conclude = () => {
+    if (ended && returned) settle(inv, RESULT, undefined, '');
+  };
   const open = () => {
     if (!opened) wire.send(META, undefined, type);
     opened = true;
@@ -25,7 +32,8 @@ module.exports = function run(wire, inv, handler, event, context, settle, fail) 
     final(done) {
       open();
       done();
-      settle(inv, RESULT, undefined, '');
+      ended = true;
+      conclude();
     },
   });
   stream.setContentType = (t) => {
@@ -35,6 +43,13 @@ module.exports = function run(wire, inv, handler, event, context, settle, fail) 
   stream.on('error', (e) => fail(inv, e));
   const result = handler(event, stream, context);
   if (result !== null && result !== undefined && typeof result.then === 'function') {
-    result.then(() => { if (!stream.writableEnded) stream.end(); }, (e) => fail(inv, e));
+    result.then(() => {
+      returned = true;
+      if (!stream.writableEnded) stream.end();
+      else conclude();
+    }, (e) => fail(inv, e));
+  } else {
+    returned = true;
+    conclude();
   }
 };
