@@ -131,17 +131,27 @@ func describe(id uint16, answer []byte) string {
 	return out + "\n"
 }
 
+// bothOn is a port of the loopback for UDP and TCP alike, which a free one for UDP need not be.
+func bothOn(t *testing.T) (pc net.PacketConn, l net.Listener) {
+	t.Helper()
+	var err error
+	for range 20 {
+		if pc, err = net.ListenPacket("udp", "127.0.0.1:0"); err != nil {
+			break
+		}
+		if l, err = net.Listen("tcp", pc.LocalAddr().String()); err == nil {
+			return pc, l
+		}
+		pc.Close()
+	}
+	t.Fatal(err)
+	return nil, nil
+}
+
 // startUpstream is a name server that knows any name below .example; those below
 // many.example have 100 addresses, and refused.example is refused.
 func startUpstream(t *testing.T) string {
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", pc.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc, l := bothOn(t)
 	h := dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 		m := new(dns.Msg)
 		m.SetReply(q)

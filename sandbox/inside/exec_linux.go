@@ -24,11 +24,14 @@ func (b *builder) exec(files int) error {
 	if files != len(b.files) {
 		return unix.EINVAL
 	}
-	pid, err := b.start(files, func(pid int) { b.kids.program = pid })
+	_, err := b.start(files, func(pid int) {
+		b.kids.program = pid
+		// Before its end can be told, which also ends this process.
+		sendFrame(plan.Frame{Type: plan.FrameStarted, A: uint32(pid)})
+	})
 	if err != nil {
 		return err
 	}
-	sendFrame(plan.Frame{Type: plan.FrameStarted, A: uint32(pid)})
 	b.obey() // on this thread: it has the program's user, and so may signal it
 	return nil
 }
