@@ -27,9 +27,12 @@ type Service struct {
 	JSONVersion    string     // "1.0" or "1.1" for JSON
 	Protocols      []Protocol // those that clients may use, the model's own first
 	XMLNamespace   string     // of responses, for the XML protocols
+	Hosts          []string   // further first labels of its host names
 	Global         bool       // one endpoint for all regions: IAM
 	QueryErrors    bool       // sends x-amzn-query-error: its clients once spoke query
 	BareErrors     bool       // rest-xml errors are <Error> alone, as in S3
+	Unsigned       bool       // callers who sign nothing may ask: a resource's policy may let everybody
+	RequestID      string     // header with a request's id, if not X-Amzn-Requestid
 	// Invalid is the code of the error for an input that breaks the model's
 	// constraints, and Malformed that for a body that is not of the model's form.
 	Invalid, Malformed string
@@ -59,6 +62,10 @@ type Operation struct {
 	URI     string // path pattern, with {name} and {name+}, and fixed query
 	Status  int    // HTTP status of success
 	Action  string // IAM action, where it is not the signing name and Name
+
+	// Demands are what a request must have to be this one of several operations on the
+	// same path: "?partNumber", a query parameter; "X-Amz-Copy-Source", a header.
+	Demands []string
 
 	// How the input and output lie in XML bodies.
 	InputName, InputNamespace string

@@ -60,9 +60,13 @@ func (f *Front) authenticate(c *call) error {
 	return f.checkService(c)
 }
 
-// open2all reports whether the call is of an operation that needs no signature.
+// open2all reports whether the call may come without a signature: to an operation that
+// needs none, or to a resource whose policy may let everybody.
 func (f *Front) open2all(c *call) bool {
-	return f.match(c) == nil && c.op.Anonymous
+	if f.match(c) != nil {
+		return false
+	}
+	return c.op.Anonymous || c.service.Model.Unsigned
 }
 
 // stranger is the caller behind an access key that was not issued here.

@@ -55,6 +55,10 @@ type Service struct {
 	Model      *aws.Service
 	Operations []*aws.Operation // all, whether answered or not
 	Routes     []aws.Route
+	// Within, if set, says where among the operations' paths a host's paths lie:
+	// "/photos" for S3's photos.s3.amazonaws.com. False means that the host, in lower
+	// case and without a port, is none of the service's.
+	Within func(host string) (folder string, ok bool)
 }
 
 // Options furnish a Front. Clock, Random, Logger and Identity are required.

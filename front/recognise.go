@@ -34,6 +34,9 @@ func (f *Front) Add(s Service, planes ...aws.Plane) {
 	d.services = append(d.services, &s)
 	d.signing[m.SigningName] = append(d.signing[m.SigningName], &s)
 	d.host[m.EndpointPrefix] = &s
+	for _, name := range m.Hosts {
+		d.host[name] = &s
+	}
 	if m.TargetPrefix != "" {
 		d.target[m.TargetPrefix] = &s
 	}
@@ -104,23 +107,45 @@ func (f *Front) byHost(host string) *Service {
 		host = h
 	}
 	host = strings.ToLower(host)
-	for {
-		if s := f.host[host]; s != nil {
+	for name := host; ; {
+		if s := f.host[name]; s != nil {
 			return s
 		}
-		i := strings.LastIndexByte(host, '.')
+		i := strings.LastIndexByte(name, '.')
 		if i < 0 {
-			return nil
+			break
 		}
-		host = host[:i]
+		name = name[:i]
 	}
+	for _, s := range f.services {
+		if s.Within != nil {
+			if _, ok := s.Within(host); ok {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+// path is the request's path among those of its service's operations.
+func (c *call) path() string {
+	path := c.r.URL.EscapedPath()
+	if c.service.Within == nil {
+		return path
+	}
+	host := c.r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	folder, _ := c.service.Within(strings.ToLower(host))
+	return folder + path
 }
 
 // byPath tries the REST services' paths, for callers that say nothing else.
 func (f *Front) byPath(c *call) *Service {
 	for _, s := range f.services {
 		if router := f.routers[s]; router != nil && c.r.URL.Path != "/" {
-			if _, _, ok := router.Match(c.r.Method, c.r.URL.EscapedPath(), c.values()); ok {
+			if _, _, ok := router.Match(c.r.Method, c.r.URL.EscapedPath(), c.values(), c.r.Header); ok {
 				return s
 			}
 		}
@@ -137,7 +162,7 @@ func (f *Front) byAction(c *call) *Service {
 	}
 	name := action(c)
 	for _, s := range f.services {
-		if op := f.named[s][name]; op != nil && op.Anonymous && s.Model.Speaks(aws.Query) {
+		if op := f.named[s][name]; op != nil && (op.Anonymous || s.Model.Unsigned) && s.Model.Speaks(aws.Query) {
 			return s
 		}
 	}
@@ -199,7 +224,7 @@ func (f *Front) match(c *call) error {
 		}
 		name = action(c)
 	default:
-		op, params, ok := f.routers[c.service].Match(c.r.Method, c.r.URL.EscapedPath(), c.values())
+		op, params, ok := f.routers[c.service].Match(c.r.Method, c.path(), c.values(), c.r.Header)
 		if !ok {
 			return unknownPath(c)
 		}

@@ -185,7 +185,7 @@ func (s *suite) request(t *testing.T, c *testCase, queryMap string) {
 	}
 	var params Params
 	if p == aws.RestJSON || p == aws.RestXML {
-		found, ps, ok := NewRouter([]*aws.Operation{op}).Match(r.Method, u.EscapedPath(), u.Query())
+		found, ps, ok := NewRouter([]*aws.Operation{op}).Match(r.Method, u.EscapedPath(), u.Query(), r.Header)
 		if !ok || found != op {
 			t.Fatalf("no operation for %s %s (pattern %s)", r.Method, c.Serialized.URI, op.URI)
 		}

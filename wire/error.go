@@ -19,7 +19,7 @@ func MarshalError(p aws.Protocol, s *aws.Service, e *aws.Error, requestID string
 	if status < 400 || status > 599 {
 		status = http.StatusInternalServerError
 	}
-	r := newResponse(p, status, requestID)
+	r := newResponse(p, s, status, requestID)
 	m := &failure{Error: e, service: s, code: e.Code, requestID: requestID, fault: "Sender"}
 	if name, ok := s.Codes[e.Code]; ok {
 		m.code = name
@@ -64,9 +64,9 @@ type failure struct {
 func (m *failure) append(b []byte, p aws.Protocol) []byte {
 	switch p {
 	case aws.Query:
-		return m.wrapped(&xmlEncoder{b}, p)
+		return m.wrapped(&xmlEncoder{b: b}, p)
 	case aws.RestXML:
-		x := &xmlEncoder{append(b, xmlPreamble...)}
+		x := &xmlEncoder{b: append(b, xmlPreamble...)}
 		if !m.service.BareErrors {
 			return m.wrapped(x, p)
 		}
@@ -76,7 +76,7 @@ func (m *failure) append(b []byte, p aws.Protocol) []byte {
 		x.close("Error")
 		return x.b
 	case aws.EC2:
-		x := &xmlEncoder{append(b, xmlPreamble...)}
+		x := &xmlEncoder{b: append(b, xmlPreamble...)}
 		x.open("Response", "", "")
 		x.open("Errors", "", "")
 		x.open("Error", "", "")

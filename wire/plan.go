@@ -72,7 +72,7 @@ type field struct {
 type tagged struct {
 	attr, required, sensitive, token bool
 	eventPayload, eventHeader        bool
-	ec2Name, ns, nsPrefix            string
+	ec2Name, queryName, ns, nsPrefix string
 }
 
 // A plan is what there is to know of a structure.

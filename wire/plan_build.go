@@ -67,7 +67,7 @@ func (p *plan) index() {
 		f := &p.fields[i]
 		p.mute = p.mute && !f.written(true)
 		p.bodyless = p.bodyless && (f.loc != inBody || !f.written(true))
-		p.byQuery[f.name] = f
+		p.byQuery[cmp.Or(f.queryName, f.name)] = f
 		p.byEC2[cmp.Or(f.ec2Name, upperFirst(f.name))] = f
 		if f.flat && f.named && p.byQuery[f.elemName] == nil {
 			p.byQuery[f.elemName] = f // what some clients take a flattened list for
@@ -113,6 +113,7 @@ func (b *builder) field(sf reflect.StructField, i int) field {
 		f.name = sf.Name
 	}
 	f.ec2Name, _ = t.first("ec2")
+	f.queryName, _ = t.first("q")
 	f.ns, _ = t.first("ns")
 	f.nsPrefix, _ = t.first("nsprefix")
 	_, f.attr = t.first("attr")

@@ -140,3 +140,35 @@ func TestBodyTooLarge(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestQueryNames: a service that speaks json and spoke query calls some members
+// otherwise in forms and their answers.
+func TestQueryNames(t *testing.T) {
+	type value struct {
+		Texts []string `aws:"StringListValues,flat,q:StringListValue"`
+	}
+	type message struct {
+		Attributes map[string]value `aws:"MessageAttributes,flat,q:MessageAttribute,key:Name,val:Value"`
+		Keys       []string         `aws:"TagKeys,flat,q:TagKey"`
+	}
+	op := &aws.Operation{Service: &aws.Service{JSONVersion: "1.0"}, Name: "Send", ResultWrapper: "SendResult"}
+	want := message{map[string]value{"a": {[]string{"x", "y"}}}, []string{"k"}}
+	for p, body := range map[aws.Protocol]string{
+		aws.Query: "MessageAttribute.1.Name=a&MessageAttribute.1.Value.StringListValue.1=x&MessageAttribute.1.Value.StringListValue.2=y&TagKey.1=k",
+		aws.JSON:  `{"MessageAttributes": {"a": {"StringListValues": ["x", "y"]}}, "TagKeys": ["k"]}`,
+	} {
+		var in message
+		if err := Decode(p, op, formRequest(body), nil, &in); err != nil || !reflect.DeepEqual(in, want) {
+			t.Errorf("%s: %+v %v", p, in, err)
+		}
+	}
+	for p, body := range map[aws.Protocol]string{
+		aws.Query: `<SendResponse><SendResult><MessageAttribute><Name>a</Name><Value><StringListValue>x</StringListValue><StringListValue>y</StringListValue></Value></MessageAttribute><TagKey>k</TagKey></SendResult><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></SendResponse>`,
+		aws.JSON:  `{"MessageAttributes":{"a":{"StringListValues":["x","y"]}},"TagKeys":["k"]}`,
+	} {
+		r, err := Marshal(p, op, &want, "1")
+		if err != nil || string(r.Body) != body {
+			t.Errorf("%s: %s %v", p, r.Body, err)
+		}
+	}
+}

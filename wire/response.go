@@ -88,11 +88,15 @@ const maxPooled = 1 << 20
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // newResponse is an empty response in the protocol p.
-func newResponse(p aws.Protocol, status int, requestID string) *Response {
+func newResponse(p aws.Protocol, s *aws.Service, status int, requestID string) *Response {
 	b := buffers.Get().(*[]byte)
 	r := &Response{Status: status, Header: make(http.Header, 4), Body: (*b)[:0], pooled: b}
 	if requestID != "" {
-		r.Header["X-Amzn-Requestid"] = []string{requestID}
+		name := "X-Amzn-Requestid"
+		if s != nil && s.RequestID != "" {
+			name = s.RequestID
+		}
+		r.Header[name] = []string{requestID}
 	}
 	if p == aws.CBOR {
 		r.Header["Smithy-Protocol"] = []string{"rpc-v2-cbor"}
@@ -133,7 +137,7 @@ func Marshal(p aws.Protocol, op *aws.Operation, out any, requestID string) (*Res
 	if status == 0 {
 		status = http.StatusOK
 	}
-	r := newResponse(p, status, requestID)
+	r := newResponse(p, op.Service, status, requestID)
 	var err error
 	switch {
 	case v.Type() == emptyType && p != aws.Query && p != aws.EC2:
@@ -160,7 +164,7 @@ func (r *Response) rpc(p aws.Protocol, op *aws.Operation, plan *plan, v reflect.
 	case aws.CBOR, aws.AmzCBOR:
 		r.Body, err = appendCBORObject(r.Body, plan, v, p)
 	case aws.Query:
-		x := &xmlEncoder{r.Body}
+		x := &xmlEncoder{r.Body, true}
 		x.open(op.Name+"Response", op.Service.XMLNamespace, "")
 		if op.ResultWrapper != "" {
 			x.structure(op.ResultWrapper, "", "", plan, v, false)
@@ -173,7 +177,7 @@ func (r *Response) rpc(p aws.Protocol, op *aws.Operation, plan *plan, v reflect.
 		x.close(op.Name + "Response")
 		r.Body = x.b
 	case aws.EC2:
-		x := &xmlEncoder{append(r.Body, xmlPreamble...)}
+		x := &xmlEncoder{b: append(r.Body, xmlPreamble...)}
 		x.open(op.Name+"Response", op.Service.XMLNamespace, "")
 		x.leaf("requestId", requestID)
 		x.members(plan, v, false)

@@ -43,7 +43,7 @@ func TestRestBindings(t *testing.T) {
 	r.Header.Set("X-Secret", "eyJhIjoxfQ==")
 	r.Header.Set("X-Meta-Color", "red")
 	r.ContentLength = 7
-	op, params, ok := NewRouter([]*aws.Operation{objectOp}).Match(r.Method, r.URL.EscapedPath(), r.URL.Query())
+	op, params, ok := NewRouter([]*aws.Operation{objectOp}).Match(r.Method, r.URL.EscapedPath(), r.URL.Query(), r.Header)
 	if !ok {
 		t.Fatal("no match")
 	}

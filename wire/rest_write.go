@@ -24,7 +24,7 @@ func (r *Response) rest(p aws.Protocol, op *aws.Operation, plan *plan, v reflect
 	}
 	r.contentType(contentType(p, op.Service))
 	if p == aws.RestXML {
-		x := &xmlEncoder{append(r.Body, xmlPreamble...)}
+		x := &xmlEncoder{b: append(r.Body, xmlPreamble...)}
 		x.structure(cmp.Or(op.Root, plan.name), cmp.Or(plan.ns, op.Service.XMLNamespace), plan.nsPrefix, plan, v, true)
 		r.Body = x.b
 		return nil
@@ -118,7 +118,7 @@ func (r *Response) payload(p aws.Protocol, op *aws.Operation, f *field, slot ref
 			r.Body, err = appendJSON(r.Body, &f.node, v)
 			return err
 		}
-		x := &xmlEncoder{append(r.Body, xmlPreamble...)}
+		x := &xmlEncoder{b: append(r.Body, xmlPreamble...)}
 		name, ns, prefix := f.name, f.ns, f.nsPrefix
 		if f.kind == kStruct {
 			if upperFirst(name) == f.member {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -26,7 +27,8 @@ func (p Params) Get(name string) (string, bool) {
 
 // A Router finds the operation of a REST request by its method, path and fixed query
 // parameters. A literal segment goes before {x}, and that before {x+}; of two
-// operations on the same path, the one with more fixed parameters goes first.
+// operations on the same path, the one with more fixed parameters goes first, and then
+// the one with more demands.
 //
 // A path is bytes: segments may be empty, are not cleaned and are compared unescaped
 // only with literals. A Router does not change and is safe for concurrent use.
@@ -45,6 +47,8 @@ type leaf struct {
 	names []string // of the pattern's labels, in order
 	tail  []string // segments after the greedy label
 	query []fixed
+	// demands are query parameters, with a question mark, and headers
+	demands []string
 }
 
 type fixed struct {
@@ -68,7 +72,7 @@ func NewRouter(ops []*aws.Operation) *Router {
 
 func (b *branch) add(op *aws.Operation) {
 	path, rawQuery, _ := strings.Cut(op.URI, "?")
-	l := &leaf{op: op}
+	l := &leaf{op: op, demands: op.Demands}
 	for _, part := range strings.Split(rawQuery, "&") {
 		if name, value, ok := strings.Cut(part, "="); name != "" {
 			l.query = append(l.query, fixed{name, value, !ok})
@@ -109,7 +113,10 @@ func insert(leaves []*leaf, l *leaf) []*leaf {
 		if len(a.tail) != len(b.tail) {
 			return len(b.tail) - len(a.tail)
 		}
-		return len(b.query) - len(a.query)
+		if len(a.query) != len(b.query) {
+			return len(b.query) - len(a.query)
+		}
+		return len(b.demands) - len(a.demands)
 	})
 	return leaves
 }
@@ -117,23 +124,24 @@ func insert(leaves []*leaf, l *leaf) []*leaf {
 // Match finds the operation for a request with an escaped path, as
 // url.URL.EscapedPath gives it. If none matches, a slash at the path's end is taken
 // off, or put there, as AWS does.
-func (r *Router) Match(method, path string, query url.Values) (*aws.Operation, Params, bool) {
+func (r *Router) Match(method, path string, values url.Values, header http.Header) (*aws.Operation, Params, bool) {
 	root := r.methods[method]
 	if root == nil {
 		return nil, nil, false
 	}
-	l, values := root.match(strings.TrimPrefix(path, "/"), query, nil)
+	query := asked{values, header}
+	l, found := root.match(strings.TrimPrefix(path, "/"), query, nil)
 	if l == nil {
 		other := path + "/"
 		if strings.HasSuffix(path, "/") {
 			other = path[:len(path)-1]
 		}
-		if l, values = root.match(strings.TrimPrefix(other, "/"), query, nil); l == nil {
+		if l, found = root.match(strings.TrimPrefix(other, "/"), query, nil); l == nil {
 			return nil, nil, false
 		}
 	}
-	params := make(Params, len(values))
-	for i, v := range values {
+	params := make(Params, len(found))
+	for i, v := range found {
 		params[i] = Param{l.names[i], v}
 	}
 	return l.op, params, true
@@ -141,7 +149,7 @@ func (r *Router) Match(method, path string, query url.Values) (*aws.Operation, P
 
 // match follows rest, the segments that are left, down the branches. Depth and work
 // are bounded by the patterns: at each there are at most three ways on.
-func (b *branch) match(rest string, query url.Values, values []string) (*leaf, []string) {
+func (b *branch) match(rest string, query asked, values []string) (*leaf, []string) {
 	segment, after, more := strings.Cut(rest, "/")
 	literal := segment
 	if strings.IndexByte(segment, '%') >= 0 {
@@ -169,7 +177,7 @@ func (b *branch) match(rest string, query url.Values, values []string) (*leaf, [
 }
 
 // step goes on below b, or ends there if no segment is left.
-func (b *branch) step(after string, more bool, query url.Values, values []string) (*leaf, []string) {
+func (b *branch) step(after string, more bool, query asked, values []string) (*leaf, []string) {
 	if more {
 		return b.match(after, query, values)
 	}
@@ -181,9 +189,20 @@ func (b *branch) step(after string, more bool, query url.Values, values []string
 	return nil, nil
 }
 
-func (l *leaf) accepts(query url.Values) bool {
+// asked is what a request says beside its path.
+type asked struct {
+	url.Values
+	header http.Header
+}
+
+func (l *leaf) accepts(r asked) bool {
 	for _, f := range l.query {
-		if !query.Has(f.name) || !f.any && !slices.Contains(query[f.name], f.value) {
+		if !r.Has(f.name) || !f.any && !slices.Contains(r.Values[f.name], f.value) {
+			return false
+		}
+	}
+	for _, d := range l.demands {
+		if name, ok := strings.CutPrefix(d, "?"); ok && !r.Has(name) || !ok && len(r.header[d]) == 0 {
 			return false
 		}
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -58,7 +59,7 @@ func TestRouter(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if op, params, ok := r.Match(method, path, query); ok {
+		if op, params, ok := r.Match(method, path, query, nil); ok {
 			got = op.Name
 			for _, p := range params {
 				got += " " + p.Name + "=" + p.Value
@@ -66,6 +67,38 @@ func TestRouter(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%s: %q, want %q", request, got, want)
+		}
+	}
+}
+
+// TestRouterDemands: what a request has beside its path tells operations of one path
+// apart.
+func TestRouterDemands(t *testing.T) {
+	const path = "/{Bucket}/{Key+}"
+	put := func(name string, demands ...string) *aws.Operation {
+		return &aws.Operation{Name: name, Method: "PUT", URI: path, Demands: demands}
+	}
+	r := NewRouter([]*aws.Operation{
+		put("PutObject"), put("UploadPart", "?partNumber", "?uploadId"), put("CopyObject", "X-Amz-Copy-Source"),
+		put("UploadPartCopy", "X-Amz-Copy-Source", "?partNumber", "?uploadId"),
+	})
+	for _, c := range []struct {
+		query, source, want string
+	}{
+		{"", "", "PutObject"},
+		{"partNumber=1", "", "PutObject"},
+		{"partNumber=1&uploadId=a", "", "UploadPart"},
+		{"", "/a/b", "CopyObject"},
+		{"partNumber=1&uploadId=a", "/a/b", "UploadPartCopy"},
+	} {
+		query, _ := url.ParseQuery(c.query)
+		header := http.Header{}
+		if c.source != "" {
+			header.Set("x-amz-copy-source", c.source)
+		}
+		op, _, ok := r.Match("PUT", "/b/k", query, header)
+		if !ok || op.Name != c.want {
+			t.Errorf("%q %q: %v, want %s", c.query, c.source, op, c.want)
 		}
 	}
 }
@@ -79,7 +112,7 @@ func FuzzRouter(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, path, raw string) {
 		query, _ := url.ParseQuery(raw)
-		_, params, _ := r.Match("GET", path, query)
+		_, params, _ := r.Match("GET", path, query, nil)
 		for _, p := range params {
 			if p.Value == "" || !strings.Contains(path, p.Value) {
 				t.Fatalf("%q: captured %q", path, p.Value)

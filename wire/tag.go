@@ -18,6 +18,7 @@ import (
 //	attr                                  an XML attribute
 //	ns:URI, nsprefix:P                    XML namespace
 //	ec2:N                                 name in ec2 forms, if not NAME with a capital
+//	q:N                                   name in query's forms and answers, if not NAME
 //	iso, unix, http                       format of times, if not the place's own
 //	json                                  JSON text, which headers have in base64
 //	required, sensitive, token            for validation; the token is not filled in here

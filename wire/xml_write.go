@@ -7,7 +7,10 @@ import (
 
 // An xmlEncoder appends XML. Errors of its own it has none: what is in a Go value
 // has a form in XML, or is left out.
-type xmlEncoder struct{ b []byte }
+type xmlEncoder struct {
+	b     []byte
+	query bool // names are query's
+}
 
 // open begins an element with an optional namespace.
 func (x *xmlEncoder) open(name, ns, prefix string) {
@@ -73,15 +76,19 @@ func (x *xmlEncoder) members(p *plan, v reflect.Value, bound bool) {
 }
 
 func (x *xmlEncoder) member(f *field, v reflect.Value) {
+	name := f.name
+	if x.query && f.queryName != "" {
+		name = f.queryName
+	}
 	switch {
 	case f.kind == kList && f.flat:
 		for i := range v.Len() {
-			x.element(f.elem, f.name, f.ns, f.nsPrefix, v.Index(i))
+			x.element(f.elem, name, f.ns, f.nsPrefix, v.Index(i))
 		}
 	case f.kind == kMap && f.flat:
-		x.entries(&f.node, f.name, f.ns, f.nsPrefix, v)
+		x.entries(&f.node, name, f.ns, f.nsPrefix, v)
 	default:
-		x.value(&f.node, f.name, f.ns, f.nsPrefix, v)
+		x.value(&f.node, name, f.ns, f.nsPrefix, v)
 	}
 }
 

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,13 +126,17 @@ func (g *generator) operations() {
 	g.optional("TargetPrefix", md.TargetPrefix)
 	g.optional("JSONVersion", md.JSONVersion)
 	g.printf("Protocols: []aws.Protocol{%s},\n", strings.Join(list, ", "))
-	g.optional("XMLNamespace", md.XMLNamespace)
+	g.optional("XMLNamespace", cmp.Or(md.XMLNamespace, g.p.XMLNamespace))
+	g.strings("Hosts", g.p.Hosts)
 	if g.p.Global {
 		g.printf("Global: true,\n")
 	}
 	if md.AWSQueryCompatible != nil {
 		g.printf("QueryErrors: true,\n")
 	}
+	g.flag("BareErrors", g.p.BareErrors)
+	g.flag("Unsigned", g.p.Unsigned)
+	g.optional("RequestID", g.p.RequestID)
 	g.optional("Invalid", g.p.Invalid)
 	g.optional("Malformed", g.p.Malformed)
 	if g.p.MaxBody == 0 {
@@ -168,6 +174,12 @@ func (g *generator) flag(field string, set bool) {
 	}
 }
 
+func (g *generator) strings(field string, values []string) {
+	if len(values) > 0 {
+		g.printf("%s: %#v,\n", field, values)
+	}
+}
+
 func (g *generator) operation(op *operation) {
 	g.printf("// %s: see the API reference of %s.\n", exported(op.Name), g.m.Metadata.ServiceID)
 	g.printf("var %s = aws.Op[%s, %s]{Operation: aws.Operation{\n", exported(op.Name), g.inOut(op.Input), g.inOut(op.Output))
@@ -184,9 +196,10 @@ func (g *generator) operation(op *operation) {
 			g.optional("InputNamespace", op.Input.XMLNamespace.URI)
 		}
 		g.flag("StreamsIn", g.streams(op.Input.Shape))
+		g.strings("Demands", g.demands(op))
 	}
 	if op.Output != nil {
-		g.optional("ResultWrapper", op.Output.ResultWrapper)
+		g.optional("ResultWrapper", g.wrapper(op))
 		root := op.Output.LocationName
 		if root == "" {
 			root = g.m.Shapes[op.Output.Shape].LocationName
@@ -201,6 +214,38 @@ func (g *generator) operation(op *operation) {
 	g.flag("ChecksumBody", op.HTTPChecksumRequired || op.HTTPChecksum != nil && op.HTTPChecksum.RequestChecksumRequired)
 	g.flag("ReadOnly", op.ReadOnly)
 	g.printf("}}\n\n")
+}
+
+// wrapper is the element around a result in query's answers. Models of services that
+// once spoke query do not name it any more.
+func (g *generator) wrapper(op *operation) string {
+	if op.Output.ResultWrapper == "" && g.m.Metadata.AWSQueryCompatible != nil && slices.Contains(g.p.Protocols, "query") {
+		return op.Name + "Result"
+	}
+	return op.Output.ResultWrapper
+}
+
+// demands are the required headers and query parameters that tell op from the others
+// of the same method and path: a PutObject with a part number is an UploadPart.
+func (g *generator) demands(op *operation) []string {
+	alone := true
+	for _, other := range g.m.Operations {
+		alone = alone && (other == op || other.HTTP.Method != op.HTTP.Method || other.HTTP.RequestURI != op.HTTP.RequestURI)
+	}
+	if alone {
+		return nil
+	}
+	var out []string
+	s := g.m.Shapes[op.Input.Shape]
+	for _, member := range s.Required {
+		switch r := s.Members[member]; r.Location {
+		case "querystring":
+			out = append(out, "?"+r.LocationName)
+		case "header":
+			out = append(out, http.CanonicalHeaderKey(r.LocationName))
+		}
+	}
+	return out
 }
 
 func (g *generator) inOut(r *ref) string {

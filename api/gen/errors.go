@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -46,6 +47,7 @@ func (g *generator) errorModel(name string, s *shape) []string {
 			}
 		}
 	}
+	query = cmp.Or(query, g.p.QueryCodes[name])
 	out := []string{"Status: " + strconv.Itoa(status), "Code: " + strconv.Quote(code)}
 	if query != "" {
 		out = append(out, "QueryCode: "+strconv.Quote(query))

@@ -109,4 +109,19 @@ type patch struct {
 	Patterns map[string]string `json:"patterns,omitempty"`
 	// Errors adds errors that AWS sends and does not model: code to HTTP status.
 	Errors map[string]int `json:"errors,omitempty"`
+	// QueryCodes are the codes by which query clients know errors, where the model has
+	// forgotten that the service once spoke query.
+	QueryCodes map[string]string `json:"queryCodes,omitempty"`
+	// QueryNames are, for the same services, how lists and maps are called in forms and
+	// XML, by shape: the name, and of maps those of keys and values. They lie flat.
+	QueryNames   map[string][]string `json:"queryNames,omitempty"`
+	XMLNamespace string              `json:"xmlNamespace,omitempty"` // where the model has none
+	// Hosts are further first labels of the service's host names.
+	Hosts []string `json:"hosts,omitempty"`
+	// Unsigned says that whoever signs nothing may call, where a resource's policy lets
+	// everybody.
+	Unsigned   bool `json:"unsigned,omitempty"`
+	BareErrors bool `json:"bareErrors,omitempty"` // XML errors are <Error> alone
+	// RequestID is the header that carries the request's id, if not X-Amzn-Requestid.
+	RequestID string `json:"requestId,omitempty"`
 }

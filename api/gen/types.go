@@ -194,9 +194,13 @@ func (g *generator) facts(member string, owner *shape, r *ref, s *shape) []strin
 	add(owner.Payload == member, "payload")
 	add(s.Type == "blob" && (s.Streaming || r.Streaming), "stream")
 	add(s.EventStream, "events")
-	add(r.Flattened || s.Flattened, "flat")
+	query := g.p.QueryNames[r.Shape]
+	add(r.Flattened || s.Flattened || query != nil, "flat")
 	add(r.XMLAttribute, "attr")
 	out = append(out, g.elements(s)...)
+	for i, word := range []string{"q:", "key:", "val:"}[:len(query)] {
+		out = append(out, word+query[i])
+	}
 	switch s.Type {
 	case "timestamp":
 		format := r.TimestampFormat
