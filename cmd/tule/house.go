@@ -23,6 +23,10 @@ import (
 	lambdaapi "github.com/tule-cloud/tule/api/lambda"
 	logsapi "github.com/tule-cloud/tule/api/logs"
 	organizationsapi "github.com/tule-cloud/tule/api/organizations"
+	s3api "github.com/tule-cloud/tule/api/s3"
+	sesapi "github.com/tule-cloud/tule/api/ses"
+	snsapi "github.com/tule-cloud/tule/api/sns"
+	sqsapi "github.com/tule-cloud/tule/api/sqs"
 	stsapi "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/blob"
@@ -38,6 +42,10 @@ import (
 	"github.com/tule-cloud/tule/svc/iam"
 	"github.com/tule-cloud/tule/svc/logs"
 	"github.com/tule-cloud/tule/svc/organizations"
+	"github.com/tule-cloud/tule/svc/s3"
+	"github.com/tule-cloud/tule/svc/ses"
+	"github.com/tule-cloud/tule/svc/sns"
+	"github.com/tule-cloud/tule/svc/sqs"
 	"github.com/tule-cloud/tule/svc/sts"
 )
 
@@ -183,6 +191,21 @@ func (h *house) buildServices(context.Context) error {
 	h.front.Add(front.Service{Model: lambdaapi.Service, Operations: lambdaapi.Operations(), Routes: functions.Routes()}, functions.Planes()...)
 	h.front.Add(front.Service{Model: apigatewayapi.Service, Operations: apigatewayapi.Operations(), Routes: gateway.Routes()}, gateway.Planes()...)
 	h.background = append(h.background, h.iam.Run, h.accounts.Run, h.trail.Run, dynamo.Run, logger.Run, functions.Run, gateway.Run)
+	return h.buildMessages()
+}
+
+// buildMessages makes what objects, messages and mail go through. S3 is the last of all
+// services: any path may be a bucket's.
+func (h *house) buildMessages() error {
+	queues := sqs.New(sqs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
+	topics := sns.New(sns.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
+	mail := ses.New(ses.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
+	objects := s3.New(s3.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
+	h.front.Add(front.Service{Model: sqsapi.Service, Operations: sqsapi.Operations(), Routes: queues.Routes()}, queues.Planes()...)
+	h.front.Add(front.Service{Model: snsapi.Service, Operations: snsapi.Operations(), Routes: topics.Routes()}, topics.Planes()...)
+	h.front.Add(front.Service{Model: sesapi.Service, Operations: sesapi.Operations(), Routes: mail.Routes()}, mail.Planes()...)
+	h.front.Add(front.Service{Model: s3api.Service, Operations: s3api.Operations(), Routes: objects.Routes()}, objects.Planes()...)
+	h.background = append(h.background, queues.Run, topics.Run, mail.Run, objects.Run)
 	return nil
 }
 
