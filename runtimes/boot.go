@@ -16,6 +16,9 @@ var nodeSources embed.FS
 //go:embed boot/python/bootstrap.py
 var pythonSource []byte
 
+//go:embed boot/ruby/bootstrap.rb
+var rubySource []byte
+
 // The folders below a laid-out bootstrap onto which Provision's modules are mounted.
 const (
 	nodeModules  = "node_modules"
@@ -27,11 +30,15 @@ const (
 func layOut(dir string, p *probed) (string, error) {
 	files := map[string][]byte{}
 	mountpoint := nodeModules
-	if p.family == python {
+	switch p.family {
+	case python:
 		mountpoint = sitePackages
 		files["bootstrap.py"] = pythonSource
 		files["bootstrap.bin"] = p.code
-	} else {
+	case ruby:
+		mountpoint = ""
+		files["bootstrap.rb"] = rubySource
+	default:
 		entries, err := nodeSources.ReadDir("boot/node")
 		if err != nil {
 			return "", err
@@ -42,7 +49,7 @@ func layOut(dir string, p *probed) (string, error) {
 			}
 		}
 	}
-	name := map[family]string{node: "node", python: "python"}[p.family]
+	name := map[family]string{node: "node", python: "python", ruby: "ruby"}[p.family]
 	final := filepath.Join(dir, "boot", name+"-"+digest(files))
 	if _, err := os.Stat(final); err == nil {
 		return final, nil

@@ -35,6 +35,10 @@ type CommandOptions struct {
 	// Provided is the path of the function's own bootstrap; "" is
 	// /var/task/bootstrap. For the provided runtimes.
 	Provided string
+	// Wrapper is the function's AWS_LAMBDA_EXEC_WRAPPER: a program that gets the
+	// interpreter and its arguments, and is to become it. The provided runtimes' own
+	// bootstrap sees to it itself.
+	Wrapper string
 }
 
 // A Command is how to start a bootstrap: with its end of Socketpair as descriptor
@@ -66,14 +70,15 @@ func (s *Set) Command(runtime string, opt CommandOptions) (Command, error) {
 	}
 	c := Command{RuntimeRoot: RuntimeRoot, Version: found.version}
 	if g.family == dotnet {
-		return s.netCommand(c, found, opt)
+		c, err := s.netCommand(c, found, opt)
+		return wrapped(c, opt), err
 	}
 	if g.family == java {
 		c.Java = true
 		if err := s.javaCommand(&c, found, opt); err != nil {
 			return Command{}, s.unsupported(runtime, g, err)
 		}
-		return c, nil
+		return wrapped(c, opt), nil
 	}
 	host, name := s.modules(found)
 	c.ModulePath = RuntimeRoot + "/" + name
@@ -82,15 +87,35 @@ func (s *Set) Command(runtime string, opt CommandOptions) (Command, error) {
 	} else {
 		c.Mounts = s.mounts(found)
 	}
-	if g.family == node {
+	switch g.family {
+	case node:
 		c.Argv = nodeArgv(found, g, opt, c.RuntimeRoot)
-	} else {
+	case ruby:
+		c.Argv = []string{found.path, filepath.Join(c.RuntimeRoot, "bootstrap.rb")}
+	default:
 		c.Argv = pythonArgv(found, c.RuntimeRoot, c.ModulePath)
+		if opt.Wrapper != "" {
+			c.Argv = []string{found.path, filepath.Join(c.RuntimeRoot, "bootstrap.py")}
+		}
 	}
 	if opt.Waiting {
 		c.Argv = append(c.Argv, waiting(g, opt.SDK))
 	}
-	return c, nil
+	return wrapped(c, opt), nil
+}
+
+// execWrapper starts the wrapper $0, and says what is wrong with it as AWS's runtimes do.
+const execWrapper = `if [ ! -f "$0" ]; then echo "$0: does not exist" >&2; exit 127; fi
+if [ ! -x "$0" ]; then echo "$0: is not an executable" >&2; exit 126; fi
+exec "$0" "$@"`
+
+// wrapped is the command started by the function's wrapper, if it has one.
+// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html
+func wrapped(c Command, opt CommandOptions) Command {
+	if opt.Wrapper != "" {
+		c.Argv = append([]string{"/bin/sh", "-c", execWrapper, opt.Wrapper}, c.Argv...)
+	}
+	return c
 }
 
 // waiting is what a bootstrap is told to get ready for.
@@ -109,12 +134,12 @@ func waiting(g generation, sdk bool) string {
 // it starts, and never again.
 func Waits(runtime string, user map[string]string) bool {
 	switch g := generationOf(runtime); g.family {
-	case node, python, dotnet, java:
+	case node, python, dotnet, java, ruby:
 	default:
 		return false
 	}
 	for name := range user {
-		for _, prefix := range []string{"NODE_", "UV_", "DOTNET_", "COMPlus_", "CORECLR_", "MONO_", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_", "AWS_LAMBDA_EXEC_WRAPPER"} {
+		for _, prefix := range []string{"NODE_", "UV_", "DOTNET_", "COMPlus_", "CORECLR_", "MONO_", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "LD_", "LC_", "LANG", "MALLOC_", "GLIBC_", "OPENSSL_", "SSL_", "RUBY", "GEM_", "BUNDLE_", "AWS_LAMBDA_EXEC_WRAPPER"} {
 			if strings.HasPrefix(name, prefix) {
 				return false
 			}
@@ -124,7 +149,8 @@ func Waits(runtime string, user map[string]string) bool {
 }
 
 // closest is the interpreter for g: any Node, the newest first; the oldest Python or
-// Java that is not older than asked for; exactly 2.7 for 2.7.
+// Java that is not older than asked for; exactly 2.7 for 2.7; the oldest Ruby that is not
+// older, else the newest.
 func (s *Set) closest(g generation) *interpreter {
 	if g.family == dotnet {
 		return closestNet(s.list, g)
@@ -147,6 +173,12 @@ func (s *Set) closest(g generation) *interpreter {
 			}
 			continue
 		}
+		if g.family == ruby {
+			if best == nil || nearer(c, best, g) {
+				best = c
+			}
+			continue
+		}
 		if c.major == g.major && c.minor >= g.minor && (g.major > 2 || c.minor == g.minor) &&
 			(best == nil || c.minor < best.minor) {
 			best = c
@@ -155,22 +187,21 @@ func (s *Set) closest(g generation) *interpreter {
 	return best
 }
 
+// nearer reports whether Ruby a is better for g than b.
+func nearer(a, b *interpreter, g generation) bool {
+	number := func(major, minor int) int { return major*100 + minor }
+	x, y, want := number(a.major, a.minor), number(b.major, b.minor), number(g.major, g.minor)
+	if (x >= want) != (y >= want) {
+		return x >= want
+	}
+	return (x < y) == (x >= want)
+}
+
 // unsupported says what this machine is to get for a runtime; why is what failed if it has got that.
 func (s *Set) unsupported(runtime string, g generation, why error) error {
-	want := "an interpreter for it"
-	switch {
-	case g.family == node:
-		want = "Node.js"
-	case g.family == python && g.major == 2:
-		want = "Python 2.7"
-	case g.family == python:
-		want = "Python " + strconv.Itoa(g.major) + "." + strconv.Itoa(g.minor) + " or newer"
-	case g.family == dotnet:
-		want = ".NET " + strconv.Itoa(g.major) + " or newer, or Mono (Debian's mono-runtime and mono-mcs)"
-	case g.family == java && why != nil:
+	want := wanted(g)
+	if g.family == java && why != nil {
 		want = "what it takes to run Java (" + why.Error() + ")"
-	case g.family == java:
-		want = "Java " + strconv.Itoa(g.major) + " or newer"
 	}
 	have := make([]string, 0, len(s.list))
 	for _, i := range s.list {

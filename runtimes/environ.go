@@ -54,6 +54,13 @@ func (e Environ) List() []string {
 			or(e.ModulePath, runtime+"/node_modules") + ":" + runtime + ":" + task
 	case python:
 		vars["PYTHONPATH"] = runtime
+		if e.ModulePath != "" && !within(runtime, e.ModulePath) {
+			vars["PYTHONPATH"] += ":" + e.ModulePath // without mounts they are elsewhere
+		}
+	case ruby:
+		version := strconv.Itoa(g.major) + "." + strconv.Itoa(g.minor) + ".0"
+		vars["GEM_PATH"] = task + "/vendor/bundle/ruby/" + version + ":/opt/ruby/gems/" + version
+		vars["RUBYLIB"] = task + ":" + runtime + "/lib:/opt/ruby/lib"
 	}
 	if !g.legacyExit && g.family != provided {
 		vars["AWS_EXECUTION_ENV"] = "AWS_Lambda_" + e.Runtime

@@ -111,7 +111,7 @@ func candidates() []string {
 			}
 		}
 	}
-	names := []string{"node", "nodejs", "python3", "python3.[0-9]", "python3.[0-9][0-9]", "python2.7", "python2", "dotnet", "mono", "java"}
+	names := []string{"node", "nodejs", "python3", "python3.[0-9]", "python3.[0-9][0-9]", "python2.7", "python2", "dotnet", "mono", "java", "ruby", "ruby[0-9].[0-9]"}
 	for _, dir := range append([]string{"/usr/bin", "/usr/local/bin", "/bin"}, filepath.SplitList(os.Getenv("PATH"))...) {
 		for _, n := range names {
 			add(filepath.Join(dir, n))
@@ -122,7 +122,8 @@ func candidates() []string {
 			home+"/.local/share/mise/installs/node/*/bin/node",
 			home+"/.pyenv/versions/*/bin/python", home+"/.local/share/uv/python/*/bin/python3",
 			home+"/.local/share/mise/installs/python/*/bin/python3", home+"/.dotnet/dotnet",
-			home+"/.sdkman/candidates/java/*/bin/java", home+"/.local/share/mise/installs/java/*/bin/java")
+			home+"/.sdkman/candidates/java/*/bin/java", home+"/.local/share/mise/installs/java/*/bin/java",
+			home+"/.rbenv/versions/*/bin/ruby", home+"/.local/share/mise/installs/ruby/*/bin/ruby")
 	}
 	add("/opt/python*/bin/python3", "/opt/node*/bin/node",
 		"/usr/share/dotnet/dotnet", "/usr/lib/dotnet/dotnet", "/opt/dotnet*/dotnet", "/opt/mono*/bin/mono",
@@ -185,8 +186,11 @@ func probe(ctx context.Context, path string) *probed {
 		version := strings.TrimPrefix(strings.TrimSpace(string(out)), "v")
 		return describe(interpreter{family: node, path: path, version: version, prefix: installation(path)}, nil)
 	}
-	if filepath.Base(path) == "java" {
+	switch name := filepath.Base(path); {
+	case name == "java":
 		return probeJava(ctx, path)
+	case strings.HasPrefix(name, "ruby"):
+		return probeRuby(ctx, path)
 	}
 	out, err := output(ctx, path, pythonSource, "-S", "-E", "-c", pythonProbe)
 	if err != nil {
@@ -200,6 +204,14 @@ func probe(ctx context.Context, path string) *probed {
 		return nil
 	}
 	return describe(interpreter{family: python, path: path, version: answer.Version, prefix: answer.Prefix}, answer.Code)
+}
+
+func probeRuby(ctx context.Context, path string) *probed {
+	out, err := output(ctx, path, nil, "--disable=gems", "-e", "print RUBY_VERSION")
+	if err != nil {
+		return nil
+	}
+	return describe(interpreter{family: ruby, path: path, version: string(out), prefix: installation(path)}, nil)
 }
 
 func describe(i interpreter, code []byte) *probed {

@@ -14,6 +14,7 @@ const (
 	python
 	dotnet // .NET, or Mono
 	java
+	ruby
 	provided // the function brings its own bootstrap
 )
 
@@ -66,6 +67,11 @@ func generationOf(name string) generation {
 		g.family = java
 		var err error
 		if g.major, err = strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(name, "java"), ".al2")); err != nil || g.major < 8 {
+			return generation{}
+		}
+	case strings.HasPrefix(name, "ruby"):
+		g.family = ruby
+		if !g.version(strings.TrimPrefix(name, "ruby")) {
 			return generation{}
 		}
 	case name == "provided" || name == "provided.al2" || name == "provided.al2023" || name == "go1.x":

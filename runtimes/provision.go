@@ -118,8 +118,11 @@ func (s *Set) choose(runtimes []string) ([]*interpreter, error) {
 }
 
 func (s *Set) group(i *interpreter) string {
-	if i.family == node {
+	switch i.family {
+	case node:
 		return "node"
+	case ruby:
+		return "ruby" // has none
 	}
 	return pythonGroup(i)
 }

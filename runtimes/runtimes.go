@@ -21,7 +21,9 @@
 //     closest Python that is not older. python2.7 needs a real Python 2.7.
 //   - C# runs on .NET, whatever its version if it is not older, or on Mono, which takes
 //     what it can load. The bootstrap is compiled on the machine.
-//   - Java runs on the oldest Java found that is not older.
+//   - Java runs on the oldest Java found that is not older; Ruby, too, or on the newest.
+//   - AWS_LAMBDA_EXEC_WRAPPER is started by a shell, and only for runtimes of ours: those
+//     that are the function's own see to it themselves.
 //   - While it waits for the next event a bootstrap blocks its main thread, so an
 //     environment is at rest between invokes even where nobody freezes it.
 //   - nodejs, nodejs4.3 and nodejs6.10 have the semantics of their time on today's

@@ -112,6 +112,7 @@ func (s *script) start(t *testing.T, d *datadriven.TestData) string {
 	}
 	opt := s.opt
 	opt.Waiting = opt.Waiting && Waits(runtime, user)
+	opt.Wrapper = user["AWS_LAMBDA_EXEC_WRAPPER"]
 	s.p = launch(t, set, Config{Runtime: runtime, Handler: handler, TaskRoot: s.task}, user, opt)
 	in, err := s.p.Init(context.Background())
 	if err != nil {
@@ -209,6 +210,10 @@ var masks = []struct {
 	{regexp.MustCompile(`,"~~"|"~~",|"~~"`), ``},
 	{regexp.MustCompile(`\["[^"]*/json/[^\]]*\](, )?`), ""},
 	{regexp.MustCompile(`\n  File "[^"]*/json/[^\n]*\n[^\n]*`), ""},
+	{regexp.MustCompile(`\n +"<internal:[^\n]*`), ""},
+	{regexp.MustCompile(`"<internal:[^"]*"`), `"~~"`},
+	{regexp.MustCompile(`\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6} #\d+\]`), "[<time> #<process>]"},
+	{regexp.MustCompile(`:0x[0-9a-f]{16}`), ":<address>"},
 	{regexp.MustCompile(`"(?:java\.base/|java\.|sun\.)[^"]*\([^"]*\)"`), `"~~"`},
 	{regexp.MustCompile(`,"~~"|"~~",|"~~"`), ``},
 	{regexp.MustCompile(`\n\tat (?:java\.base/|java\.|sun\.)[^\n]*`), ""},

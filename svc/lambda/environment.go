@@ -195,7 +195,7 @@ func (e *environment) launch(ctx context.Context, cause string) (attached <-chan
 	}
 	e.onClose(release)
 	opt := runtimes.CommandOptions{Unmounted: plain, MemoryMB: int(e.version.Memory), JavaProperties: s.javaProperties()}
-	opt.Provided = e.entry(code, plain)
+	opt.Provided, opt.Wrapper = e.entry(code, plain), e.version.Environment["AWS_LAMBDA_EXEC_WRAPPER"]
 	cmd, err := set.Command(e.version.Runtime, opt)
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ CHUNK = 65536
 READY, FAULT, LOG, RESULT, ERROR = b'r', b'x', b'l', b's', b'e'
 UNHANDLED = b'U'
 
-OWN_FILE = 'bootstrap.py'
+OWN_FILE = sys._getframe().f_code.co_filename  # a whole path where it runs as a script
 
 
 def u32(b, at):
@@ -644,7 +644,11 @@ def leave(code=None):
 
 def main():
     global dumps
-    binary, modules = sys.argv[1:3]
+    if len(sys.argv) > 1:
+        binary, modules = sys.argv[1:3]
+    else:  # started by the function's wrapper, as a script
+        binary = sys.argv[0]
+        modules = binary.rpartition('/')[0] + '/site-packages'
     waits = sys.argv[3] if len(sys.argv) > 3 else None
     if not PY2:
         sys.meta_path.insert(0, LoggingHook)
@@ -667,15 +671,15 @@ def main():
     if waits:
         take_over(config)
     runtime = binary.rpartition('/')[0]
-    sys.argv[:] = [runtime + '/' + OWN_FILE]
+    sys.argv[:] = [runtime + '/bootstrap.py']
     sys.stdout, sys.stderr = Output(out, 1, '<stdout>'), Output(err, 2, '<stderr>')
     builtins = sys.modules['__builtin__' if PY2 else 'builtins']
     builtins.exit = builtins.quit = leave  # site's, which is not loaded
     front = search_path(config['taskRoot'], modules, runtime)
     if waits == 'sdk':
         forget_shadowed(front)
-    if PY2:
-        import logging
+    if PY2 or 'logging' in sys.modules and not waits:
+        import logging  # which a wrapper may have had imported
         set_up_logging(logging)
     try:
         handler = load(config['handler'])
