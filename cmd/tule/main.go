@@ -60,7 +60,7 @@ func command(self sandbox.Self) *cobra.Command {
 		return fmt.Errorf("%w\nSee `%s --help`", err, c.CommandPath())
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(startCommand(self), execCommand(), envCommand(), statusCommand(), logsCommand(), whyCommand(), auditCommand(), policyCommand(), runtimesCommand(), accountCommand(), rootKeyCommand(), versionCommand())
+	root.AddCommand(startCommand(self), execCommand(), envCommand(), statusCommand(), doctorCommand(), invokeCommand(), logsCommand(), whyCommand(), auditCommand(), policyCommand(), runtimesCommand(), accountCommand(), rootKeyCommand(), versionCommand())
 	return root
 }
 

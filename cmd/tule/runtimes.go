@@ -54,14 +54,15 @@ func runtimesCommand() *cobra.Command {
 	}
 	var data string
 	fetch := &cobra.Command{
-		Use:   "fetch",
+		Use:   "fetch [RUNTIME …]",
 		Short: "Fetch the libraries that functions find unpackaged, as on AWS: aws-sdk and boto3",
 		Long: "Fetch installs, with npm and pip, the libraries that AWS's runtimes provide, into\n" +
-			"Tule's data folder. Functions see them read-only. Nothing is ever fetched while\n" +
-			"a function runs.",
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := runtimes.Provision(c.Context(), runtimesDir(data), c.OutOrStdout()); err != nil {
+			"Tule's data folder: for the runtimes named, or for Node.js, the newest Python and\n" +
+			"Python 2.7. Functions see them read-only. Nothing is ever fetched while a function\n" +
+			"runs.",
+		Example: "  tule runtimes fetch\n  tule runtimes fetch python3.8 python3.9",
+		RunE: func(c *cobra.Command, names []string) error {
+			if err := runtimes.Provision(c.Context(), runtimesDir(data), c.OutOrStdout(), names...); err != nil {
 				return fmt.Errorf("%w\nFunctions that bring their own libraries run without these", err)
 			}
 			return nil
