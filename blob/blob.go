@@ -151,10 +151,18 @@ func (d *Dir) Names(yield func(name string) bool) error {
 
 // file is where a blob lies. Names come from Put, but also back from records.
 func (d *Dir) file(name string) (string, error) {
-	if _, err := hex.DecodeString(name); err != nil || len(name) != 32 {
-		return "", fmt.Errorf("blob: %q is no blob's name", name)
+	if err := checkName(name); err != nil {
+		return "", err
 	}
 	return filepath.Join(d.path, name[:2], name), nil
+}
+
+// checkName returns an error unless name is of the form that blobs' names have.
+func checkName(name string) error {
+	if _, err := hex.DecodeString(name); err != nil || len(name) != 32 {
+		return fmt.Errorf("blob: %q is no blob's name", name)
+	}
+	return nil
 }
 
 // folder makes a folder that survives.

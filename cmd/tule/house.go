@@ -200,11 +200,15 @@ func (h *house) buildMessages() error {
 	queues := sqs.New(sqs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
 	topics := sns.New(sns.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
 	mail := ses.New(ses.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
-	objects := s3.New(s3.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
+	blobs, err := blob.OpenFolder(h.in("objects"), h.random)
+	if err != nil {
+		return err
+	}
+	objects := s3.New(s3.Options{Store: h.store, Blobs: blobs, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
 	h.front.Add(front.Service{Model: sqsapi.Service, Operations: sqsapi.Operations(), Routes: queues.Routes()}, queues.Planes()...)
 	h.front.Add(front.Service{Model: snsapi.Service, Operations: snsapi.Operations(), Routes: topics.Routes()}, topics.Planes()...)
 	h.front.Add(front.Service{Model: sesapi.Service, Operations: sesapi.Operations(), Routes: mail.Routes()}, mail.Planes()...)
-	h.front.Add(front.Service{Model: s3api.Service, Operations: s3api.Operations(), Routes: objects.Routes()}, objects.Planes()...)
+	h.front.Add(front.Service{Model: s3api.Service, Operations: s3api.Operations(), Routes: objects.Routes(), Within: s3.Within}, objects.Planes()...)
 	h.background = append(h.background, queues.Run, topics.Run, mail.Run, objects.Run)
 	return nil
 }

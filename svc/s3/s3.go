@@ -1,18 +1,40 @@
-// Package s3 is S3.
+// Package s3 is S3: buckets, and objects of any size in them.
+//
+// What differs from AWS on purpose:
+//
+//   - A bucket is served whatever region a request was signed for; HeadBucket and
+//     GetBucketLocation tell where it is.
+//   - Every storage class is at hand at once: what is archived can be read after a
+//     RestoreObject, as on AWS, but the restore takes no time.
+//   - Keys of KMS are recorded and told, and the bytes on disk are as they came. Those
+//     of customers (SSE-C) do encrypt.
+//   - A copy within an account shares the bytes of what it copies.
+//
+// An object's record lies under its bucket and key, and what it holds beside: up to 32
+// KiB in the store, in the same transaction, more in package blob. The store knows each
+// blob by a count of the records that refer to it. A blob is written and on disk before
+// the record that names it; one that no record names goes away (see [Service.Run]).
 package s3
 
 import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 
+	"golang.org/x/sync/errgroup"
+
+	api "github.com/tule-cloud/tule/api/s3"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/blob"
 	"github.com/tule-cloud/tule/store"
 )
 
 // Options furnish a Service. All are required.
 type Options struct {
-	Store  store.Store
+	Store store.Store
+	// Blobs hold what is too large for the store. They are this service's own.
+	Blobs  blob.Store
 	Clock  aws.Clock
 	Random io.Reader
 	Logger *slog.Logger
@@ -24,16 +46,54 @@ type Options struct {
 type Service struct{ Options }
 
 // New makes the service.
-func New(o Options) *Service { return &Service{o} }
+func New(o Options) *Service {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Service{o}
+}
+
+// What the service keeps. The scope of names is the installation; that of all else is
+// the account that owns the bucket.
+var (
+	names    = store.NewTable[name]("s3", "name")      // bucket name → who has it
+	buckets  = store.NewTable[bucket]("s3", "bucket")  // bucket name
+	settings = store.NewTable[[]byte]("s3", "setting") // bucket id, kind, id or "" → JSON
+	current  = store.NewTable[object]("s3", "o")       // bucket id, key → the object, unless a delete marker hides it
+	versions = store.NewTable[object]("s3", "v")       // bucket id, key, ^seq: delete markers, and objects that are not current
+	nulls    = store.NewTable[uint64Record]("s3", "n") // bucket id, key → seq of the version "null" among versions
+	inlines  = store.NewTable[[]byte]("s3", "d")       // bucket id, object id → bytes
+	pieces   = store.NewTable[piece]("s3", "p")        // bucket id, object or upload id, part number
+	uploads  = store.NewTable[upload]("s3", "u")       // bucket id, key, upload id
+	held     = store.NewTable[uint64Record]("s3", "b") // blob → how many records refer to it
+	doomed   = store.NewTable[[]byte]("s3", "doomed")  // blob that nothing refers to
+)
 
 // Routes are the operations that are answered.
-func (s *Service) Routes() []aws.Route { return nil }
+func (s *Service) Routes() []aws.Route {
+	return slices.Concat(s.bucketRoutes(), s.settingRoutes())
+}
+
+func (s *Service) bucketRoutes() []aws.Route {
+	return []aws.Route{
+		api.CreateBucket.To(s.createBucket, s.guardCreateBucket),
+		api.DeleteBucket.To(s.deleteBucket, onBucket(s, func(in *api.DeleteBucketRequest) *string { return in.Bucket })),
+		api.GetBucketLocation.To(s.getBucketLocation, onBucket(s, func(in *api.GetBucketLocationRequest) *string { return in.Bucket })),
+		api.GetBucketVersioning.To(s.getBucketVersioning, onBucket(s, func(in *api.GetBucketVersioningRequest) *string { return in.Bucket })),
+		api.HeadBucket.To(s.headBucket, onBucket(s, func(in *api.HeadBucketRequest) *string { return in.Bucket }, listBucket)),
+		api.ListBuckets.To(s.listBuckets, guardListBuckets),
+		api.PutBucketVersioning.To(s.putBucketVersioning, onBucket(s, func(in *api.PutBucketVersioningRequest) *string { return in.Bucket })),
+	}
+}
 
 // Planes are the entrances beside the API.
-func (s *Service) Planes() []aws.Plane { return nil }
+func (s *Service) Planes() []aws.Plane { return s.settingPlanes() }
 
-// Run does the background work until ctx ends.
+// Run does the background work until ctx ends: it removes blobs that nothing refers to,
+// and does what buckets are set to do in time.
 func (s *Service) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.sweep(ctx) })
+	g.Go(func() error { return s.runSettings(ctx) })
+	return g.Wait()
 }
