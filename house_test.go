@@ -40,7 +40,7 @@ svc/apigateway     < aws api store vtl
 svc/iam            < aws api store policy seal
 svc/sts            < aws api store seal
 svc/organizations  < aws api store policy
-svc/s3             < aws api store blob
+svc/s3             < aws api store blob policy
 svc/*              < aws api store
 front              < aws wire policy seal
 cmd                < *

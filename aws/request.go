@@ -87,6 +87,7 @@ type Request struct {
 	SourceIP     string
 	UserAgent    string
 	Referer      string
+	Origin       string   // of the web page that calls, if one does
 	Trace        string   // X-Amzn-Trace-Id, as the caller sent it
 	Service      string   // signing name of the service called: "dynamodb"
 	Secure       bool     // came by TLS

@@ -28,14 +28,16 @@ func (f *Front) authenticate(c *call) error {
 	}
 	if c.sig == nil {
 		if c.service != nil && f.open2all(c) {
-			return nil
+			body, err := sigv4.Plain(c.r)
+			c.r.Body = body
+			return err
 		}
 		return &sigv4.Error{Reason: sigv4.Missing, Message: "Missing Authentication Token"}
 	}
 	if err := f.checkRegion(c); err != nil {
 		return err
 	}
-	c.req.Region = c.sig.Region
+	c.req.Region, c.sig.Folder = c.sig.Region, c.folder()
 	secret, owner, err := f.Identity.Key(c.r.Context(), c.sig.AccessKeyID, c.sig.Token)
 	switch {
 	case errors.Is(err, aws.ErrUnknownKey):

@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -56,6 +57,7 @@ func (f *Front) open(w http.ResponseWriter, r *http.Request) *call {
 		SourceIP:  ip,
 		UserAgent: r.UserAgent(),
 		Referer:   r.Referer(),
+		Origin:    r.Header.Get("Origin"),
 		Trace:     r.Header.Get("X-Amzn-Trace-Id"),
 	}
 	if r.TLS != nil {
@@ -94,6 +96,16 @@ func (w *writer) Write(b []byte) (int, error) {
 	}
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)
+	return n, err
+}
+
+// ReadFrom lets a file go to the network without being copied.
+func (w *writer) ReadFrom(src io.Reader) (int64, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := io.Copy(w.ResponseWriter, src)
+	w.bytes += n
 	return n, err
 }
 

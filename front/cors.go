@@ -1,6 +1,7 @@
 package front
 
 import (
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,6 +26,9 @@ func (f *Front) cors(c *call) bool {
 		return false
 	}
 	preflight := c.r.Method == http.MethodOptions && c.r.Header.Get("Access-Control-Request-Method") != ""
+	if own, done := f.sharing(c, preflight); own {
+		return done
+	}
 	if !f.knownOrigin(origin) {
 		if preflight {
 			c.w.WriteHeader(http.StatusForbidden)
@@ -43,6 +47,32 @@ func (f *Front) cors(c *call) bool {
 	h.Set("Access-Control-Max-Age", "600")
 	c.w.WriteHeader(http.StatusNoContent)
 	return true
+}
+
+// sharing asks the services whether a page may have what it asks for: a bucket's own
+// rules. It reports whether one of them had a word on it, and whether all is said.
+func (f *Front) sharing(c *call, preflight bool) (own, done bool) {
+	for _, s := range f.services {
+		if s.CORS == nil {
+			continue
+		}
+		header, err := s.CORS(c.r)
+		switch {
+		case header != nil:
+			maps.Copy(c.w.Header(), header)
+			if preflight {
+				c.w.WriteHeader(http.StatusOK)
+			}
+			return true, preflight
+		case err != nil && preflight:
+			c.service, c.protocol = s, s.Model.Protocols[0]
+			f.refuse(c, err)
+			return true, true
+		case err != nil:
+			return true, false // the page cannot read the answer; its browser sees to that
+		}
+	}
+	return false, false
 }
 
 // knownOrigin is for pages of this machine and those that Options name.

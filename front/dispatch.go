@@ -1,9 +1,12 @@
 package front
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"net/url"
 	"runtime/debug"
+	"slices"
 
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/wire"
@@ -15,6 +18,7 @@ func (f *Front) decode(c *call) (any, error) {
 		if err := f.readBody(c); err != nil {
 			return nil, err
 		}
+		c.addressed()
 		c.r.Body = wire.NewBody(c.body)
 	}
 	in := c.route.New()
@@ -25,6 +29,25 @@ func (f *Front) decode(c *call) (any, error) {
 		return nil, err
 	}
 	return in, nil
+}
+
+// addressed adds to a query the address that it was sent to, where that says which
+// resource is meant: old clients post to a queue's URL and do not repeat it.
+func (c *call) addressed() {
+	member := c.service.Model.URLMember
+	if member == "" || c.protocol != aws.Query || c.r.URL.Path == "/" || c.values().Has(member) {
+		return
+	}
+	for pair := range bytes.SplitSeq(c.body, []byte("&")) {
+		if bytes.HasPrefix(pair, []byte(member+"=")) {
+			return
+		}
+	}
+	address := member + "=" + url.QueryEscape(c.req.Scheme+"://"+c.req.Host+c.r.URL.EscapedPath())
+	if len(c.body) > 0 {
+		address = "&" + address
+	}
+	c.body = append(slices.Clip(c.body), address...)
 }
 
 // dispatch asks whether the caller of ctx may, and has the route answer e.In.

@@ -59,6 +59,10 @@ type Service struct {
 	// "/photos" for S3's photos.s3.amazonaws.com. False means that the host, in lower
 	// case and without a port, is none of the service's.
 	Within func(host string) (folder string, ok bool)
+	// CORS, if set, is asked about each request of a web page before the door's own rules
+	// are. A header goes on the answer in their stead, and answers a preflight; an error
+	// refuses it. Both nil: there is nothing to say.
+	CORS func(r *http.Request) (http.Header, error)
 }
 
 // Options furnish a Front. Clock, Random, Logger and Identity are required.

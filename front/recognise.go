@@ -68,11 +68,11 @@ func (f *Front) recognise(c *call) error {
 	if c.service == nil {
 		c.service = f.byHost(c.r.Host)
 	}
-	if c.service == nil {
-		c.service = f.byPath(c)
-	}
 	if c.service == nil && err == nil && sig == nil {
 		c.service = f.byAction(c)
+	}
+	if c.service == nil {
+		c.service = f.byPath(c)
 	}
 	if c.service != nil {
 		c.protocol, c.req.Service = protocolOf(c), c.service.Model.SigningName
@@ -103,10 +103,14 @@ func (f *Front) bySigner(c *call, name string) *Service {
 // byHost reads dynamodb.eu-west-1.amazonaws.com, streams.dynamodb.…,
 // lambda.localhost.localstack.cloud:4566.
 func (f *Front) byHost(host string) *Service {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
+	host = bareHost(host)
+	if region, rest, ok := strings.Cut(host, "."); ok && aws.KnownRegion(region) {
+		host = rest // us-west-2.queue.amazonaws.com
 	}
-	host = strings.ToLower(host)
+	within := f.within(host)
+	if within != nil && strings.Contains(host, "."+within.Model.EndpointPrefix) {
+		return within // lambda.s3.amazonaws.com is a bucket, and no function
+	}
 	for name := host; ; {
 		if s := f.host[name]; s != nil {
 			return s
@@ -117,6 +121,11 @@ func (f *Front) byHost(host string) *Service {
 		}
 		name = name[:i]
 	}
+	return within
+}
+
+// within is the service that has a folder for a host.
+func (f *Front) within(host string) *Service {
 	for _, s := range f.services {
 		if s.Within != nil {
 			if _, ok := s.Within(host); ok {
@@ -127,18 +136,21 @@ func (f *Front) byHost(host string) *Service {
 	return nil
 }
 
-// path is the request's path among those of its service's operations.
-func (c *call) path() string {
-	path := c.r.URL.EscapedPath()
-	if c.service.Within == nil {
-		return path
+// folder is where the host's paths lie among those of its service's operations.
+func (c *call) folder() string {
+	if c.service == nil || c.service.Within == nil {
+		return ""
 	}
-	host := c.r.Host
+	folder, _ := c.service.Within(bareHost(c.r.Host))
+	return folder
+}
+
+// bareHost is a host without its port, in lower case.
+func bareHost(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	folder, _ := c.service.Within(strings.ToLower(host))
-	return folder + path
+	return strings.ToLower(host)
 }
 
 // byPath tries the REST services' paths, for callers that say nothing else.
@@ -155,14 +167,20 @@ func (f *Front) byPath(c *call) *Service {
 
 // byAction tries the operation that a query names, where it is one that needs no
 // signature: AWS's clients sign none, and send it to whatever address they are given.
+// Below the root an address is a resource's, "/account/queue".
 func (f *Front) byAction(c *call) *Service {
 	content, _, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-	if content != "application/x-www-form-urlencoded" || c.r.URL.Path != "/" || f.readBody(c) != nil {
+	form := content == "application/x-www-form-urlencoded"
+	if !form && (c.r.Method != http.MethodGet || !c.values().Has("Action")) || form && f.readBody(c) != nil {
 		return nil
 	}
-	name := action(c)
+	name, root := action(c), c.r.URL.Path == "/"
 	for _, s := range f.services {
-		if op := f.named[s][name]; op != nil && (op.Anonymous || s.Model.Unsigned) && s.Model.Speaks(aws.Query) {
+		op := f.named[s][name]
+		if op == nil || !s.Model.Speaks(aws.Query) || !op.Anonymous && !s.Model.Unsigned {
+			continue
+		}
+		if root || s.Model.URLMember != "" && strings.Count(c.r.URL.Path, "/") >= 2 {
 			return s
 		}
 	}
@@ -224,7 +242,7 @@ func (f *Front) match(c *call) error {
 		}
 		name = action(c)
 	default:
-		op, params, ok := f.routers[c.service].Match(c.r.Method, c.path(), c.values(), c.r.Header)
+		op, params, ok := f.routers[c.service].Match(c.r.Method, c.folder()+c.r.URL.EscapedPath(), c.values(), c.r.Header)
 		if !ok {
 			return unknownPath(c)
 		}

@@ -11,6 +11,10 @@ import (
 // checkRegion refuses a signature for a region that is none, or for another than the
 // one whose host name was called.
 func (f *Front) checkRegion(c *call) error {
+	want := f.hostRegion(c.r.Host)
+	if c.sig.Version == 2 && want != "" {
+		c.sig.Region = want
+	}
 	region := c.sig.Region
 	switch {
 	case !aws.ValidRegion(region):
@@ -19,7 +23,7 @@ func (f *Front) checkRegion(c *call) error {
 		return badScope("Credential should be scoped to a valid region, not '" + region +
 			"'. AWS has no such region; this Tule serves it when started with --any-region (ALLOW_NONSTANDARD_REGIONS=1).")
 	}
-	if want := f.hostRegion(c.r.Host); want != "" && want != region {
+	if want != "" && want != region {
 		return badScope("Credential should be scoped to a valid region, not '" + region + "'. (This host is " + want + "'s.)")
 	}
 	return nil
@@ -46,6 +50,9 @@ func (f *Front) hostRegion(host string) string {
 		if aws.KnownRegion(labels[i]) {
 			return labels[i]
 		}
+	}
+	if aws.KnownRegion(labels[0]) && len(labels) > 3 && f.host[labels[1]] != nil {
+		return labels[0]
 	}
 	if amazon && len(labels) == 3 && f.host[labels[0]] != nil && labels[0] != "s3" {
 		return "us-east-1"

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"cmp"
+	"encoding/base64"
 	"net/http"
 	"reflect"
 
@@ -16,7 +17,7 @@ func MarshalError(p aws.Protocol, s *aws.Service, e *aws.Error, requestID string
 		s = &aws.Service{}
 	}
 	status := e.Status
-	if status < 400 || status > 599 {
+	if status < 300 || status > 599 {
 		status = http.StatusInternalServerError
 	}
 	r := newResponse(p, s, status, requestID)
@@ -42,6 +43,9 @@ func MarshalError(p aws.Protocol, s *aws.Service, e *aws.Error, requestID string
 	}
 	if p == aws.RestJSON || p == "" {
 		r.Header["X-Amzn-Errortype"] = []string{m.code}
+	}
+	if s.BareErrors {
+		r.Header["X-Amz-Id-2"] = []string{hostID(requestID)}
 	}
 	for k, v := range e.Header {
 		r.Header[k] = v
@@ -73,6 +77,7 @@ func (m *failure) append(b []byte, p aws.Protocol) []byte {
 		x.open("Error", "", "")
 		m.xml(x, p)
 		x.leaf("RequestId", m.requestID)
+		x.leaf("HostId", hostID(m.requestID))
 		x.close("Error")
 		return x.b
 	case aws.EC2:
@@ -91,6 +96,10 @@ func (m *failure) append(b []byte, p aws.Protocol) []byte {
 	}
 	return m.json(b, p)
 }
+
+// hostID is the second id that S3 gives each request: here it says no more than the
+// first.
+func hostID(requestID string) string { return base64.StdEncoding.EncodeToString([]byte(requestID)) }
 
 // wrapped is the error within an ErrorResponse.
 func (m *failure) wrapped(x *xmlEncoder, p aws.Protocol) []byte {

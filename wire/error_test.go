@@ -75,7 +75,7 @@ func TestErrors(t *testing.T) {
 		"rest-xml": {aws.RestXML, users, aws.Unavailable("Full."), 503,
 			xmlPreamble + `<ErrorResponse xmlns="https://users.example.com/"><Error><Type>Receiver</Type><Code>ServiceUnavailable</Code><Message>Full.</Message></Error><RequestId>id-1</RequestId></ErrorResponse>`, ""},
 		"rest-xml bare": {aws.RestXML, objects, aws.Errorf(404, "NoSuchKey", "No."), 404,
-			xmlPreamble + `<Error><Code>NoSuchKey</Code><Message>No.</Message><RequestId>id-1</RequestId></Error>`, "Content-Type: application/xml"},
+			xmlPreamble + `<Error><Code>NoSuchKey</Code><Message>No.</Message><RequestId>id-1</RequestId><HostId>aWQtMQ==</HostId></Error>`, "Content-Type: application/xml"},
 		"no status": {aws.RestJSON, logs, &aws.Error{Code: "X", Message: "m"}, 500, `{"message":"m"}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

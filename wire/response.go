@@ -18,7 +18,8 @@ type Response struct {
 	Header http.Header
 	Body   []byte
 	// Stream, if not nil, writes the body instead; each Write should reach the client
-	// at once. It ends what it streams from, however it ends.
+	// at once, unless the header says how long the body is. It ends what it streams from,
+	// however it ends.
 	Stream func(w io.Writer) error
 
 	unused func() error // ends what Stream was not called for
@@ -33,7 +34,8 @@ func (r *Response) Send(w http.ResponseWriter) error {
 		h[k] = v
 	}
 	if r.Stream == nil {
-		if bodyAllowed(r.Status) {
+		// The length of a HEAD's answer is that of what a GET would get.
+		if bodyAllowed(r.Status) && (len(r.Body) > 0 || h.Get("Content-Length") == "") {
 			h.Set("Content-Length", strconv.Itoa(len(r.Body)))
 		}
 		w.WriteHeader(r.Status)
@@ -44,6 +46,9 @@ func (r *Response) Send(w http.ResponseWriter) error {
 		return err
 	}
 	w.WriteHeader(r.Status)
+	if h.Get("Content-Length") != "" {
+		return r.Stream(w)
+	}
 	rc := http.NewResponseController(w)
 	if err := rc.Flush(); err != nil {
 		return r.Stream(w)

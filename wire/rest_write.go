@@ -145,7 +145,11 @@ func (r *Response) reader(src io.Reader) {
 	r.unused = end
 	r.Stream = func(w io.Writer) error {
 		r.unused = nil
-		_, err := io.Copy(struct{ io.Writer }{w}, struct{ io.Reader }{src})
+		from := src
+		if _, flushes := w.(*flusher); flushes {
+			w, from = struct{ io.Writer }{w}, struct{ io.Reader }{src}
+		}
+		_, err := io.Copy(w, from) // a file goes from disk to network without us
 		if cerr := end(); err == nil {
 			err = cerr
 		}

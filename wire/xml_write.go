@@ -2,6 +2,7 @@ package wire
 
 import (
 	"reflect"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -133,8 +134,9 @@ func (x *xmlEncoder) entries(n *node, name, ns, prefix string, v reflect.Value) 
 	}
 }
 
-// appendXMLText escapes s for text and for attributes in double quotes. What XML
-// cannot hold becomes U+FFFD. White space but blanks is escaped, so that parsers do
+// appendXMLText escapes s for text and for attributes in double quotes. Control
+// characters go by their numbers, as S3 writes them in keys, though XML 1.0 has no place
+// for them; what is no character becomes U+FFFD. White space but blanks is escaped, so that parsers do
 // not fold it.
 func appendXMLText(b []byte, s string) []byte {
 	start := 0
@@ -160,7 +162,9 @@ func appendXMLText(b []byte, s string) []byte {
 			esc = "&#x85;"
 		case r == 0x2028:
 			esc = "&#x2028;"
-		case r < ' ' || r == utf8.RuneError || r == 0xFFFE || r == 0xFFFF:
+		case r < ' ':
+			esc = "&#x" + strconv.FormatInt(int64(r), 16) + ";"
+		case r == utf8.RuneError || r == 0xFFFE || r == 0xFFFF:
 			esc = "\uFFFD"
 		}
 		if esc != "" {

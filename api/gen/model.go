@@ -120,8 +120,9 @@ type patch struct {
 	Hosts []string `json:"hosts,omitempty"`
 	// Unsigned says that whoever signs nothing may call, where a resource's policy lets
 	// everybody.
-	Unsigned   bool `json:"unsigned,omitempty"`
-	BareErrors bool `json:"bareErrors,omitempty"` // XML errors are <Error> alone
+	Unsigned   bool   `json:"unsigned,omitempty"`
+	BareErrors bool   `json:"bareErrors,omitempty"` // XML errors are <Error> alone
+	URLMember  string `json:"urlMember,omitempty"`  // member that a query's own address fills
 	// RequestID is the header that carries the request's id, if not X-Amzn-Requestid.
 	RequestID string `json:"requestId,omitempty"`
 }

@@ -20,6 +20,7 @@ var Service = &aws.Service{
 	Hosts:          []string{"queue"},
 	QueryErrors:    true,
 	Unsigned:       true,
+	URLMember:      "QueueUrl",
 	Invalid:        "InvalidParameterValue",
 	Malformed:      "MalformedQueryString",
 	MaxBody:        12582912,

@@ -31,10 +31,17 @@ type settings struct {
 	keepAlive time.Duration
 	origins   []string
 	test      bool
+	host      string // by which others know this Tule, with its port
+	queueURLs string
+	buckets   string
+	smtp      smtpSettings
 	// self starts sandboxes from this very program, if it was built without the
 	// small one that is made for it.
 	self sandbox.Self
 }
+
+// smtpSettings are the relay that mail goes through; without an address it is kept.
+type smtpSettings struct{ address, user, password, sender string }
 
 // aliases are the variables that set a flag which is not given: Tule's own name
 // first. A LocalStack variable is honoured with or without LOCALSTACK_ before it.
@@ -60,6 +67,13 @@ var aliases = []struct {
 	{"keep-alive", []string{"LAMBDA_KEEPALIVE_MS"}, func(v string) (string, error) { return v + "ms", nil }},
 	{"origin", []string{"TULE_ORIGIN", "EXTRA_CORS_ALLOWED_ORIGINS"}, same},
 	{"test", []string{"TULE_TEST"}, same},
+	{"host", []string{"TULE_HOST", "LOCALSTACK_HOST"}, same},
+	{"queue-urls", []string{"TULE_QUEUE_URLS", "SQS_ENDPOINT_STRATEGY"}, same},
+	{"buckets", []string{"TULE_BUCKETS"}, same},
+	{"smtp", []string{"TULE_SMTP", "SMTP_HOST"}, same},
+	{"smtp-user", []string{"TULE_SMTP_USER", "SMTP_USER"}, same},
+	{"smtp-password", []string{"TULE_SMTP_PASSWORD", "SMTP_PASS"}, same},
+	{"smtp-sender", []string{"TULE_SMTP_SENDER", "SMTP_EMAIL"}, same},
 }
 
 // ignored are LocalStack's variables that mean nothing here, or nothing yet.
@@ -119,7 +133,20 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.DurationVar(&s.keepAlive, "keep-alive", 10*time.Minute, "how long a function's idle environment is kept for its next invoke")
 	f.StringSliceVar(&s.origins, "origin", nil, "web origin whose pages may call the API, beside those of this machine; may be given more than once")
+	s.serviceFlags(c)
 	f.BoolVar(&s.test, "test", false, "an instance for tests: its state can be reset, and its clock moved, over HTTP (POST /_tule/clock?advance=900s)")
+}
+
+// serviceFlags are those of single services.
+func (s *settings) serviceFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&s.host, "host", "localhost.localstack.cloud:4566", "host:port by which this Tule is known, where an answer cannot go by the caller's")
+	f.StringVar(&s.queueURLs, "queue-urls", "dynamic", "form of queues' URLs: dynamic (the caller's host), standard, domain, path or off")
+	f.StringVar(&s.buckets, "buckets", "auto", "new buckets: blocked (no ACLs, no public access, as AWS has it since 2023), open (as before), or auto: open while only this machine can reach them")
+	f.StringVar(&s.smtp.address, "smtp", "", "host:port of the relay that mail goes through; without one mail is kept for /_aws/ses")
+	f.StringVar(&s.smtp.user, "smtp-user", "", "user of the relay")
+	f.StringVar(&s.smtp.password, "smtp-password", "", "password of the relay; better given as TULE_SMTP_PASSWORD")
+	f.StringVar(&s.smtp.sender, "smtp-sender", "", "sender of mail that Tule writes itself")
 }
 
 // environment fills flags that were not given from variables, and says which of
@@ -167,6 +194,8 @@ func (s *settings) check() error {
 		{"egress", s.egress, []string{"none", "nat"}},
 		{"log-format", s.logFormat, []string{"", "text", "json"}},
 		{"log-level", s.logLevel, []string{"debug", "info", "warn", "error"}},
+		{"queue-urls", s.queueURLs, []string{"dynamic", "standard", "domain", "path", "off"}},
+		{"buckets", s.buckets, []string{"auto", "open", "blocked"}},
 	} {
 		if !slices.Contains(c.allowed, c.value) {
 			return fmt.Errorf("--%s %s: choose one of %s", c.flag, c.value, strings.Join(slices.DeleteFunc(c.allowed, func(v string) bool { return v == "" }), ", "))
@@ -190,6 +219,11 @@ func (s *settings) loopback() bool {
 		ip := net.ParseIP(host)
 		return ip == nil || !ip.IsLoopback()
 	})
+}
+
+// openBuckets reports whether new buckets take ACLs and public policies.
+func (s *settings) openBuckets() bool {
+	return s.buckets == "open" || s.buckets == "auto" && s.loopback()
 }
 
 // defaultData is where state goes unless said otherwise: the system's place for a

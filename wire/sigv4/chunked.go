@@ -22,7 +22,7 @@ const (
 // chunked undoes the aws-chunked encoding.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
 func (s *Signature) chunked(r *http.Request, keys *Keys, secret string) (io.ReadCloser, error) {
-	c := &chunkedBody{sig: s, body: r.Body, in: bufio.NewReaderSize(r.Body, maxLine), want: -1, request: r}
+	c := &chunkedBody{sig: s, body: r.Body, in: bufio.NewReaderSize(r.Body, maxLine), want: -1, trailed: http.Header{}}
 	if v := r.Header.Get("X-Amz-Decoded-Content-Length"); v != "" {
 		n, err := strconv.ParseInt(v, 10, 64)
 		if err != nil || n < 0 {
@@ -30,6 +30,8 @@ func (s *Signature) chunked(r *http.Request, keys *Keys, secret string) (io.Read
 		}
 		c.want = n
 	}
+	r.ContentLength = c.want // what it is for those who read on
+	decoded(r.Header)
 	c.signed = s.Payload != streamingTrailer
 	if c.signed && keys != nil {
 		c.key = keys.Key(secret, s.Date, s.Region, s.Service)
@@ -47,7 +49,7 @@ type chunkedBody struct {
 	sig      *Signature
 	body     io.Closer
 	in       *bufio.Reader
-	request  *http.Request
+	trailed  http.Header // checksums that came behind, and are right
 	signed   bool
 	key      []byte // nil: signatures are not checked
 	previous string // signature of the chunk before
@@ -138,6 +140,22 @@ func (c *chunkedBody) next() error {
 	return c.newline()
 }
 
+// decoded takes aws-chunked off the encodings of the content.
+func decoded(h http.Header) {
+	var rest []string
+	for encoding := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
+		if e := strings.TrimSpace(encoding); e != "" && !strings.EqualFold(e, "aws-chunked") {
+			rest = append(rest, e)
+		}
+	}
+	if h.Del("Content-Encoding"); len(rest) > 0 {
+		h.Set("Content-Encoding", strings.Join(rest, ","))
+	}
+}
+
+// Trailer implements aws.Trailed.
+func (c *chunkedBody) Trailer(name string) string { return c.trailed.Get(name) }
+
 // readChunk reads n bytes, growing as they come: a size alone takes no memory.
 func readChunk(in io.Reader, n int) ([]byte, error) {
 	var b strings.Builder
@@ -194,7 +212,7 @@ func (c *chunkedBody) finish() error {
 		if s.value() != v {
 			return refuse(BadSum, "Value for %s trailing header is invalid.", s.name)
 		}
-		c.request.Header.Set(s.name, v)
+		c.trailed.Set(s.name, v)
 	}
 	if c.sig.Payload == streamingSignedTrailer {
 		if err := c.verify("AWS4-HMAC-SHA256-TRAILER", "", []byte(canonical.String()), signature); err != nil {

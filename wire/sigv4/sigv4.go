@@ -1,5 +1,6 @@
 // Package sigv4 reads, verifies and makes AWS's Signature Version 4: in the
-// Authorization header, in a presigned URL, and in bodies that come in chunks.
+// Authorization header, in a presigned URL, in a form, and in bodies that come in
+// chunks. Of Version 2 it reads what S3 takes.
 // It knows no service but by name, because S3 alone signs paths as they are.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 package sigv4
@@ -76,6 +77,12 @@ type Signature struct {
 	Expires     time.Duration // of a presigned URL
 	// Payload is the X-Amz-Content-Sha256 that was sent, "" if none was.
 	Payload string
+	// Version is 2 for a signature of that version, which knows neither a body nor a
+	// region.
+	Version int
+	// Folder is where the request's path lies among those of its service, if its host
+	// says so: version 2 signs S3's "/photos" with what is asked of photos.s3.….
+	Folder string
 }
 
 func (s *Signature) scope() string {
@@ -94,6 +101,9 @@ func Parse(r *http.Request) (*Signature, error) {
 		if err == nil && (q.Has("X-Amz-Signature") || q.Has("X-Amz-Credential") || q.Has("X-Amz-Algorithm")) {
 			return parseQuery(r, q)
 		}
+	}
+	if strings.HasPrefix(auth, "AWS ") || strings.Contains(r.URL.RawQuery, "AWSAccessKeyId=") {
+		return parseV2(r, auth)
 	}
 	return nil, nil
 }
@@ -195,6 +205,9 @@ func (s *Signature) at(t time.Time) (*Signature, error) {
 // signatures whose secret is not known.
 func (s *Signature) Fresh(now time.Time) error {
 	stamp := func(t time.Time) string { return t.Format(timeFormat) }
+	if s.Version == 2 && s.Presigned {
+		return s.freshV2(now)
+	}
 	if s.Time.After(now.Add(MaxSkew)) {
 		return refuse(Early, "Signature not yet current: %s is still later than %s (%s + 15 min.)", stamp(s.Time), stamp(now.Add(MaxSkew)), stamp(now))
 	}

@@ -63,6 +63,9 @@ func (s *Signature) Verify(r *http.Request, keys *Keys, secret string, now time.
 	if err := s.Fresh(now.UTC()); err != nil {
 		return err
 	}
+	if s.Version == 2 {
+		return s.verifyV2(r, secret)
+	}
 	if err := s.covers(r); err != nil {
 		return err
 	}
@@ -153,6 +156,19 @@ func (s *Signature) Declared() bool { return s.Payload != "" || s.Presigned && s
 // chunk that is wrong; what was read before proves nothing. Without keys, for a
 // secret that is not known, the signatures of chunks are not checked.
 func (s *Signature) Body(r *http.Request, keys *Keys, secret string) (io.ReadCloser, error) {
+	return s.body(r, keys, secret)
+}
+
+// Plain is the body of a request that nobody signed: out of its chunks if it came in
+// some, and checked against the checksums behind them.
+func Plain(r *http.Request) (io.ReadCloser, error) {
+	if r.Header.Get("X-Amz-Content-Sha256") != streamingTrailer {
+		return r.Body, nil
+	}
+	return (&Signature{Payload: streamingTrailer}).body(r, nil, "")
+}
+
+func (s *Signature) body(r *http.Request, keys *Keys, secret string) (io.ReadCloser, error) {
 	switch s.Payload {
 	case "", Unsigned:
 		return r.Body, nil
