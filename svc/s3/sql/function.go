@@ -272,9 +272,9 @@ func extract(part string, t Timestamp) int64 {
 func dateAdd(part string, n int, t Timestamp) Timestamp {
 	switch part {
 	case "YEAR":
-		return Timestamp{t.AddDate(n, 0, 0), t.Digits}
+		return Timestamp{addMonths(t.Time, 12*n), t.Digits}
 	case "MONTH":
-		return Timestamp{t.AddDate(0, n, 0), max(t.Digits, 6)}
+		return Timestamp{addMonths(t.Time, n), max(t.Digits, 6)}
 	case "DAY":
 		return Timestamp{t.AddDate(0, 0, n), max(t.Digits, 8)}
 	case "HOUR":
@@ -283,6 +283,15 @@ func dateAdd(part string, n int, t Timestamp) Timestamp {
 		return Timestamp{t.Add(time.Duration(n) * time.Minute), max(t.Digits, 12)}
 	}
 	return Timestamp{t.Add(time.Duration(n) * time.Second), max(t.Digits, 14)}
+}
+
+// addMonths keeps to the month's last day where it is shorter.
+func addMonths(t time.Time, n int) time.Time {
+	to := t.AddDate(0, n, 0)
+	if to.Day() != t.Day() {
+		to = to.AddDate(0, 0, -to.Day())
+	}
+	return to
 }
 
 // dateDiff counts whole parts from a to b.

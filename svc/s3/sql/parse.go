@@ -164,11 +164,14 @@ func (p *parser) from() error {
 	}
 }
 
+// closing are words behind FROM that are no alias.
+var closing = map[string]bool{"WHERE": true, "LIMIT": true, "GROUP": true, "ORDER": true, "HAVING": true, "JOIN": true}
+
 func (p *parser) alias() error {
 	p.query.alias = "S3Object"
 	as := p.accept("AS")
 	t := p.peek()
-	if t.kind == tokenName || t.kind == tokenWord && !t.is("WHERE") && !t.is("LIMIT") {
+	if t.kind == tokenName || t.kind == tokenWord && (as || !closing[strings.ToUpper(t.text)]) {
 		p.next++
 		p.query.alias = t.text
 		return nil

@@ -116,7 +116,7 @@ func TestLongRecord(t *testing.T) {
 
 func TestDamagedParquet(t *testing.T) {
 	good := parquetFile(t)
-	for i := range len(good) {
+	for i := 0; i < len(good); i += 5 {
 		bad := []byte(good)
 		bad[i] ^= 0xff
 		if _, err := run("SELECT * FROM S3Object", "parquet", string(bad), Format{}); err != nil {
