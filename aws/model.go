@@ -32,7 +32,6 @@ type Service struct {
 	QueryErrors    bool       // sends x-amzn-query-error: its clients once spoke query
 	BareErrors     bool       // rest-xml errors are <Error> alone, as in S3
 	Unsigned       bool       // callers who sign nothing may ask: a resource's policy may let everybody
-	RequestID      string     // header with a request's id, if not X-Amzn-Requestid
 	// URLMember, if not empty, is the member of inputs that holds the very address that
 	// was called, where a query request does not say it: an SQS queue's.
 	URLMember string

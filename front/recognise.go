@@ -141,7 +141,10 @@ func (c *call) folder() string {
 	if c.service == nil || c.service.Within == nil {
 		return ""
 	}
-	folder, _ := c.service.Within(bareHost(c.r.Host))
+	folder, ok := c.service.Within(bareHost(c.r.Host))
+	if !ok {
+		return ""
+	}
 	return folder
 }
 

@@ -20,7 +20,7 @@ func MarshalError(p aws.Protocol, s *aws.Service, e *aws.Error, requestID string
 	if status < 300 || status > 599 {
 		status = http.StatusInternalServerError
 	}
-	r := newResponse(p, s, status, requestID)
+	r := newResponse(p, status, requestID)
 	m := &failure{Error: e, service: s, code: e.Code, requestID: requestID, fault: "Sender"}
 	if name, ok := s.Codes[e.Code]; ok {
 		m.code = name

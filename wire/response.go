@@ -93,15 +93,11 @@ const maxPooled = 1 << 20
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // newResponse is an empty response in the protocol p.
-func newResponse(p aws.Protocol, s *aws.Service, status int, requestID string) *Response {
+func newResponse(p aws.Protocol, status int, requestID string) *Response {
 	b := buffers.Get().(*[]byte)
 	r := &Response{Status: status, Header: make(http.Header, 4), Body: (*b)[:0], pooled: b}
 	if requestID != "" {
-		name := "X-Amzn-Requestid"
-		if s != nil && s.RequestID != "" {
-			name = s.RequestID
-		}
-		r.Header[name] = []string{requestID}
+		r.Header["X-Amzn-Requestid"] = []string{requestID}
 	}
 	if p == aws.CBOR {
 		r.Header["Smithy-Protocol"] = []string{"rpc-v2-cbor"}
@@ -142,7 +138,7 @@ func Marshal(p aws.Protocol, op *aws.Operation, out any, requestID string) (*Res
 	if status == 0 {
 		status = http.StatusOK
 	}
-	r := newResponse(p, op.Service, status, requestID)
+	r := newResponse(p, status, requestID)
 	var err error
 	switch {
 	case v.Type() == emptyType && p != aws.Query && p != aws.EC2:

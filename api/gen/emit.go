@@ -136,7 +136,6 @@ func (g *generator) operations() {
 	}
 	g.flag("BareErrors", g.p.BareErrors)
 	g.flag("Unsigned", g.p.Unsigned)
-	g.optional("RequestID", g.p.RequestID)
 	g.optional("URLMember", g.p.URLMember)
 	g.optional("Invalid", g.p.Invalid)
 	g.optional("Malformed", g.p.Malformed)

@@ -123,6 +123,4 @@ type patch struct {
 	Unsigned   bool   `json:"unsigned,omitempty"`
 	BareErrors bool   `json:"bareErrors,omitempty"` // XML errors are <Error> alone
 	URLMember  string `json:"urlMember,omitempty"`  // member that a query's own address fills
-	// RequestID is the header that carries the request's id, if not X-Amzn-Requestid.
-	RequestID string `json:"requestId,omitempty"`
 }

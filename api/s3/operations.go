@@ -16,7 +16,6 @@ var Service = &aws.Service{
 	Protocols:      []aws.Protocol{aws.RestXML},
 	BareErrors:     true,
 	Unsigned:       true,
-	RequestID:      "X-Amz-Request-Id",
 	Invalid:        "InvalidArgument",
 	Malformed:      "MalformedXML",
 	MaxBody:        8388608,
