@@ -8,7 +8,7 @@ MODELS   := $(CACHE)/botocore-$(BOTOCORE)
 export GOFLAGS := -trimpath
 export CGO_ENABLED := 0
 
-.PHONY: help demo test terraform clients build setup generate lint bench soak clean
+.PHONY: help demo test terraform clients build setup generate lint bench soak soak-lambda clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,3 +55,6 @@ clients: build setup ## AWS's own runtime interface clients, fetched and built, 
 soak: build setup ## 200 kills of the real binary and of the store, minutes long
 	TULE_STORE_KILLS=200 go test -timeout 30m -run Kill -v ./store
 	TULE_KILLS=200 go -C test test -timeout 60m -run Kill -v ./...
+
+soak-lambda: build setup ## 200,000 invokes of 50 functions that fail in all ways, then a count of what is left
+	TULE_SOAK=200000 go -C test test -timeout 180m -count 1 -v ./soak

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"io/fs"
 	"syscall"
 
 	api "github.com/tule-cloud/tule/api/lambda"
@@ -194,6 +195,7 @@ func (s *Service) sweep(ctx context.Context) error {
 }
 
 // folder is where a zip's content lies, unpacked, until release. The scope is its owner's.
+// The error is errOutdated if no version has that code any more.
 func (s *Service) folder(ctx context.Context, scope store.Scope, c code) (path string, release func(), err error) {
 	return s.code.open(c.SHA256, func() (io.ReaderAt, int64, func() error, error) {
 		var rec zipRecord
@@ -201,10 +203,16 @@ func (s *Service) folder(ctx context.Context, scope store.Scope, c code) (path s
 			rec, err = zipRecords.Get(ctx, r, scope, c.SHA256)
 			return err
 		})
+		if errors.Is(err, store.ErrNotFound) {
+			err = errOutdated
+		}
 		if err != nil {
 			return nil, 0, nil, err
 		}
 		f, err := s.Blobs.Get(rec.Blob)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errOutdated
+		}
 		if err != nil {
 			return nil, 0, nil, err
 		}

@@ -392,7 +392,7 @@ func (f *fleet) replace(old *environment, t *target) *environment {
 	defer f.mu.Unlock()
 	c := f.functions[old.at]
 	e := f.s.newEnvironment(t)
-	e.counted, e.doomed = old.counted, old.doomed
+	e.counted, e.doomed = old.counted, old.doomed && old.version.Revision == e.version.Revision
 	e.busy.Store(true)
 	c.all[e] = struct{}{}
 	f.count++

@@ -13,6 +13,7 @@ import (
 	api "github.com/tule-cloud/tule/api/lambda"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/runtimes"
+	"github.com/tule-cloud/tule/store"
 )
 
 // The largest events, in bytes.
@@ -193,10 +194,18 @@ func startError(err error) error {
 // given its own time-out for a second try, as on AWS, in an environment that takes
 // the first one's place.
 func (s *Service) begin(ctx context.Context, e **environment, t *target, c call) (*runtimes.Result, error) {
-	v := t.version
 	(*e).logInitStart()
 	failure, err := (*e).start(ctx, c.id, initLimit)
-	limit := time.Duration(v.Timeout) * time.Second
+	for errors.Is(err, errOutdated) {
+		if err = s.refresh(ctx, t); err != nil {
+			break
+		}
+		*e = s.fleet.replace(*e, t)
+		(*e).follow(c.tail)
+		(*e).logInitStart()
+		failure, err = (*e).start(ctx, c.id, initLimit)
+	}
+	limit := time.Duration(t.version.Timeout) * time.Second
 	if errors.Is(err, errInitTimeout) {
 		(*e).logInitTimeout()
 		if limit > initLimit {
@@ -219,6 +228,25 @@ func (s *Service) begin(ctx context.Context, e **environment, t *target, c call)
 	}
 	(*e).report(c.id, failure)
 	return failure, nil
+}
+
+// errOutdated reports that a version's code has gone since its record was read: the function
+// was updated, or deleted.
+var errOutdated = errors.New("lambda: the code has been replaced")
+
+// refresh reads an invoke's target anew, whose code has gone.
+func (s *Service) refresh(ctx context.Context, t *target) error {
+	return s.Store.View(ctx, func(r store.Reader) error {
+		now, err := s.resolveBy(ctx, r, t.at, t.qualifier, s.route)
+		if err != nil {
+			return err
+		}
+		if now.version.Revision == t.version.Revision {
+			return errOutdated // and will remain so
+		}
+		*t = *now
+		return nil
+	})
 }
 
 // report closes an invoke's log.

@@ -184,3 +184,49 @@ func TestRoleClosed(t *testing.T) {
 		t.Errorf("%d environments are left", st.fleet.count)
 	}
 }
+
+// An invoke whose function is updated, or deleted, before its environment has started gets the
+// new code, or hears that there is none.
+func TestUpdatedMeanwhile(t *testing.T) {
+	st := newStand(t)
+	st.create("f", "nodejs20.x", `exports.handler = async () => "old";`)
+	held := func(change func()) (answer string, err error) {
+		for range startsAtOnce {
+			st.starts <- struct{}{} // nothing starts for now
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			var out *api.InvocationResponse
+			if out, err = st.try("f", "{}"); err == nil {
+				answer = string(out.Payload)
+			}
+		}()
+		until(t, "wait for its turn", func() bool { return st.fleet.manned()[ref{st.scope(), "f"}] })
+		change()
+		for range startsAtOnce {
+			<-st.starts
+		}
+		<-done
+		return answer, err
+	}
+	answer, err := held(func() {
+		if _, err := st.updateFunctionCode(st.ctx(), &api.UpdateFunctionCodeRequest{FunctionName: ptr("f"),
+			ZipFile: zipped(t, map[string]string{"index.js": `exports.handler = async () => "new";`})}); err != nil {
+			t.Error(err)
+		}
+	})
+	if answer != `"new"` || err != nil {
+		t.Error(answer, err)
+	}
+	st.fleet.retireAll(ref{st.scope(), "f"})
+	until(t, "let go of the code", func() bool { st.code.mu.Lock(); defer st.code.mu.Unlock(); return len(st.code.folders) == 0 })
+	_, err = held(func() {
+		if _, err := st.deleteFunction(st.ctx(), &api.DeleteFunctionRequest{FunctionName: ptr("f")}); err != nil {
+			t.Error(err)
+		}
+	})
+	if aws.CodeOf(err) != "ResourceNotFoundException" {
+		t.Error(err)
+	}
+}
