@@ -209,7 +209,7 @@ func TestLogBounds(t *testing.T) {
 	st := s.logs.stream(ref{name: "f"}, "role", "group", "name")
 	st.append(time.UnixMilli(5), "x"+strings.Repeat("ä", maxMessage))
 	st.append(time.UnixMilli(3), "earlier")
-	events, _, dropped := st.take()
+	events, dropped := st.take()
 	if len(events) != 4 || dropped != 0 || *events[3].Timestamp != 5 {
 		t.Errorf("%d events, %d dropped", len(events), dropped)
 	}
@@ -221,8 +221,16 @@ func TestLogBounds(t *testing.T) {
 	for range maxPending / maxMessage * 2 {
 		st.append(time.UnixMilli(6), strings.Repeat("x", maxMessage))
 	}
-	if events, size, dropped := st.take(); size > maxPending || dropped == 0 || batch(events) > maxBatch/maxMessage {
-		t.Errorf("%d bytes wait, %d were dropped", size, dropped)
+	if w := s.logs.size; w > maxPending/2 || w < maxPending/2-maxMessage-eventOverhead {
+		t.Errorf("%d bytes wait", w)
+	}
+	for dropped == 0 {
+		if events, dropped = st.take(); len(events) == 0 || batch(events) > maxBatch/maxMessage {
+			t.Fatalf("%d events, %d dropped, %d bytes left", len(events), dropped, s.logs.size)
+		}
+	}
+	if s.logs.size != 0 || len(s.logs.sizes) != 0 || st.queued {
+		t.Errorf("%d bytes wait of %v", s.logs.size, s.logs.sizes)
 	}
 	var tl *tail
 	tl.add("nobody")
@@ -427,5 +435,34 @@ func TestReset(t *testing.T) {
 	st.create("f", "nodejs20.x", `exports.handler = async () => 2;`)
 	if answer, _ := st.call("f", "{}"); answer != "2" {
 		t.Error(answer)
+	}
+}
+
+// One function's flood takes no room from others' lines, and is written in turns with them.
+func TestLogFlood(t *testing.T) {
+	s := New(Options{Clock: newMachineClock()})
+	flood, other, third := s.logs.stream(ref{name: "flood"}, "role", "group", "one"), s.logs.stream(ref{name: "other"}, "role", "group", "two"), s.logs.stream(ref{name: "third"}, "role", "group", "three")
+	fill := func(st *stream) {
+		for n := st.dropped; st.dropped == n; {
+			st.append(time.UnixMilli(1), strings.Repeat("x", maxMessage))
+		}
+	}
+	fill(flood)
+	other.append(time.UnixMilli(2), "a line")
+	fill(third)
+	again := s.logs.stream(ref{name: "flood"}, "role", "group", "another environment")
+	again.append(time.UnixMilli(2), strings.Repeat("x", maxMessage))
+	other.append(time.UnixMilli(3), "another line")
+	if flood.dropped != 1 || other.dropped != 0 || again.dropped != 1 {
+		t.Errorf("%d, %d and %d events were dropped", flood.dropped, other.dropped, again.dropped)
+	}
+	if a, b := s.logs.sizes[flood.at], s.logs.sizes[third.at]; a > maxPending/2 || b > maxPending/4 || b < maxPending/4-maxMessage-1000 {
+		t.Errorf("%d bytes wait of the first flood, %d of the second", a, b)
+	}
+	if events, dropped := flood.take(); len(events) > maxRound/maxMessage+1 || dropped != 0 || !s.logs.unfinished() {
+		t.Errorf("%d events were taken at once, %d dropped", len(events), dropped)
+	}
+	if events, dropped := other.take(); len(events) != 2 || dropped != 0 {
+		t.Errorf("%d events of the other, %d dropped", len(events), dropped)
 	}
 }

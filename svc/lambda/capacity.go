@@ -1,8 +1,10 @@
 package lambda
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -71,12 +73,16 @@ func (s *Service) putProvisionedConcurrencyConfig(ctx context.Context, in *api.P
 		return nil, err
 	}
 	rec := capacity{*in.ProvisionedConcurrentExecutions, s.now()}
-	var t *target
+	var of []share
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
-		if t, err = s.provisionable(ctx, tx, at, qualifier, onlyPublished); err != nil {
+		t, err := s.provisionable(ctx, tx, at, qualifier, onlyPublished)
+		if err != nil {
 			return err
 		}
 		if err := s.checkCapacity(ctx, tx, t, rec.Requested); err != nil {
+			return err
+		}
+		if of, err = s.shares(ctx, tx, at, qualifier, rec.Requested); err != nil {
 			return err
 		}
 		return capacityRecords.Put(tx, at.scope, rec, at.name, qualifier)
@@ -85,7 +91,9 @@ func (s *Service) putProvisionedConcurrencyConfig(ctx context.Context, in *api.P
 		return nil, err
 	}
 	s.fleet.forgetReserved(at.scope)
-	s.provisioner.again(team{at, t.version.Number})
+	for _, share := range of {
+		s.provisioner.again(share.team())
+	}
 	return &api.PutProvisionedConcurrencyConfigResponse{RequestedProvisionedConcurrentExecutions: &rec.Requested, LastModified: ptr(stamp(rec.Modified)),
 		AllocatedProvisionedConcurrentExecutions: ptr(int32(0)), AvailableProvisionedConcurrentExecutions: ptr(int32(0)),
 		Status: ptr(api.ProvisionedConcurrencyStatusEnumInProgress)}, nil
@@ -102,7 +110,11 @@ func (s *Service) checkCapacity(ctx context.Context, r store.Reader, t *target, 
 		return conflict("Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version")
 	}
 	for q := range have {
-		if other, err := s.resolve(ctx, r, t.at, q); err == nil && t.alias == nil && other.alias != nil && other.version.Number == t.version.Number {
+		if t.alias != nil || q == t.qualifier {
+			continue
+		}
+		of, err := s.shares(ctx, r, t.at, q, 0)
+		if err == nil && slices.ContainsFunc(of, func(o share) bool { return o.alias != nil && o.version.Number == t.version.Number }) {
 			return conflict("Version is pointed by a Provisioned Concurrency alias")
 		}
 	}
@@ -117,7 +129,7 @@ func (s *Service) checkCapacity(ctx context.Context, r store.Reader, t *target, 
 		}
 		return nil
 	}
-	left := accountConcurrency - u.reserved + int(have[t.qualifier])
+	left := s.Concurrency - u.reserved + int(have[t.qualifier])
 	switch {
 	case int(n) > left:
 		return invalid("Specified ConcurrentExecutions for function is greater than account's unreserved concurrency [%d].", left)
@@ -129,18 +141,32 @@ func (s *Service) checkCapacity(ctx context.Context, r store.Reader, t *target, 
 
 // provisioned is how far a configuration has come: environments that stand, and what
 // hinders more.
-func (s *Service) provisioned(t *target, rec capacity) (stand int32, status string, reason *string) {
-	n, failed := s.provisioner.state(team{t.at, t.version.Number})
-	stand = min(int32(n), rec.Requested)
-	switch {
-	case stand == rec.Requested:
-		status = api.ProvisionedConcurrencyStatusEnumReady
-	case failed != "":
-		status, reason = api.ProvisionedConcurrencyStatusEnumFailed, &failed
-	default:
-		status = api.ProvisionedConcurrencyStatusEnumInProgress
+func (s *Service) provisioned(ctx context.Context, r store.Reader, at ref, qualifier string, rec capacity) (p progress, err error) {
+	of, err := s.shares(ctx, r, at, qualifier, rec.Requested)
+	if err != nil {
+		return p, err
 	}
-	return stand, status, reason
+	failed := ""
+	for _, share := range of {
+		n, why := s.provisioner.state(share.team())
+		p.stand += min(int32(n), share.n)
+		failed = cmp.Or(failed, why)
+	}
+	p.status = api.ProvisionedConcurrencyStatusEnumInProgress
+	switch {
+	case p.stand == rec.Requested:
+		p.status = api.ProvisionedConcurrencyStatusEnumReady
+	case failed != "":
+		p.status, p.reason = api.ProvisionedConcurrencyStatusEnumFailed, &failed
+	}
+	return p, nil
+}
+
+// progress is how far a configuration has come.
+type progress struct {
+	stand  int32 // environments
+	status string
+	reason *string
 }
 
 func (s *Service) getProvisionedConcurrencyConfig(ctx context.Context, in *api.GetProvisionedConcurrencyConfigRequest) (*api.GetProvisionedConcurrencyConfigResponse, error) {
@@ -148,11 +174,15 @@ func (s *Service) getProvisionedConcurrencyConfig(ctx context.Context, in *api.G
 	if err != nil {
 		return nil, err
 	}
-	var t *target
 	var rec capacity
+	var p progress
 	err = s.Store.View(ctx, func(r store.Reader) error {
-		if t, err = s.provisionable(ctx, r, at, qualifier, mustBePublic); err == nil {
+		_, err := s.provisionable(ctx, r, at, qualifier, mustBePublic)
+		if err == nil {
 			rec, err = capacityRecords.Get(ctx, r, at.scope, at.name, qualifier)
+		}
+		if err == nil {
+			p, err = s.provisioned(ctx, r, at, qualifier, rec)
 		}
 		return err
 	})
@@ -162,9 +192,8 @@ func (s *Service) getProvisionedConcurrencyConfig(ctx context.Context, in *api.G
 	if err != nil {
 		return nil, err
 	}
-	stand, status, reason := s.provisioned(t, rec)
 	return &api.GetProvisionedConcurrencyConfigResponse{RequestedProvisionedConcurrentExecutions: &rec.Requested, LastModified: ptr(stamp(rec.Modified)),
-		AllocatedProvisionedConcurrentExecutions: &stand, AvailableProvisionedConcurrentExecutions: &stand, Status: &status, StatusReason: reason}, nil
+		AllocatedProvisionedConcurrentExecutions: &p.stand, AvailableProvisionedConcurrentExecutions: &p.stand, Status: &p.status, StatusReason: p.reason}, nil
 }
 
 func (s *Service) deleteProvisionedConcurrencyConfig(ctx context.Context, in *api.DeleteProvisionedConcurrencyConfigRequest) (*aws.Empty, error) {
@@ -217,10 +246,13 @@ func (s *Service) listProvisionedConcurrencyConfigs(ctx context.Context, in *api
 			if err != nil {
 				return err
 			}
-			stand, status, reason := s.provisioned(t, e.Record)
+			p, err := s.provisioned(ctx, r, at, last, e.Record)
+			if err != nil {
+				return err
+			}
 			out.ProvisionedConcurrencyConfigs = append(out.ProvisionedConcurrencyConfigs, api.ProvisionedConcurrencyConfigListItem{
 				FunctionArn: ptr(t.shown()), RequestedProvisionedConcurrentExecutions: ptr(e.Record.Requested), LastModified: ptr(stamp(e.Record.Modified)),
-				AllocatedProvisionedConcurrentExecutions: &stand, AvailableProvisionedConcurrentExecutions: &stand, Status: &status, StatusReason: reason})
+				AllocatedProvisionedConcurrentExecutions: &p.stand, AvailableProvisionedConcurrentExecutions: &p.stand, Status: &p.status, StatusReason: p.reason})
 		}
 		return nil
 	})

@@ -64,7 +64,7 @@ func (s *Service) getAccountSettings(ctx context.Context, _ *api.GetAccountSetti
 	return &api.GetAccountSettingsResponse{
 		AccountLimit: &api.AccountLimit{
 			CodeSizeUnzipped: ptr(int64(maxUnzipped)), CodeSizeZipped: ptr(int64(maxZipped)), TotalCodeSize: ptr(int64(accountCode)),
-			ConcurrentExecutions: ptr(int32(accountConcurrency)), UnreservedConcurrentExecutions: ptr(int32(accountConcurrency - u.reserved)),
+			ConcurrentExecutions: ptr(int32(s.Concurrency)), UnreservedConcurrentExecutions: ptr(int32(s.Concurrency - u.reserved)),
 		},
 		AccountUsage: &api.AccountUsage{FunctionCount: &u.functions, TotalCodeSize: &bytes},
 	}, nil
@@ -105,7 +105,7 @@ func (s *Service) reserve(ctx context.Context, name *string, n *int32) error {
 		if f.Reserved != nil {
 			kept = int(*f.Reserved)
 		}
-		if left := accountConcurrency - u.reserved + kept - int(aws.Value(n)); n != nil && left < minUnreserved {
+		if left := s.Concurrency - u.reserved + kept - int(aws.Value(n)); n != nil && left < minUnreserved {
 			return invalid("Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [%d].", minUnreserved)
 		}
 		f.Reserved = n

@@ -207,6 +207,8 @@ func (v *version) configuration(at ref, arn string) *api.FunctionConfiguration {
 		LoggingConfig: v.shownLogging(at),
 		Layers:        v.shownLayers(),
 		Environment:   v.shownVariables(),
+
+		RuntimeVersionConfig: &api.RuntimeVersionConfig{RuntimeVersionArn: ptr(runtimeVersion(at.scope, v.Runtime))},
 	}
 	if v.Handler != "" {
 		out.Handler = &v.Handler

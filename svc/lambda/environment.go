@@ -50,7 +50,9 @@ type environment struct {
 	ending     string               // why it ends, as extensions are told
 
 	// The fleet's, under its mutex.
-	counted bool // in the account's unreserved concurrency
+	target  *target // of the invoke that it serves, or served last
+	serving bool    // an invoke
+	counted bool    // in the account's unreserved concurrency
 	// Provisioned environments are there whether they are needed or not.
 	provisioned bool
 	doomed      bool

@@ -163,6 +163,9 @@ func (s *Service) conclude(e *environment, in runtimes.Invocation, res runtimes.
 	end := func() {
 		wrong, took := talk.Settle(context.Background(), in)
 		res.Duration += took
+		if e.extensions != nil && took > 0 {
+			e.target.put(s, "PostRuntimeExtensionsDuration", inMilliseconds, ms(took))
+		}
 		if wrong != nil {
 			res.ErrorType = wrong.ErrorType
 		}

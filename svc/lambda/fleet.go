@@ -26,6 +26,7 @@ type fleet struct {
 	mu        sync.Mutex
 	functions map[ref]*crew
 	busy      map[store.Scope]int // invokes of functions without a reservation
+	running   map[store.Scope]int // all invokes
 	reserved  map[store.Scope]int // what functions reserve together; absent is unknown
 	count     int                 // environments
 	freezing  bool                // the goroutine that freezes is there
@@ -35,9 +36,10 @@ type fleet struct {
 
 // A crew is a function's environments.
 type crew struct {
-	busy int
-	idle []*environment // the one used last at the end
-	all  map[*environment]struct{}
+	busy        int
+	provisioned int            // of all
+	idle        []*environment // the one used last at the end
+	all         map[*environment]struct{}
 }
 
 // throttled is the refusal of an invoke for want of concurrency.
@@ -48,7 +50,7 @@ func throttled(reason string) error {
 // acquire gives the caller an environment for the target: the one used last, or a new
 // one, which is still to be started. The caller gives it back by release.
 func (f *fleet) acquire(ctx context.Context, t *target) (e *environment, fresh bool, err error) {
-	spare := accountConcurrency
+	spare := f.s.Concurrency
 	if t.function.Reserved == nil {
 		if spare, err = f.unreserved(ctx, t.at.scope); err != nil {
 			return nil, false, err
@@ -72,12 +74,8 @@ func (f *fleet) acquire(ctx context.Context, t *target) (e *environment, fresh b
 		f.count++
 	}
 	e.busy.Store(true)
-	e.counted = t.function.Reserved == nil && !e.provisioned
-	c.busy++
-	if e.counted {
-		f.busy[t.at.scope]++
-	}
-	f.measure(t.at, c, e.counted)
+	e.counted, e.target = t.function.Reserved == nil && !e.provisioned, t
+	f.begin(e, c)
 	f.mu.Unlock()
 	if !fresh {
 		if err := e.thaw(); err != nil {
@@ -167,15 +165,38 @@ func (f *fleet) room(grows *crew) error {
 func (f *fleet) release(e *environment, broken bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.over(e)
+	f.rest(e, broken)
+}
+
+// begin counts an invoke that e is to serve. The caller holds mu.
+func (f *fleet) begin(e *environment, c *crew) {
+	c.busy++
+	e.serving = true
+	f.running[e.at.scope]++
+	if e.counted {
+		f.busy[e.at.scope]++
+	}
+	f.measure(e, c)
+	f.provision(e, c)
+}
+
+// over counts it no more. The caller holds mu.
+func (f *fleet) over(e *environment) {
 	c := f.functions[e.at]
 	c.busy--
+	e.serving = false
+	decrease(f.running, e.at.scope)
 	if e.counted {
-		if f.busy[e.at.scope]--; f.busy[e.at.scope] == 0 {
-			delete(f.busy, e.at.scope)
-		}
+		decrease(f.busy, e.at.scope)
 	}
-	f.measure(e.at, c, e.counted)
-	f.rest(e, broken)
+	f.measure(e, c)
+}
+
+func decrease(m map[store.Scope]int, of store.Scope) {
+	if m[of]--; m[of] == 0 {
+		delete(m, of)
+	}
 }
 
 // rest lets an environment wait for its next invoke, or ends it. The caller holds mu.
@@ -205,6 +226,7 @@ func (f *fleet) end(e *environment) {
 	f.count--
 	e.busy.Store(true) // nobody freezes it any more
 	if e.provisioned {
+		c.provisioned--
 		f.s.provisioner.wake()
 	}
 	f.wg.Go(e.close)
@@ -363,7 +385,7 @@ func (f *fleet) unreserved(ctx context.Context, scope store.Scope) (int, error) 
 	sum, known := f.reserved[scope]
 	f.mu.Unlock()
 	if known {
-		return accountConcurrency - sum, nil
+		return f.s.Concurrency - sum, nil
 	}
 	var u usage
 	err := f.s.Store.View(ctx, func(r store.Reader) (err error) {
@@ -376,7 +398,7 @@ func (f *fleet) unreserved(ctx context.Context, scope store.Scope) (int, error) 
 	f.mu.Lock()
 	f.reserved[scope] = u.reserved
 	f.mu.Unlock()
-	return accountConcurrency - u.reserved, nil
+	return f.s.Concurrency - u.reserved, nil
 }
 
 // forgetReserved is called when reservations have changed.
@@ -394,6 +416,7 @@ func (f *fleet) replace(old *environment, t *target) *environment {
 	e := f.s.newEnvironment(t)
 	e.counted, e.doomed = old.counted, old.doomed && old.version.Revision == e.version.Revision
 	e.busy.Store(true)
+	e.target, e.serving = t, true
 	c.all[e] = struct{}{}
 	f.count++
 	f.end(old)

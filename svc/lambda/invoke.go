@@ -136,11 +136,11 @@ func (s *Service) execute(ctx context.Context, t *target, c call) (runtimes.Resu
 	e, fresh, err := s.fleet.acquire(ctx, t)
 	if err != nil {
 		if aws.CodeOf(err) == "TooManyRequestsException" {
-			s.measure(t.at, "Throttles", 1)
+			t.count(s, "Throttles", 1)
 		}
 		return runtimes.Result{}, err
 	}
-	s.measure(t.at, "Invocations", 1)
+	t.count(s, "Invocations", 1)
 	answered := false
 	defer func() {
 		if !answered {
@@ -173,7 +173,7 @@ func (s *Service) execute(ctx context.Context, t *target, c call) (runtimes.Resu
 	}
 	res, err := talk.Invoke(context.WithoutCancel(ctx), in)
 	if err != nil {
-		s.measure(t.at, "Errors", 1)
+		t.count(s, "Errors", 1)
 		return res, api.ServiceException("The function's environment failed.").Because(err)
 	}
 	answered = true
@@ -256,12 +256,12 @@ func (e *environment) report(id string, res *runtimes.Result) {
 		UsedMB: e.used(e.s.Clock.Now()), TimedOut: res.ErrorType == runtimes.TimeoutErrorType, ErrorType: res.ErrorType,
 	}
 	e.init = 0
-	e.s.took(e.at, "Duration", res.Duration)
+	e.target.put(e.s, "Duration", inMilliseconds, ms(res.Duration))
 	failed := 0.0
 	if res.FunctionError != "" {
 		failed = 1
 	}
-	e.s.measure(e.at, "Errors", failed)
+	e.target.count(e.s, "Errors", failed)
 	e.logReport(r, res)
 	e.extensions.Report(r)
 }

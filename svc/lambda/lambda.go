@@ -113,6 +113,8 @@ type Options struct {
 	Thawed bool
 	// Environments is how many there may be on this machine at once; 0 is 1000.
 	Environments int
+	// Concurrency is how many invokes of an account may run at once in a region; 0 is 1000.
+	Concurrency int
 }
 
 // Service answers Lambda's operations.
@@ -147,6 +149,9 @@ func New(o Options) *Service {
 	if o.Environments == 0 {
 		o.Environments = accountConcurrency
 	}
+	if o.Concurrency == 0 {
+		o.Concurrency = accountConcurrency
+	}
 	if o.Keys == nil {
 		o.Keys = passingKeys()
 	}
@@ -160,7 +165,7 @@ func New(o Options) *Service {
 	s.starts = make(chan struct{}, startsAtOnce)
 	s.code = shelf{dir: o.Dir, folders: map[string]*folder{}}
 	s.roles = roles{s: s, sessions: map[roleKey]*session{}}
-	s.fleet = fleet{s: s, functions: map[ref]*crew{}, reserved: map[store.Scope]int{}, busy: map[store.Scope]int{}, stopped: make(chan struct{})}
+	s.fleet = fleet{s: s, functions: map[ref]*crew{}, reserved: map[store.Scope]int{}, busy: map[store.Scope]int{}, running: map[store.Scope]int{}, stopped: make(chan struct{})}
 	s.spares = newSpares(s)
 	s.provisioner = newProvisioner(s)
 	s.logs = newLogWriter(s)

@@ -17,8 +17,11 @@ import (
 const (
 	// flushEvery is how long log events are gathered.
 	flushEvery = 100 * time.Millisecond
-	// maxPending is how many bytes of events may wait to be written.
+	// maxPending is how many bytes of events may wait to be written. A function may have as
+	// many of them as are still free for others: one alone half, one of two a third each.
 	maxPending = 64 << 20
+	// maxRound is how many bytes of a stream are written before it is others' turn.
+	maxRound = 4 << 20
 	// Limits of PutLogEvents; each event counts 26 bytes more than its text.
 	maxBatch       = 1 << 20
 	maxBatchEvents = 10000
@@ -37,13 +40,15 @@ type logWriter struct {
 	wake chan struct{}
 
 	mu     sync.Mutex
-	dirty  []*stream // with events that wait
-	size   int       // bytes of these
+	dirty  []*stream   // with events that wait
+	size   int         // bytes of these
+	sizes  map[ref]int // the same by function
+	more   bool        // some of them have more than was taken
 	warned map[ref]bool
 }
 
 func newLogWriter(s *Service) logWriter {
-	return logWriter{s: s, wake: make(chan struct{}, 1), warned: map[ref]bool{}}
+	return logWriter{s: s, wake: make(chan struct{}, 1), sizes: map[ref]int{}, warned: map[ref]bool{}}
 }
 
 // A stream is one environment's log stream.
@@ -55,7 +60,6 @@ type stream struct {
 
 	// Under the writer's mutex.
 	events  []logsapi.InputLogEvent
-	size    int
 	queued  bool
 	dropped int
 	last    int64 // the newest event's time; they go in order
@@ -69,8 +73,8 @@ func (w *logWriter) stream(at ref, role, group, name string) *stream {
 	return &stream{w: w, at: at, role: role, group: group, name: name}
 }
 
-// append adds an event, cut where it is too long for one. When too much waits, what
-// does not fit is counted instead.
+// append adds an event, cut where it is too long for one. When too much of the function
+// waits, what does not fit is counted instead.
 func (st *stream) append(now time.Time, text string) {
 	w := st.w
 	w.mu.Lock()
@@ -79,15 +83,16 @@ func (st *stream) append(now time.Time, text string) {
 		for n < len(text) && n > maxMessage-utf8.UTFMax && !utf8.RuneStart(text[n]) {
 			n--
 		}
-		if w.size+n+eventOverhead > maxPending {
+		part := strings.ToValidUTF8(text[:n], "\uFFFD")
+		size := len(part) + eventOverhead
+		if w.sizes[st.at]+size > maxPending-w.size {
 			st.dropped++
 			break
 		}
 		st.last = max(st.last, now.UnixMilli())
-		at, part := st.last, strings.ToValidUTF8(text[:n], "\uFFFD")
+		at := st.last
 		st.events = append(st.events, logsapi.InputLogEvent{Timestamp: &at, Message: &part})
-		st.size += n + eventOverhead
-		w.size += n + eventOverhead
+		w.grow(st, size)
 		text = text[n:]
 	}
 	first := !st.queued
@@ -101,6 +106,14 @@ func (st *stream) append(now time.Time, text string) {
 		case w.wake <- struct{}{}:
 		default:
 		}
+	}
+}
+
+// grow counts bytes that wait, or if n is negative no longer do. The caller holds mu.
+func (w *logWriter) grow(st *stream, n int) {
+	w.size += n
+	if w.sizes[st.at] += n; w.sizes[st.at] == 0 {
+		delete(w.sizes, st.at)
 	}
 }
 
@@ -119,7 +132,11 @@ func (w *logWriter) run(ctx context.Context) {
 			return
 		case <-due:
 		}
-		if _, err := w.round(ctx); err != nil && ctx.Err() == nil {
+		_, err := w.round(ctx)
+		for err == nil && w.unfinished() {
+			_, err = w.round(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			w.s.warn("write functions' logs; trying again", err)
 			due, stop := w.s.Clock.After(time.Second)
 			select {
@@ -130,6 +147,13 @@ func (w *logWriter) run(ctx context.Context) {
 			w.poke()
 		}
 	}
+}
+
+// unfinished reports whether a stream had more than the last round could write.
+func (w *logWriter) unfinished() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.more
 }
 
 func (w *logWriter) poke() {
@@ -152,7 +176,7 @@ func (w *logWriter) flush(ctx context.Context) error {
 func (w *logWriter) round(ctx context.Context) (int, error) {
 	w.mu.Lock()
 	round := w.dirty
-	w.dirty = nil
+	w.dirty, w.more = nil, false
 	w.mu.Unlock()
 	errs := make([]error, len(round))
 	var wg sync.WaitGroup
@@ -168,9 +192,9 @@ func (w *logWriter) round(ctx context.Context) (int, error) {
 	return len(round), errors.Join(errs...)
 }
 
-// write writes what waits in one stream.
+// write writes what waits in one stream, or as much of it as a round may.
 func (w *logWriter) write(ctx context.Context, st *stream) error {
-	events, size, dropped := st.take()
+	events, dropped := st.take()
 	if dropped > 0 {
 		w.s.Logger.Warn("lambda: log events were dropped, since Logs does not keep up", "function", st.at.name, "events", dropped)
 		at, text := w.s.Clock.Now().UnixMilli(), fmt.Sprintf("[tule] %d log events were dropped here, since Logs did not keep up\n", dropped)
@@ -188,29 +212,41 @@ func (w *logWriter) write(ctx context.Context, st *stream) error {
 		w.deny(st, err)
 		return nil
 	}
-	st.giveBack(rest, size)
+	st.giveBack(rest)
 	return err
 }
 
-// take takes the events that wait.
-func (st *stream) take() (events []logsapi.InputLogEvent, size, dropped int) {
+// take takes the events that wait, up to maxRound; with the last one what was dropped
+// behind it. A stream with more is dirty again.
+func (st *stream) take() (events []logsapi.InputLogEvent, dropped int) {
 	w := st.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	events, size, dropped = st.events, st.size, st.dropped
-	st.events, st.size, st.dropped, st.queued = nil, 0, 0, false
-	w.size -= size
-	return events, size, dropped
+	n, size := 0, 0
+	for n < len(st.events) && (n == 0 || size < maxRound) {
+		size += len(*st.events[n].Message) + eventOverhead
+		n++
+	}
+	events, st.events = st.events[:n:n], st.events[n:]
+	w.grow(st, -size)
+	if len(st.events) > 0 {
+		w.dirty, w.more = append(w.dirty, st), true
+		return events, 0
+	}
+	dropped = st.dropped
+	st.events, st.dropped, st.queued = nil, 0, false
+	return events, dropped
 }
 
 // giveBack puts events that could not be written in front of those that wait.
-func (st *stream) giveBack(events []logsapi.InputLogEvent, size int) {
+func (st *stream) giveBack(events []logsapi.InputLogEvent) {
 	w := st.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	st.events = append(slices.Clip(events), st.events...)
-	st.size += size
-	w.size += size
+	for _, e := range events {
+		w.grow(st, len(*e.Message)+eventOverhead)
+	}
 	if !st.queued {
 		st.queued = true
 		w.dirty = append(w.dirty, st)

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"strings"
 	"sync"
 	"time"
@@ -16,32 +17,101 @@ type Measures interface {
 	Put(name, unit string, value float64, dimensions Dimensions)
 }
 
-// Dimensions say of what a value is: a function, or all of an account in a region.
+// Dimensions say of what a value is: a function, one of its versions or aliases, or all of an
+// account in a region.
 type Dimensions struct {
 	Account, Region string
 	FunctionName    string // "" for all of them
+	// Resource is the function's name with the version or alias that was asked for, as in
+	// "name:live"; "" for the function as a whole, which has each value, too.
+	Resource string
+	// ExecutedVersion is the version that an alias has led to; "" where Resource is none.
+	ExecutedVersion string
 }
 
 // measure notes a count.
 func (s *Service) measure(at ref, name string, value float64) { s.put(at, name, "Count", value) }
 
 // took notes a duration.
-func (s *Service) took(at ref, name string, d time.Duration) {
-	s.put(at, name, "Milliseconds", float64(d)/float64(time.Millisecond))
-}
+func (s *Service) took(at ref, name string, d time.Duration) { s.put(at, name, inMilliseconds, ms(d)) }
+
+const inMilliseconds = "Milliseconds"
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func (s *Service) put(at ref, name, unit string, value float64) {
 	if s.Measures != nil {
-		s.Measures.Put(name, unit, value, Dimensions{at.scope.Account, at.scope.Region, at.name})
+		s.Measures.Put(name, unit, value, Dimensions{Account: at.scope.Account, Region: at.scope.Region, FunctionName: at.name})
 	}
 }
 
-// measure notes how many invokes run, of a function and, if unreserved, of all without
-// a reservation. The caller holds mu.
-func (f *fleet) measure(at ref, c *crew, unreserved bool) {
-	f.s.measure(at, "ConcurrentExecutions", float64(c.busy))
-	if unreserved {
-		f.s.measure(ref{scope: at.scope}, "UnreservedConcurrentExecutions", float64(f.busy[at.scope]))
+// count notes a count of an invoke's target: of the function, and of the qualifier that was
+// asked for.
+func (t *target) count(s *Service, name string, value float64) { t.put(s, name, "Count", value) }
+
+func (t *target) put(s *Service, name, unit string, value float64) {
+	if s.Measures == nil {
+		return
+	}
+	d := Dimensions{Account: t.at.scope.Account, Region: t.at.scope.Region, FunctionName: t.at.name}
+	s.Measures.Put(name, unit, value, d)
+	if t.qualifier == "" {
+		return
+	}
+	d.Resource = t.at.name + ":" + t.qualifier
+	s.Measures.Put(name, unit, value, d)
+	if t.alias != nil {
+		d.ExecutedVersion = t.version.label()
+		s.Measures.Put(name, unit, value, d)
+	}
+}
+
+// measure notes how many invokes run, now that e serves one more, or no longer serves one. The
+// caller holds mu.
+func (f *fleet) measure(e *environment, c *crew) {
+	if f.s.Measures == nil {
+		return
+	}
+	all := ref{scope: e.at.scope}
+	f.s.measure(e.at, "ConcurrentExecutions", float64(c.busy))
+	f.s.measure(all, "ConcurrentExecutions", float64(f.running[e.at.scope]))
+	if e.counted {
+		n := float64(f.busy[e.at.scope])
+		f.s.measure(all, "UnreservedConcurrentExecutions", n)
+		if kept, known := f.reserved[e.at.scope]; known {
+			f.s.measure(all, "ClaimedAccountConcurrency", n+float64(kept))
+		}
+	}
+	if e.provisioned {
+		busy, stand := 0, 0
+		for other := range c.all {
+			if !other.provisioned || other.version.Number != e.version.Number {
+				continue
+			}
+			if stand++; other.serving {
+				busy++
+			}
+		}
+		e.target.count(f.s, "ProvisionedConcurrentExecutions", float64(busy))
+		e.target.count(f.s, "ProvisionedConcurrencyUtilization", float64(busy)/float64(stand))
+	}
+}
+
+// provision notes whether an invoke has found one of its version's provisioned environments, if
+// there are any. The caller holds mu.
+func (f *fleet) provision(e *environment, c *crew) {
+	if f.s.Measures == nil || c.provisioned == 0 {
+		return
+	}
+	if e.provisioned {
+		e.target.count(f.s, "ProvisionedConcurrencyInvocations", 1)
+		return
+	}
+	for other := range c.all {
+		if other.provisioned && other.version.Number == e.version.Number {
+			e.target.count(f.s, "ProvisionedConcurrencySpilloverInvocations", 1)
+			return
+		}
 	}
 }
 
@@ -71,7 +141,7 @@ func NewMeter() *Meter {
 		counts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tule_lambda_total",
 			Help: "What has happened to functions, by AWS's metric."}, labels),
 		levels: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tule_lambda_level",
-			Help: "How many invokes run at present, by AWS's metric."}, labels),
+			Help: "How many invokes run at present, and of how many, by AWS's metric."}, labels),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "tule_lambda_seconds",
 			Help: "How long functions and their events took, by AWS's metric.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 10)}, labels),
 		known: map[Dimensions]string{},
@@ -82,9 +152,9 @@ func NewMeter() *Meter {
 func (m *Meter) Put(name, unit string, value float64, d Dimensions) {
 	function := m.label(d)
 	switch {
-	case unit == "Milliseconds":
+	case unit == inMilliseconds:
 		m.seconds.WithLabelValues(name, function).Observe(value / 1000)
-	case strings.HasSuffix(name, "Executions"):
+	case strings.HasSuffix(name, "Executions"), strings.HasSuffix(name, "Concurrency"), strings.HasSuffix(name, "Utilization"):
 		m.levels.WithLabelValues(name, function).Set(value)
 	default:
 		m.counts.WithLabelValues(name, function).Add(value)
@@ -101,7 +171,10 @@ func (m *Meter) label(d Dimensions) string {
 	if len(m.known) >= maxMeasured {
 		return "other"
 	}
-	text := d.Region + ":" + d.Account + ":" + d.FunctionName
+	text := d.Region + ":" + d.Account + ":" + cmp.Or(d.Resource, d.FunctionName)
+	if d.ExecutedVersion != "" {
+		text += ":" + d.ExecutedVersion
+	}
 	m.known[d] = text
 	return text
 }

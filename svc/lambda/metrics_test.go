@@ -1,20 +1,24 @@
 package lambda
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	api "github.com/tule-cloud/tule/api/lambda"
+	"github.com/tule-cloud/tule/aws"
 )
 
 // heard is Measures that keep what they get.
 type heard struct {
 	mu    sync.Mutex
 	sums  map[string]float64
+	most  map[string]float64
 	units map[string]string
 }
 
@@ -22,9 +26,14 @@ func (h *heard) Put(name, unit string, value float64, d Dimensions) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.sums == nil {
-		h.sums, h.units = map[string]float64{}, map[string]string{}
+		h.sums, h.most, h.units = map[string]float64{}, map[string]float64{}, map[string]string{}
 	}
-	h.sums[name+" "+d.FunctionName] += value
+	of := name + " " + d.FunctionName
+	if d.Resource != "" {
+		of = strings.TrimSuffix(name+" "+d.Resource+" "+d.ExecutedVersion, " ")
+	}
+	h.sums[of] += value
+	h.most[of] = max(h.most[of], value)
 	h.units[name] = unit
 }
 
@@ -32,6 +41,86 @@ func (h *heard) sum(name string) float64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.sums[name]
+}
+
+func (h *heard) peak(name string) float64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.most[name]
+}
+
+// holding is a function whose invokes last as long as the test wants: their event is a time in
+// milliseconds.
+const holding = `exports.handler = async (e) => { await new Promise(r => setTimeout(r, e)); return process.env.AWS_LAMBDA_INITIALIZATION_TYPE; };`
+
+// An account has so much concurrency: what is kept for functions is not others', and who comes
+// too late hears why.
+func TestAccountConcurrency(t *testing.T) {
+	h := &heard{}
+	st := newStand(t, func(o *Options) { o.Concurrency, o.Measures = 103, h })
+	for _, name := range []string{"kept", "a", "b"} {
+		st.create(name, "nodejs20.x", holding)
+	}
+	if _, err := st.putFunctionConcurrency(st.ctx(), &api.PutFunctionConcurrencyRequest{FunctionName: ptr("kept"), ReservedConcurrentExecutions: ptr(int32(1))}); err != nil {
+		t.Fatal(err)
+	}
+	st.fleet.mu.Lock()
+	st.fleet.busy[st.scope()] = 100 // others' invokes
+	st.fleet.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, name := range []string{"kept", "a", "b"} {
+		wg.Go(func() {
+			if _, err := st.try(name, "1500"); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	until(t, "run", func() bool { return st.fleetBusy("kept")+st.fleetBusy("a")+st.fleetBusy("b") == 3 })
+	for name, want := range map[string]string{"kept": api.ThrottleReasonReservedFunctionConcurrentInvocationLimitExceeded,
+		"a": api.ThrottleReasonConcurrentInvocationLimitExceeded, "b": api.ThrottleReasonConcurrentInvocationLimitExceeded} {
+		_, err := st.try(name, "0")
+		var e *aws.Error
+		if !errors.As(err, &e) || e.Code != "TooManyRequestsException" || *e.Detail.(*api.TooManyRequestsExceptionDetail).Reason != want {
+			t.Errorf("%s: %v, want the reason %s", name, err, want)
+		}
+	}
+	wg.Wait()
+	for name, want := range map[string]float64{"UnreservedConcurrentExecutions ": 102, "ClaimedAccountConcurrency ": 103, "ConcurrentExecutions ": 3, "ConcurrentExecutions kept": 1} {
+		if got := h.peak(name); got != want {
+			t.Errorf("the most of %s: %v, want %v", name, got, want)
+		}
+	}
+	if h.sum("Throttles kept") != 1 || h.sum("Throttles a") != 1 {
+		t.Error(h.sums)
+	}
+}
+
+// What is measured of provisioned environments, by the alias that they are of.
+func TestProvisionedMetrics(t *testing.T) {
+	h := &heard{}
+	st := newStand(t, func(o *Options) { o.Measures = h })
+	st.create("f", "nodejs20.x", holding, published)
+	if _, err := st.createAlias(st.ctx(), &api.CreateAliasRequest{FunctionName: ptr("f"), Name: ptr("live"), FunctionVersion: ptr("1")}); err != nil {
+		t.Fatal(err)
+	}
+	st.provision("f", "live", 2)
+	st.stands("f", "live", api.ProvisionedConcurrencyStatusEnumReady)
+	var wg sync.WaitGroup
+	for n := range 3 {
+		wg.Go(func() { st.call("f:live", "700") })
+		until(t, "run", func() bool { return st.fleetBusy("f") == n+1 })
+	}
+	wg.Wait()
+	for name, want := range map[string]float64{"ProvisionedConcurrencyInvocations": 2, "ProvisionedConcurrencySpilloverInvocations": 1, "Invocations": 3} {
+		for _, of := range []string{" f", " f:live", " f:live 1"} {
+			if got := h.sum(name + of); got != want {
+				t.Errorf("%s: %v, want %v", name+of, got, want)
+			}
+		}
+	}
+	if n, part := h.peak("ProvisionedConcurrentExecutions f:live"), h.peak("ProvisionedConcurrencyUtilization f:live"); n != 2 || part != 1 {
+		t.Errorf("%v ran at once, %v of all", n, part)
+	}
 }
 
 // What is measured of invokes, events and their ends.
@@ -85,10 +174,10 @@ func TestURLMetrics(t *testing.T) {
 func TestMeter(t *testing.T) {
 	m := NewMeter()
 	for n := range maxMeasured + 5 {
-		m.Put("Invocations", "Count", 1, Dimensions{"1", "r", fmt.Sprint(n)})
+		m.Put("Invocations", "Count", 1, Dimensions{Account: "1", Region: "r", FunctionName: fmt.Sprint(n)})
 	}
-	m.Put("Duration", "Milliseconds", 1500, Dimensions{"1", "r", "0"})
-	m.Put("ConcurrentExecutions", "Count", 7, Dimensions{"1", "r", ""})
+	m.Put("Duration", "Milliseconds", 1500, Dimensions{Account: "1", Region: "r", FunctionName: "0"})
+	m.Put("ConcurrentExecutions", "Count", 7, Dimensions{Account: "1", Region: "r"})
 	r := prometheus.NewRegistry()
 	r.MustRegister(m)
 	all, err := r.Gather()

@@ -189,6 +189,7 @@ func (w *worker) deal(ctx context.Context, b portion, s settle) bool {
 			w.s.warn("write an event", err)
 			return false
 		}
+		w.s.took(w.m.function(w.scope), "IteratorAge", w.s.Clock.Now().Sub(b.records[len(b.records)-1].at))
 		out := w.call(ctx, event)
 		if !out.reached {
 			if ctx.Err() != nil {

@@ -471,8 +471,14 @@ func TestPollAge(t *testing.T) {
 	st.src.add("s", "a", "b")
 	st.house.Clock.Advance(2 * time.Minute)
 	st.src.add("s", "c")
+	st.house.Clock.Advance(30 * time.Second)
+	h := &heard{}
+	st.s.Measures = h
 	st.start()
 	st.expect("c")
+	if age := h.sum("IteratorAge f"); age != 30000 || h.units["IteratorAge"] != "Milliseconds" {
+		t.Errorf("the iterator's age is %v", age)
+	}
 	if lost := st.given(); len(lost) != 1 || !strings.Contains(lost[0], ageExceeded) || strings.Contains(lost[0], "responseContext") {
 		t.Errorf("what was given up is %s", lost)
 	}

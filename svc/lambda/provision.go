@@ -3,6 +3,9 @@ package lambda
 import (
 	"context"
 	"errors"
+	"maps"
+	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -93,7 +96,7 @@ func (p *provisioner) wanted(ctx context.Context) (map[team]int, map[team]*targe
 				return err
 			}
 			at := ref{e.Scope, e.Key.String(0)}
-			t, err := p.s.resolve(ctx, r, at, e.Key.String(1))
+			shares, err := p.s.shares(ctx, r, at, e.Key.String(1), e.Record.Requested)
 			var gone *aws.Error
 			if errors.As(err, &gone) {
 				continue // it is being deleted
@@ -101,13 +104,46 @@ func (p *provisioner) wanted(ctx context.Context) (map[team]int, map[team]*targe
 			if err != nil {
 				return err
 			}
-			of := team{at, t.version.Number}
-			n[of] += int(e.Record.Requested)
-			targets[of] = t
+			for _, share := range shares {
+				of := share.team()
+				n[of] += int(share.n)
+				targets[of] = share.target
+			}
 		}
 		return nil
 	})
 	return n, targets, err
+}
+
+// A share is what of a configuration is for one version.
+type share struct {
+	*target
+	n int32
+}
+
+func (s share) team() team { return team{s.at, s.version.Number} }
+
+// shares divides what a version or alias has provisioned among the versions that serve its
+// invokes, as an alias's weights do those.
+func (s *Service) shares(ctx context.Context, r store.Reader, at ref, qualifier string, n int32) ([]share, error) {
+	t, err := s.resolve(ctx, r, at, qualifier)
+	if err != nil {
+		return nil, err
+	}
+	out := []share{{t, n}}
+	if t.alias == nil {
+		return out, nil
+	}
+	for _, v := range slices.Sorted(maps.Keys(t.alias.Weights)) {
+		other, err := s.resolveBy(ctx, r, at, qualifier, func(*alias) string { return v })
+		if err != nil {
+			return nil, err
+		}
+		part := int32(math.Round(t.alias.Weights[v] * float64(n)))
+		out[0].n -= part
+		out = append(out, share{other, part})
+	}
+	return out, nil
 }
 
 func (p *provisioner) reconcile(ctx context.Context) error {
@@ -205,6 +241,7 @@ func (f *fleet) enlist(t *target) *environment {
 	e.provisioned, e.cause = true, "provisioned-concurrency"
 	e.busy.Store(true)
 	c.all[e] = struct{}{}
+	c.provisioned++
 	f.count++
 	return e
 }
@@ -227,6 +264,7 @@ func (f *fleet) dismiss(of team, n int) {
 	for e := range c.all {
 		if n > 0 && e.provisioned && !e.doomed && e.version.Number == of.number {
 			e.provisioned = false
+			c.provisioned--
 			n--
 		}
 	}

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,42 @@ func TestProvisionedAlias(t *testing.T) {
 	st.stands("f", "live", api.ProvisionedConcurrencyStatusEnumReady)
 	if out, _ := st.call("f:live", "{}"); out != `"provisioned-concurrency 1"` {
 		t.Errorf("after a restart: %s", out)
+	}
+}
+
+// An alias that divides its invokes has environments of both versions, as many as the
+// weights say.
+func TestProvisionedWeights(t *testing.T) {
+	st := newStand(t)
+	st.create("f", "nodejs20.x", tellsType, published)
+	if _, err := st.updateFunctionConfiguration(st.ctx(), &api.UpdateFunctionConfigurationRequest{FunctionName: ptr("f"), Timeout: ptr(int32(5))}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.publishVersion(st.ctx(), &api.PublishVersionRequest{FunctionName: ptr("f")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.createAlias(st.ctx(), &api.CreateAliasRequest{FunctionName: ptr("f"), Name: ptr("live"), FunctionVersion: ptr("1"),
+		RoutingConfig: &api.AliasRoutingConfiguration{AdditionalVersionWeights: map[string]float64{"2": 0.4}}}); err != nil {
+		t.Fatal(err)
+	}
+	st.provision("f", "live", 4)
+	if got := st.stands("f", "live", api.ProvisionedConcurrencyStatusEnumReady); *got.AllocatedProvisionedConcurrentExecutions != 4 {
+		t.Errorf("%+v", got)
+	}
+	at := ref{st.scope(), "f"}
+	if got, want := st.fleet.teams(), (map[team]int{{at, 1}: 2, {at, 2}: 2}); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for range 8 {
+		if out, _ := st.call("f:live", "{}"); !strings.HasPrefix(out, `"provisioned-concurrency `) {
+			t.Error(out)
+		}
+	}
+	for _, version := range []string{"1", "2"} {
+		_, err := st.putProvisionedConcurrencyConfig(st.ctx(), &api.PutProvisionedConcurrencyConfigRequest{FunctionName: ptr("f"), Qualifier: &version, ProvisionedConcurrentExecutions: ptr(int32(1))})
+		if err == nil || !strings.Contains(err.Error(), "Version is pointed by a Provisioned Concurrency alias") {
+			t.Errorf("version %s: %v", version, err)
+		}
 	}
 }
 

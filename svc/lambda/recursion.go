@@ -108,7 +108,7 @@ func (s *Service) checkRecursion(t *target, header string) error {
 	if header == "" || t.function.RecursiveLoop == api.RecursiveLoopAllow || parseTrace(header).rounds(t.at) < maxRounds {
 		return nil
 	}
-	s.measure(t.at, "RecursiveInvocationsDropped", 1)
+	t.count(s, "RecursiveInvocationsDropped", 1)
 	return api.RecursiveInvocationException("Lambda has detected your function being invoked in a recursive loop with other AWS resources and stopped your function's invocation.").
 		With(&api.RecursiveInvocationExceptionDetail{Type: ptr("User")})
 }

@@ -1,6 +1,8 @@
 package provided
 
 import (
+	"io"
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -115,6 +117,9 @@ func TestExternalExtension(t *testing.T) {
 		}
 		c.has(name, `outer hears SHUTDOWN  spindown\n`, `outer has true time\n`)
 	}
+	if text := metrics(t); !strings.Contains(text, `function="us-east-1:800000000005:go",metric="PostRuntimeExtensionsDuration"`) {
+		t.Error("how long extensions took was not measured")
+	}
 }
 
 // What an extension breaks is the invoke's failure, and the next finds another environment.
@@ -135,4 +140,19 @@ func TestExtensionFails(t *testing.T) {
 	c.function("exit", types.RuntimeProvidedal2023, "bootstrap", program, with(layer))
 	c.expect("exit", `{"do":"exit"}`, `exit status 3`, "Unhandled", `Runtime.ExitError`)
 	c.has("exit", `outer hears SHUTDOWN  failure\n`)
+}
+
+// metrics are what Tule tells Prometheus.
+func metrics(t *testing.T) string {
+	t.Helper()
+	res, err := http.Get(house.URL() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

@@ -108,8 +108,8 @@ type kind struct {
 }
 
 var (
-	node   = kind{types.RuntimeNodejs20x, "index.handler", "index.js", []byte(nodeSource), 128, 2}
-	python = kind{types.RuntimePython311, "index.handler", "index.py", []byte(pythonSource), 128, 2}
+	node   = kind{types.RuntimeNodejs20x, "index.handler", "index.js", []byte(nodeSource), 128, 6}
+	python = kind{types.RuntimePython311, "index.handler", "index.py", []byte(pythonSource), 128, 6}
 )
 
 // java is the kind, compiled; false if this machine cannot.
@@ -127,7 +127,7 @@ func java(t *testing.T) (kind, bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kind{types.RuntimeJava17, "Soak::handle", "Soak.class", class, 256, 5}, true
+	return kind{types.RuntimeJava17, "Soak::handle", "Soak.class", class, 256, 10}, true
 }
 
 // provided is the kind of functions that are programs.
@@ -143,7 +143,7 @@ func provided(t *testing.T) kind {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kind{types.RuntimeProvidedal2023, "bootstrap", "bootstrap", program, 128, 2}
+	return kind{types.RuntimeProvidedal2023, "bootstrap", "bootstrap", program, 128, 6}
 }
 
 // zip is a generation of the code of the function called name: nobody else has the same.

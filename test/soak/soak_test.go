@@ -157,7 +157,7 @@ func (l *load) one(t *testing.T, f *function, chance *rand.Rand) {
 	case n < 4:
 		l.update(t, f)
 		l.ask(t.Context(), t, f, "echo")
-	case n < 8:
+	case n < 6:
 		l.ask(t.Context(), t, f, "sleep")
 	case n < 12:
 		l.ask(t.Context(), t, f, "memory")
