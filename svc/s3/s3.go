@@ -20,6 +20,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/url"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -30,7 +31,7 @@ import (
 	"github.com/tule-cloud/tule/store"
 )
 
-// Options furnish a Service. All are required.
+// Options furnish a Service. All but Open and Vouch are required.
 type Options struct {
 	Store store.Store
 	// Blobs hold what is too large for the store. They are this service's own.
@@ -40,6 +41,12 @@ type Options struct {
 	Logger *slog.Logger
 	// Peers are the services that this one calls.
 	Peers aws.Peers
+	// Open makes new buckets as they came before April 2023: ACLs count in them, and
+	// public access is not blocked.
+	Open bool
+	// Vouch finds out who signed the policy of an HTML form, by the form's fields in
+	// lower case. Unsigned forms do not come before it.
+	Vouch func(ctx context.Context, form url.Values) (aws.Caller, error)
 }
 
 // Service is S3.

@@ -45,7 +45,7 @@ func dropSetting(tx store.Tx, b *bucket, kind, id string) error {
 
 // The kinds that reading and writing objects ask for.
 const (
-	policySetting     = "policy"     // string: the document
+	policySetting     = "policy"     // policyRecord
 	encryptionSetting = "encryption" // api.ServerSideEncryptionConfiguration
 	lockSetting       = "lock"       // api.ObjectLockConfiguration
 )
