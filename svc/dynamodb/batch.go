@@ -123,7 +123,7 @@ func (s *Service) batchWriteItem(ctx context.Context, in *api.BatchWriteItemInpu
 	if len(writes) > maxBatchWrite {
 		return nil, value.Invalid("Too many items requested for the BatchWriteItem call")
 	}
-	err := s.update(ctx, func(tx store.Tx, n *numbers) error {
+	err := s.update(ctx, func(tx store.Tx, n *store.Numbers) error {
 		err := s.openAll(ctx, tx, writes)
 		if errors.Is(err, errKey) {
 			return value.Invalid("The provided key element does not match the schema")

@@ -42,7 +42,7 @@ type Service struct {
 	logger *slog.Logger
 
 	schemas   schemas
-	numbering numbering
+	numbering *store.Numbering // of what streams tell
 
 	mu     sync.RWMutex
 	tables map[string]*table // decoded records, by their bytes
@@ -70,7 +70,7 @@ func New(o Options) *Service {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger,
-		schemas: newSchemas(o.Store), tables: map[string]*table{}, counts: map[uint64]count{}}
+		schemas: newSchemas(o.Store), numbering: store.NewNumbering("dynamodb", "life"), tables: map[string]*table{}, counts: map[uint64]count{}}
 }
 
 // What the service keeps. Items are in the form of package value.
@@ -81,7 +81,6 @@ var (
 
 	streamRecords = store.NewTable[stream]("dynamodb", "stream") // by table and label
 	changeRecords = store.NewTable[[]byte]("dynamodb", "change") // by the stream's space and number
-	lifeRecords   = store.NewTable[uint64]("dynamodb", "life")
 )
 
 // Routes are the operations that the service answers.

@@ -85,18 +85,18 @@ func (s *Service) schema(ctx context.Context, name *string) (*table, error) {
 }
 
 // update runs a transaction that writes items. What it tells streams is numbered by n.
-func (s *Service) update(ctx context.Context, fn func(tx store.Tx, n *numbers) error) error {
+func (s *Service) update(ctx context.Context, fn func(tx store.Tx, n *store.Numbers) error) error {
 	s.schemas.RLock()
 	defer s.schemas.RUnlock()
-	n := &numbers{of: &s.numbering}
+	n := s.numbering.Begin()
 	err := s.store.Update(ctx, func(tx store.Tx) error { return fn(tx, n) })
-	if errors.Is(err, errUnnumbered) {
-		if err := s.numbering.start(ctx, s.store, s.clock.Now()); err != nil {
+	if errors.Is(err, store.ErrUnnumbered) {
+		if err := s.number(ctx); err != nil {
 			return err
 		}
 		err = s.store.Update(ctx, func(tx store.Tx) error { return fn(tx, n) })
 	}
-	n.release(ctx, s.store, err)
+	n.Release(ctx, s.store, err)
 	return err
 }
 
@@ -113,8 +113,8 @@ func (s *Service) alter(ctx context.Context, fn func(tx store.Tx) error) error {
 	defer s.schemas.Unlock()
 	defer s.schemas.forget()
 	err := s.store.Update(ctx, fn)
-	if errors.Is(err, errUnnumbered) {
-		if err := s.numbering.start(ctx, s.store, s.clock.Now()); err != nil {
+	if errors.Is(err, store.ErrUnnumbered) {
+		if err := s.number(ctx); err != nil {
 			return err
 		}
 		err = s.store.Update(ctx, fn)

@@ -77,7 +77,7 @@ func (s *Service) openStream(ctx context.Context, tx store.Tx, at ref, t *table,
 	if _, err := io.ReadFull(s.random, space[:]); err != nil {
 		return err
 	}
-	first, err := s.numbering.single()
+	first, err := s.numbering.Single()
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (s *Service) closeStream(ctx context.Context, tx store.Tx, at ref, t *table
 	if err != nil {
 		return err
 	}
-	if st.Last, err = s.numbering.single(); err != nil {
+	if st.Last, err = s.numbering.Single(); err != nil {
 		return err
 	}
 	label := t.Stream.Label

@@ -24,7 +24,7 @@ var changeNames = [...]string{1: "INSERT", 2: "MODIFY", 3: "REMOVE"}
 
 // announce writes what the stream of w's table tells of w, in w's transaction. A write
 // that changes nothing is not told of.
-func (w *write) announce(s *Service, tx store.Tx, n *numbers) error {
+func (w *write) announce(s *Service, tx store.Tx, n *store.Numbers) error {
 	c := change{byService: w.byService, at: s.clock.Now()}
 	kind := byte(2)
 	switch {
@@ -36,7 +36,7 @@ func (w *write) announce(s *Service, tx store.Tx, n *numbers) error {
 		kind = 3
 	}
 	// The number comes after the old item has been read; see numbering.
-	number, err := n.take()
+	number, err := n.Take()
 	if err != nil {
 		return err
 	}

@@ -25,10 +25,10 @@ func (s *Streams) getShardIterator(ctx context.Context, in *api.GetShardIterator
 		return nil, err
 	}
 	now := s.s.clock.Now()
-	if err := s.s.numbering.start(ctx, s.s.store, now); err != nil {
+	if err := s.s.number(ctx); err != nil {
 		return nil, err
 	}
-	limit := s.s.numbering.limit()
+	limit := s.s.numbering.Limit()
 	it := iterator{stream: at, place: iteratorPlace{Shard: *in.ShardId, Made: now.UnixMilli()}}
 	err = s.s.store.View(ctx, func(r store.Reader) error {
 		st, err := at.find(ctx, r)
@@ -101,7 +101,7 @@ func (s *Streams) getRecords(ctx context.Context, in *api.GetRecordsInput) (*api
 		return nil, api.ExpiredIteratorException("Iterator expired. The iterator was created at time %s while right now it is %s which is further in the future than the tolerated delay of 900000 milliseconds.",
 			time.UnixMilli(it.place.Made).UTC().Format(time.UnixDate), now.Format(time.UnixDate))
 	}
-	if err := s.s.numbering.start(ctx, s.s.store, now); err != nil {
+	if err := s.s.number(ctx); err != nil {
 		return nil, err
 	}
 	limit := maxChanges
@@ -110,7 +110,7 @@ func (s *Streams) getRecords(ctx context.Context, in *api.GetRecordsInput) (*api
 			return nil, value.Invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value less than or equal to %d", limit, maxChanges)
 		}
 	}
-	p := stretch{limit: limit, until: s.s.numbering.limit(), next: it.place.Next}
+	p := stretch{limit: limit, until: s.s.numbering.Limit(), next: it.place.Next}
 	err = s.s.store.View(ctx, func(r store.Reader) error { return p.read(ctx, r, it) })
 	if err != nil {
 		return nil, err

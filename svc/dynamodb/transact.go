@@ -83,7 +83,7 @@ func (s *Service) transactWriteItems(ctx context.Context, in *api.TransactWriteI
 	if err != nil {
 		return nil, err
 	}
-	err = s.update(ctx, func(tx store.Tx, n *numbers) error {
+	err = s.update(ctx, func(tx store.Tx, n *store.Numbers) error {
 		done, err := token.seen(ctx, tx)
 		if err != nil || done {
 			return err
@@ -157,7 +157,7 @@ func transactWrite(ctx context.Context, t api.TransactWriteItem) (*write, error)
 
 // transact runs all writes. What a write refuses for the sake of its item becomes
 // the reason why all are; what is wrong with the request is told as such.
-func (s *Service) transact(ctx context.Context, tx store.Tx, n *numbers, writes []*write) error {
+func (s *Service) transact(ctx context.Context, tx store.Tx, n *store.Numbers, writes []*write) error {
 	if err := s.openAll(ctx, tx, writes); err != nil {
 		return err
 	}

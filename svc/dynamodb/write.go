@@ -94,7 +94,7 @@ func (w *write) open(ctx context.Context, s *Service, r store.Reader) (err error
 }
 
 // run makes the change.
-func (w *write) run(ctx context.Context, s *Service, tx store.Tx, n *numbers) error {
+func (w *write) run(ctx context.Context, s *Service, tx store.Tx, n *store.Numbers) error {
 	if err := w.open(ctx, s, tx); err != nil {
 		return err
 	}
@@ -172,7 +172,7 @@ func (w *write) failed() error {
 
 // commit runs writes, each of another item, in one transaction.
 func (s *Service) commit(ctx context.Context, writes ...*write) error {
-	return s.update(ctx, func(tx store.Tx, n *numbers) error {
+	return s.update(ctx, func(tx store.Tx, n *store.Numbers) error {
 		for _, w := range writes {
 			if err := w.run(ctx, s, tx, n); err != nil {
 				return err
