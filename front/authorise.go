@@ -164,7 +164,7 @@ func principal(c *aws.Caller) policy.Principal {
 	case aws.User:
 		p.UserName = c.ARN[strings.LastIndexByte(c.ARN, '/')+1:]
 	}
-	p.ARN, p.AccountID, p.Issuer = c.ARN, c.Account, c.Role
+	p.ARN, p.AccountID, p.Issuer, p.CanonicalUserID = c.ARN, c.Account, c.Role, aws.CanonicalUser(c.Account)
 	for k, v := range c.Tags {
 		p.Tags = append(p.Tags, policy.Tag{Key: k, Value: v})
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"io"
+	"net/http"
 	"reflect"
 	"strings"
 
@@ -13,6 +14,9 @@ import (
 // rest puts the output v into headers, status and body.
 func (r *Response) rest(p aws.Protocol, op *aws.Operation, plan *plan, v reflect.Value) error {
 	r.headers(plan, v)
+	if r.Status == http.StatusOK && r.Header.Get("Content-Range") != "" {
+		r.Status = http.StatusPartialContent
+	}
 	if plan.events != nil {
 		return r.events(p, op.Service, plan, v)
 	}

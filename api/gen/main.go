@@ -104,5 +104,12 @@ func load(models, name string, p *patch) (*model, error) {
 	if err := json.Unmarshal(text, m); err != nil {
 		return nil, fmt.Errorf("%s: %w", versions[len(versions)-1], err)
 	}
+	for shape, values := range p.Enums {
+		s := m.Shapes[shape]
+		if s == nil {
+			return nil, fmt.Errorf("there is no shape %s for the values %q", shape, values)
+		}
+		s.Enum = append(s.Enum, values...)
+	}
 	return m, nil
 }

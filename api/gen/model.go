@@ -107,6 +107,8 @@ type patch struct {
 	Types map[string]string `json:"types,omitempty"`
 	// Patterns replaces patterns that Go's regexp cannot express.
 	Patterns map[string]string `json:"patterns,omitempty"`
+	// Enums adds values that AWS takes and its model does not have, by shape.
+	Enums map[string][]string `json:"enums,omitempty"`
 	// Errors adds errors that AWS sends and does not model: code to HTTP status.
 	Errors map[string]int `json:"errors,omitempty"`
 	// QueryCodes are the codes by which query clients know errors, where the model has

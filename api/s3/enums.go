@@ -31,6 +31,7 @@ const (
 	BucketCannedACLPublicRead        = "public-read"
 	BucketCannedACLPublicReadWrite   = "public-read-write"
 	BucketCannedACLAuthenticatedRead = "authenticated-read"
+	BucketCannedACLLogDeliveryWrite  = "log-delivery-write"
 )
 
 // Values of BucketLocationConstraint.

@@ -387,7 +387,7 @@ type CreateBucketOutput struct {
 
 // CreateBucketRequest is the structure CreateBucketRequest.
 type CreateBucketRequest struct {
-	ACL                        *string                    `aws:"x-amz-acl,header" check:"enum:private|public-read|public-read-write|authenticated-read"`
+	ACL                        *string                    `aws:"x-amz-acl,header" check:"enum:private|public-read|public-read-write|authenticated-read|log-delivery-write"`
 	Bucket                     *string                    `aws:"Bucket,uri,required"`
 	BucketNamespace            *string                    `aws:"x-amz-bucket-namespace,header" check:"enum:account-regional|global"`
 	CreateBucketConfiguration  *CreateBucketConfiguration `aws:"CreateBucketConfiguration,payload,ns:http://s3.amazonaws.com/doc/2006-03-01/"`
@@ -2049,7 +2049,7 @@ type PutBucketAccelerateConfigurationRequest struct {
 
 // PutBucketAclRequest is the structure PutBucketAclRequest.
 type PutBucketAclRequest struct {
-	ACL                 *string              `aws:"x-amz-acl,header" check:"enum:private|public-read|public-read-write|authenticated-read"`
+	ACL                 *string              `aws:"x-amz-acl,header" check:"enum:private|public-read|public-read-write|authenticated-read|log-delivery-write"`
 	AccessControlPolicy *AccessControlPolicy `aws:"AccessControlPolicy,payload,ns:http://s3.amazonaws.com/doc/2006-03-01/"`
 	Bucket              *string              `aws:"Bucket,uri,required"`
 	ChecksumAlgorithm   *string              `aws:"x-amz-sdk-checksum-algorithm,header" check:"enum:CRC32|CRC32C|SHA1|SHA256|CRC64NVME|SHA512|MD5|XXHASH64|XXHASH3|XXHASH128"`

@@ -27,8 +27,9 @@ func (h *house) functions() (*lambda.Service, error) {
 		Runtimes: h.runtimes,
 		Dir:      h.in("code"),
 		// An environment that is not kept is ended as soon as anybody looks.
-		KeepAlive: max(h.keepAlive, time.Millisecond),
-		Endpoint:  "http://" + reachable(h.listen[0]),
+		KeepAlive:   max(h.keepAlive, time.Millisecond),
+		Concurrency: h.concurrency,
+		Endpoint:    "http://" + reachable(h.listen[0]),
 		Trust: lambda.TrustFiles{Bundle: trust.Bundle, Java: trust.TrustStore, JavaOptions: steer.JavaOptions,
 			JavaProperties: steer.JavaProperties},
 	}

@@ -29,12 +29,14 @@ type settings struct {
 	logFormat string
 	logLevel  string
 	keepAlive time.Duration
-	origins   []string
-	test      bool
-	host      string // by which others know this Tule, with its port
-	queueURLs string
-	buckets   string
-	smtp      smtpSettings
+	// concurrency is how many invokes of an account may run at once in a region.
+	concurrency int
+	origins     []string
+	test        bool
+	host        string // by which others know this Tule, with its port
+	queueURLs   string
+	buckets     string
+	smtp        smtpSettings
 	// self starts sandboxes from this very program, if it was built without the
 	// small one that is made for it.
 	self sandbox.Self
@@ -65,6 +67,7 @@ var aliases = []struct {
 	{"log-level", []string{"DEBUG"}, choose("debug", "")},
 	{"keep-alive", []string{"TULE_KEEP_ALIVE"}, same},
 	{"keep-alive", []string{"LAMBDA_KEEPALIVE_MS"}, func(v string) (string, error) { return v + "ms", nil }},
+	{"concurrency", []string{"TULE_CONCURRENCY", "LAMBDA_LIMITS_CONCURRENT_EXECUTIONS"}, same},
 	{"origin", []string{"TULE_ORIGIN", "EXTRA_CORS_ALLOWED_ORIGINS"}, same},
 	{"test", []string{"TULE_TEST"}, same},
 	{"host", []string{"TULE_HOST", "LOCALSTACK_HOST"}, same},
@@ -132,6 +135,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringVar(&s.logFormat, "log-format", "", "text or json; text on a terminal, json elsewhere")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.DurationVar(&s.keepAlive, "keep-alive", 10*time.Minute, "how long a function's idle environment is kept for its next invoke")
+	f.IntVar(&s.concurrency, "concurrency", 1000, "how many invokes of an account may run at once in a region")
 	f.StringSliceVar(&s.origins, "origin", nil, "web origin whose pages may call the API, beside those of this machine; may be given more than once")
 	s.serviceFlags(c)
 	f.BoolVar(&s.test, "test", false, "an instance for tests: its state can be reset, and its clock moved, over HTTP (POST /_tule/clock?advance=900s)")

@@ -1,15 +1,19 @@
 package sigv4
 
 import (
+	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"hash"
 	"hash/crc32"
 	"hash/crc64"
+	"strings"
 )
 
-// checksum is one of the sums that a trailer may carry.
+// checksum is one of the sums that a trailer may carry. Without a hash it is of an
+// algorithm that is not checked here: whoever stores the body may know it.
 type checksum struct {
 	hash.Hash
 	name string
@@ -33,6 +37,13 @@ func newChecksum(name string) *checksum {
 		return &checksum{sha1.New(), name}
 	case "x-amz-checksum-sha256":
 		return &checksum{sha256.New(), name}
+	case "x-amz-checksum-sha512":
+		return &checksum{sha512.New(), name}
+	case "x-amz-checksum-md5":
+		return &checksum{md5.New(), name}
+	}
+	if strings.HasPrefix(name, "x-amz-checksum-") {
+		return &checksum{nil, name}
 	}
 	return nil
 }
