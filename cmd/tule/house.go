@@ -197,7 +197,7 @@ func (h *house) buildServices(context.Context) error {
 // buildMessages makes what objects, messages and mail go through. S3 is the last of all
 // services: any path may be a bucket's.
 func (h *house) buildMessages() error {
-	queues := sqs.New(sqs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
+	queues := sqs.New(h.queues())
 	topics := sns.New(sns.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
 	mail := ses.New(ses.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
 	blobs, err := blob.OpenFolder(h.in("objects"), h.random)
