@@ -25,7 +25,10 @@
 //   - What a function writes to /tmp counts towards its memory (see package sandbox).
 //   - A VPC is kept and shown, as the one of the account; its network is not built yet.
 //   - SnapStart can be asked for, and is Off: no snapshots are taken.
-//   - Event source mappings of other sources than DynamoDB's streams, code from S3,
+//   - A mapping of a queue deals with 64 batches at once at most, unless its MaximumConcurrency
+//     or ProvisionedPollerConfig says more; AWS goes up to 1,250. Functions that fail do not
+//     slow it down.
+//   - Event source mappings of other sources than DynamoDB's streams and SQS, code from S3,
 //     container images, file systems, dead-letter queues, destinations other than functions,
 //     and encryption keys are refused (501) until they are built.
 //   - Events of a function whose reserved concurrency is zero wait, unless it has a

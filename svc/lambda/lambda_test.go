@@ -16,6 +16,7 @@ func TestScripts(t *testing.T) {
 			Allow: func(context.Context, ...aws.Access) error { return nil }})
 		tables := dynamodb.New(dynamodb.Options{Store: h.Store, Clock: h.Clock, Random: h.Random})
 		routes := append(s.Routes(), newNeighbours(h.Clock).routes()...)
+		routes = append(routes, newPost(h.Clock).routes()...)
 		return append(append(routes, tables.Routes()...), tables.Streams().Routes()...)
 	})
 }

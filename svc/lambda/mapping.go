@@ -34,9 +34,18 @@ type mapping struct {
 	Filters   []string          `json:",omitempty"`
 	Metrics   []string          `json:",omitempty"`
 	Tags      map[string]string `json:",omitempty"`
-	Modified  time.Time
+	// Concurrency is how many batches of a queue there may be at once, 0 as many as it takes.
+	Concurrency int32       `json:",omitempty"`
+	Pollers     *pollerRule `json:",omitempty"`
+	Modified    time.Time
 	// Revision is new with every change.
 	Revision string
+}
+
+// pollerRule is a ProvisionedPollerConfig; what is not said is 0 or "".
+type pollerRule struct {
+	Least, Most int32
+	Group       string `json:",omitempty"`
 }
 
 // What the service keeps of mappings.
@@ -75,6 +84,9 @@ func (m *mapping) shown(scope store.Scope, state, result string) *api.EventSourc
 		StartingPosition: optional(m.Start), BatchSize: &m.Batch, MaximumBatchingWindowInSeconds: &m.Window, ParallelizationFactor: &m.Parallel,
 		BisectBatchOnFunctionError: &m.Bisect, MaximumRetryAttempts: &m.Retries, MaximumRecordAgeInSeconds: &m.Age, TumblingWindowInSeconds: &m.Tumbling,
 		FunctionResponseTypes: []string{}, DestinationConfig: &api.DestinationConfig{OnFailure: &api.OnFailure{Destination: optional(m.OnFailure)}},
+	}
+	if isQueue(m.Source) {
+		m.showQueue(out, result)
 	}
 	if m.Partial {
 		out.FunctionResponseTypes = []string{api.FunctionResponseTypeReportBatchItemFailures}
@@ -131,6 +143,9 @@ func (s *Service) createMapping(ctx context.Context, in *api.CreateEventSourceMa
 		return nil, err
 	}
 	m.Batch = defaultBatch
+	if isQueue(m.Source) {
+		m.Batch = defaultQueueBatch
+	}
 	if err := m.configure(settingsOfCreate(in)); err != nil {
 		return nil, err
 	}
@@ -138,15 +153,17 @@ func (s *Service) createMapping(ctx context.Context, in *api.CreateEventSourceMa
 	if err != nil {
 		return nil, err
 	}
-	src, err := s.eventSource(scope, m.Source)
-	if err != nil {
-		return nil, err
-	}
 	as, err := s.asRole(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	if err := src.probe(as); err != nil {
+	var src eventSource
+	if isQueue(m.Source) {
+		err = (&queueSource{s, m.Source}).probe(as, t.version.Timeout)
+	} else if src, err = s.eventSource(scope, m.Source); err == nil {
+		err = src.probe(as)
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.touchMapping(&m)
@@ -156,8 +173,7 @@ func (s *Service) createMapping(ctx context.Context, in *api.CreateEventSourceMa
 				return err
 			}
 			if o := e.Record; o.Source == m.Source && o.Function == m.Function && o.Qualifier == m.Qualifier {
-				return conflict("The event source arn (\" %s \") and function (\" %s \") provided mapping already exists. Please update or delete the existing mapping with UUID %s",
-					m.Source, m.Function, o.UUID)
+				return m.taken(o.UUID)
 			}
 		}
 		return mappingRecords.Put(tx, scope, m, m.UUID)
@@ -165,11 +181,21 @@ func (s *Service) createMapping(ctx context.Context, in *api.CreateEventSourceMa
 	if err != nil {
 		return nil, err
 	}
-	if m.Enabled {
+	if m.Enabled && src != nil {
 		// From here on nothing is missed. If this fails, the poller does it.
 		s.warn("find where an event source mapping begins", s.beginMapping(as, scope, &m, src))
 	}
 	return m.shown(scope, mappingCreating, nothingYet), nil
+}
+
+// taken says that another mapping is the same.
+func (m *mapping) taken(uuid string) error {
+	if isQueue(m.Source) {
+		return conflict("An event source mapping with SQS arn (\" %s \") and function (\" %s \") already exists. Please update or delete the existing mapping with UUID %s",
+			m.Source, m.Function, uuid)
+	}
+	return conflict("The event source arn (\" %s \") and function (\" %s \") provided mapping already exists. Please update or delete the existing mapping with UUID %s",
+		m.Source, m.Function, uuid)
 }
 
 // mappingTarget finds the function that a mapping is to call, and writes it down.
@@ -249,14 +275,14 @@ func (s *Service) listMappings(ctx context.Context, in *api.ListEventSourceMappi
 
 func (s *Service) updateMapping(ctx context.Context, in *api.UpdateEventSourceMappingRequest) (*api.EventSourceMappingConfiguration, error) {
 	scope := mappingScope(ctx)
-	if err := checkMappingUpdate(in); err != nil {
-		return nil, err
-	}
 	var m mapping
 	var result string
 	state := mappingUpdating
 	err := s.Store.Update(ctx, func(tx store.Tx) (err error) {
 		if m, result, err = s.mapping(ctx, tx, scope, *in.UUID); err != nil {
+			return err
+		}
+		if err := m.checkUpdate(in); err != nil {
 			return err
 		}
 		state = mappingUpdating

@@ -22,12 +22,14 @@ type mappingSettings struct {
 	responses, metrics                              []string
 	destination                                     *api.DestinationConfig
 	filters                                         *api.FilterCriteria
+	scaling                                         *api.ScalingConfig
+	pollers                                         *api.ProvisionedPollerConfig
 }
 
 func settingsOfCreate(in *api.CreateEventSourceMappingRequest) mappingSettings {
 	s := mappingSettings{batch: in.BatchSize, window: in.MaximumBatchingWindowInSeconds, parallel: in.ParallelizationFactor, retries: in.MaximumRetryAttempts,
 		age: in.MaximumRecordAgeInSeconds, tumbling: in.TumblingWindowInSeconds, bisect: in.BisectBatchOnFunctionError, responses: in.FunctionResponseTypes,
-		destination: in.DestinationConfig, filters: in.FilterCriteria}
+		destination: in.DestinationConfig, filters: in.FilterCriteria, scaling: in.ScalingConfig, pollers: in.ProvisionedPollerConfig}
 	if in.MetricsConfig != nil {
 		s.metrics = in.MetricsConfig.Metrics
 	}
@@ -37,7 +39,7 @@ func settingsOfCreate(in *api.CreateEventSourceMappingRequest) mappingSettings {
 func settingsOfUpdate(in *api.UpdateEventSourceMappingRequest) mappingSettings {
 	s := mappingSettings{batch: in.BatchSize, window: in.MaximumBatchingWindowInSeconds, parallel: in.ParallelizationFactor, retries: in.MaximumRetryAttempts,
 		age: in.MaximumRecordAgeInSeconds, tumbling: in.TumblingWindowInSeconds, bisect: in.BisectBatchOnFunctionError, responses: in.FunctionResponseTypes,
-		destination: in.DestinationConfig, filters: in.FilterCriteria}
+		destination: in.DestinationConfig, filters: in.FilterCriteria, scaling: in.ScalingConfig, pollers: in.ProvisionedPollerConfig}
 	if in.MetricsConfig != nil {
 		s.metrics = in.MetricsConfig.Metrics
 	}
@@ -46,7 +48,7 @@ func settingsOfUpdate(in *api.UpdateEventSourceMappingRequest) mappingSettings {
 
 // sourceNames are the sources that AWS has and Tule has not yet, by service.
 var sourceNames = map[string]string{
-	"kinesis": "Kinesis streams", "sqs": "SQS queues", "kafka": "Managed Streaming for Apache Kafka", "mq": "Amazon MQ", "rds": "DocumentDB",
+	"kinesis": "Kinesis streams", "kafka": "Managed Streaming for Apache Kafka", "mq": "Amazon MQ", "rds": "DocumentDB",
 }
 
 // checkEventSource refuses a source that Tule cannot read.
@@ -57,6 +59,9 @@ func checkEventSource(arn string) error {
 	}
 	if name, known := sourceNames[a.Service]; known {
 		return unbuilt("Event source mappings of " + name + " are")
+	}
+	if isQueue(arn) {
+		return nil
 	}
 	if a.Service != "dynamodb" || !strings.HasPrefix(a.Resource, "table/") || !strings.Contains(a.Resource, "/stream/") {
 		return invalid("Unrecognized event source.")
@@ -74,6 +79,12 @@ func checkMappingCreate(in *api.CreateEventSourceMappingRequest) error {
 	if err := checkEventSource(*in.EventSourceArn); err != nil {
 		return err
 	}
+	if isQueue(*in.EventSourceArn) {
+		if err := checkQueueCreate(in); err != nil {
+			return err
+		}
+		return checkMappingRest(in)
+	}
 	switch start := aws.Value(in.StartingPosition); {
 	case start == "":
 		return invalid("1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.")
@@ -87,13 +98,25 @@ func checkMappingCreate(in *api.CreateEventSourceMappingRequest) error {
 	}); err != nil {
 		return err
 	}
+	return checkMappingRest(in)
+}
+
+// checkMappingRest checks what mappings of all sources have.
+func checkMappingRest(in *api.CreateEventSourceMappingRequest) error {
 	if len(in.Tags) > maxTags {
 		return invalid("Number of tags exceeds resource tag limit.")
 	}
 	return checkKey(in.KMSKeyArn)
 }
 
-func checkMappingUpdate(in *api.UpdateEventSourceMappingRequest) error {
+// checkUpdate holds a change to what the mapping's source is.
+func (m *mapping) checkUpdate(in *api.UpdateEventSourceMappingRequest) error {
+	if isQueue(m.Source) {
+		if err := checkQueueUpdate(in); err != nil {
+			return err
+		}
+		return checkKey(in.KMSKeyArn)
+	}
 	if err := checkForeign(foreign{
 		"ScalingConfig": in.ScalingConfig != nil, "ProvisionedPollerConfig": in.ProvisionedPollerConfig != nil,
 		"SourceAccessConfigurations": in.SourceAccessConfigurations != nil, "LoggingConfig": in.LoggingConfig != nil,
@@ -109,7 +132,8 @@ func checkMappingUpdate(in *api.UpdateEventSourceMappingRequest) error {
 type foreign map[string]bool
 
 func checkForeign(f foreign) error {
-	for _, name := range []string{"ScalingConfig", "ProvisionedPollerConfig", "Queues", "Topics", "SourceAccessConfigurations", "LoggingConfig",
+	for _, name := range []string{"BisectBatchOnFunctionError", "MaximumRetryAttempts", "MaximumRecordAgeInSeconds", "TumblingWindowInSeconds",
+		"ParallelizationFactor", "DestinationConfig", "ScalingConfig", "ProvisionedPollerConfig", "Queues", "Topics", "SourceAccessConfigurations", "LoggingConfig",
 		"AmazonManagedKafkaEventSourceConfig", "SelfManagedKafkaEventSourceConfig", "DocumentDBEventSourceConfig"} {
 		if f[name] {
 			return invalid("Unsupported %s parameter for given event source mapping type.", name)
@@ -144,6 +168,9 @@ func (m *mapping) configure(s mappingSettings) error {
 	if err := m.direct(s.destination); err != nil {
 		return err
 	}
+	if err := m.scale(s.scaling, s.pollers); err != nil {
+		return err
+	}
 	if s.filters != nil {
 		m.Filters = nil
 		for _, f := range s.filters.Filters {
@@ -155,6 +182,9 @@ func (m *mapping) configure(s mappingSettings) error {
 	}
 	if _, err := parseFilters(m.Filters); err != nil {
 		return invalid("Invalid filter pattern definition.")
+	}
+	if isQueue(m.Source) {
+		return m.checkQueue()
 	}
 	switch {
 	case m.Age != -1 && m.Age < minAge:

@@ -413,5 +413,10 @@ func (f filters) let(event []byte) bool {
 		return true
 	}
 	v, err := decodeExact(event)
-	return err == nil && slices.ContainsFunc(f, func(p *pattern) bool { return p.matches(v) })
+	return err == nil && f.want(v)
+}
+
+// want reports whether an event, decoded exactly, matches one of the patterns.
+func (f filters) want(v any) bool {
+	return slices.ContainsFunc(f, func(p *pattern) bool { return p.matches(v) })
 }

@@ -33,7 +33,7 @@ type mappingKey struct {
 // no two call a function for one shard.
 type pollers struct {
 	s       *Service
-	make    func(scope store.Scope, m mapping) (*poller, error) // newPoller, but in tests
+	make    func(scope store.Scope, m mapping) (runner, error) // newPoller, but in tests
 	wg      sync.WaitGroup
 	mu      sync.Mutex
 	running map[mappingKey]*running
@@ -149,13 +149,18 @@ func (s *Service) pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// A poller runs one mapping.
+// A runner runs one mapping until ctx ends.
+type runner interface{ run(ctx context.Context) }
+
+var _, _ runner = (*poller)(nil), (*queuePoller)(nil)
+
+// A poller runs a mapping of a stream, and is what every runner is made of.
 type poller struct {
 	s       *Service
 	scope   store.Scope
 	m       mapping
 	filters filters
-	src     eventSource
+	src     eventSource // nil if the source is no stream
 	// as is the context of calls to the source, call calls the function: the tests' own
 	// stand in for them.
 	as   func(ctx context.Context) (context.Context, error)
@@ -166,16 +171,12 @@ type poller struct {
 	result string // the last that was written
 }
 
-func (s *Service) newPoller(scope store.Scope, m mapping) (*poller, error) {
-	src, err := s.eventSource(scope, m.Source)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) newPoller(scope store.Scope, m mapping) (runner, error) {
 	f, err := parseFilters(m.Filters)
 	if err != nil {
 		return nil, err
 	}
-	p := &poller{s: s, scope: scope, m: m, filters: f, src: src}
+	p := &poller{s: s, scope: scope, m: m, filters: f}
 	p.as = func(ctx context.Context) (context.Context, error) {
 		t, err := p.target(ctx)
 		if err != nil {
@@ -184,7 +185,11 @@ func (s *Service) newPoller(scope store.Scope, m mapping) (*poller, error) {
 		return s.asRole(ctx, t)
 	}
 	p.call = p.invoke
-	return p, nil
+	if isQueue(m.Source) {
+		return newQueuePoller(p), nil
+	}
+	p.src, err = s.eventSource(scope, m.Source)
+	return p, err
 }
 
 // target is the function's version that the mapping calls next.

@@ -24,6 +24,8 @@ type outcome struct {
 const (
 	resultOK     = "OK"
 	resultFailed = "PROBLEM: Function call failed"
+	// problemThrottled is that of batches whose function has no concurrency left.
+	problemThrottled = "PROBLEM: Function call throttled"
 )
 
 // invoke calls the function, as Lambda itself does. Throttles and what else keeps a
@@ -45,7 +47,7 @@ func (p *poller) invoke(ctx context.Context, event []byte) outcome {
 	case aws.CodeOf(err) == "ResourceNotFoundException":
 		out.problem = "PROBLEM: Function not found"
 	case errors.As(err, &e) && e.Code == "TooManyRequestsException":
-		out.problem = "PROBLEM: Function call throttled"
+		out.problem = problemThrottled
 	case errors.As(err, &e) && !e.Server():
 		out.problem = "PROBLEM: " + e.Message
 	default:

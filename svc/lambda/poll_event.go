@@ -51,37 +51,50 @@ const allFailed = 0
 // the first of them, len(records) for none. What makes no sense is a failure of all.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 func firstFailed(answer []byte, records []record) int {
-	none := len(records)
+	ids := make(map[string]int, len(records))
+	for i, r := range records {
+		ids[r.id] = i
+	}
+	failed, ok := failures(answer, ids)
+	if !ok {
+		return allFailed
+	}
+	first := len(records)
+	for i := range failed {
+		first = min(first, i)
+	}
+	return first
+}
+
+// failures reads which items of a batch a function reports as failed, by their places;
+// false if the report makes no sense.
+func failures(answer []byte, places map[string]int) (failed map[int]bool, ok bool) {
 	if text := strings.TrimSpace(string(answer)); text == "" || text == "null" {
-		return none
+		return nil, true
 	}
 	var out struct {
 		Failures *json.RawMessage `json:"batchItemFailures"`
 	}
 	if json.Unmarshal(answer, &out) != nil {
-		return allFailed
+		return nil, false
 	}
 	if out.Failures == nil || string(*out.Failures) == "null" {
-		return none
+		return nil, true
 	}
-	var failures []map[string]any
-	if json.Unmarshal(*out.Failures, &failures) != nil {
-		return allFailed
+	var items []map[string]any
+	if json.Unmarshal(*out.Failures, &items) != nil {
+		return nil, false
 	}
-	places := make(map[string]int, len(records))
-	for i, r := range records {
-		places[r.id] = i
-	}
-	first := none
-	for _, f := range failures {
-		id, ok := f["itemIdentifier"].(string)
+	failed = make(map[int]bool, len(items))
+	for _, item := range items {
+		id, ok := item["itemIdentifier"].(string)
 		i, known := places[id]
 		if !ok || !known {
-			return allFailed
+			return nil, false
 		}
-		first = min(first, i)
+		failed[i] = true
 	}
-	return first
+	return failed, true
 }
 
 // stateOf is the state that a function hands on within a tumbling window, {} for none.

@@ -156,7 +156,7 @@ func (st *pollStand) update(fn func(tx store.Tx) error) {
 }
 
 // poller is one that reads the brook and calls the Go function.
-func (st *pollStand) poller(scope store.Scope, m mapping) (*poller, error) {
+func (st *pollStand) poller(scope store.Scope, m mapping) (runner, error) {
 	f, err := parseFilters(m.Filters)
 	return &poller{s: st.s, scope: scope, m: m, filters: f, src: st.src, as: func(ctx context.Context) (context.Context, error) { return ctx, nil }, call: st.call}, err
 }
