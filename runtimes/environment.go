@@ -42,6 +42,8 @@ type Config struct {
 	// CommandOptions.Waiting), as Environ.List has them: all that it is to have. Nil is
 	// for one that has them from its start.
 	Environ []string
+	// Debug opens a debugger's port, DebugPort, before the function is loaded.
+	Debug bool
 	// TaskRoot is where the process sees the function's code; "" is /var/task.
 	TaskRoot string
 	Clock    aws.Clock
@@ -214,6 +216,7 @@ type initBody struct {
 	LogStream    string `json:"logStream"`
 	InitID       string `json:"initId"`
 	TaskRoot     string `json:"taskRoot"`
+	Debug        int    `json:"debug,omitempty"` // a port
 	// Environ is null unless the process has to take them over.
 	Environ []string `json:"environ"`
 }
@@ -251,11 +254,15 @@ func (e *Environment) initialise(ctx context.Context) (*Result, error) {
 	if root == "" {
 		root = TaskRoot
 	}
+	port := 0
+	if e.cfg.Debug {
+		port = DebugPort
+	}
 	body, err := json.Marshal(initBody{
 		Protocol: Protocol, Handler: e.cfg.Handler,
 		Legacy: e.gen.legacyNode, Tuples: e.gen.tuples, ASCII: e.gen.ascii, NoCallbacks: e.gen.noCallbacks, Major: e.gen.major,
 		FunctionName: e.cfg.FunctionName, Version: e.cfg.Version, Memory: fmt.Sprint(e.cfg.MemoryMB),
-		LogGroup: e.cfg.LogGroup, LogStream: e.cfg.LogStream, InitID: e.cfg.InitID, TaskRoot: root, Environ: e.cfg.Environ,
+		LogGroup: e.cfg.LogGroup, LogStream: e.cfg.LogStream, InitID: e.cfg.InitID, TaskRoot: root, Environ: e.cfg.Environ, Debug: port,
 	})
 	if err != nil {
 		return nil, err

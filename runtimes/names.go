@@ -93,6 +93,16 @@ func (g *generation) version(s string) bool {
 	return err == nil && g.minor >= 0
 }
 
+// DebugPort is where, in its own network, a function listens for a debugger that Config
+// asks for: Node's inspector, or debugpy if the function has it with it.
+const DebugPort = 9229
+
+// Debugs reports whether functions of a runtime can be debugged.
+func Debugs(runtime string) bool {
+	f := generationOf(runtime).family
+	return f == node || f == python
+}
+
 // IsProvided reports whether a runtime speaks the HTTP Runtime API with a
 // bootstrap that is part of the function's code.
 func IsProvided(runtime string) bool { return generationOf(runtime).family == provided }

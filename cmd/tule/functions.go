@@ -18,14 +18,18 @@ func (h *house) functions() (*lambda.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	debugger, err := h.debugger()
+	if err != nil {
+		return nil, err
+	}
 	meter := lambda.NewMeter()
 	h.registry.MustRegister(meter)
 	o := lambda.Options{
 		Store: h.store, Blobs: h.zips, Keys: h.keys, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Allow: h.front.Allow,
 		Measures: meter,
 		Host:     h.sandboxes,
-		Runtimes: h.runtimes,
-		Dir:      h.in("code"),
+		Runtimes: h.runtimes, HotReload: h.hotReload(), Debugger: debugger,
+		Dir: h.in("code"),
 		// An environment that is not kept is ended as soon as anybody looks.
 		KeepAlive:   max(h.keepAlive, time.Millisecond),
 		Concurrency: h.concurrency,

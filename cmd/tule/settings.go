@@ -37,6 +37,7 @@ type settings struct {
 	queueURLs   string
 	buckets     string
 	smtp        smtpSettings
+	developing
 	// self starts sandboxes from this very program, if it was built without the
 	// small one that is made for it.
 	self sandbox.Self
@@ -77,6 +78,10 @@ var aliases = []struct {
 	{"smtp-user", []string{"TULE_SMTP_USER", "SMTP_USER"}, same},
 	{"smtp-password", []string{"TULE_SMTP_PASSWORD", "SMTP_PASS"}, same},
 	{"smtp-sender", []string{"TULE_SMTP_SENDER", "SMTP_EMAIL"}, same},
+	{"hot-reload", []string{"TULE_HOT_RELOAD"}, same},
+	{"hot-reload-ignore", []string{"TULE_HOT_RELOAD_IGNORE"}, same},
+	{"hot-reload-bucket", []string{"TULE_HOT_RELOAD_BUCKET", "BUCKET_MARKER_LOCAL"}, same},
+	{"debug-port", []string{"TULE_DEBUG_PORT"}, same},
 }
 
 // ignored are LocalStack's variables that mean nothing here, or nothing yet.
@@ -139,6 +144,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringSliceVar(&s.origins, "origin", nil, "web origin whose pages may call the API, beside those of this machine; may be given more than once")
 	s.serviceFlags(c)
 	f.BoolVar(&s.test, "test", false, "an instance for tests: its state can be reset, and its clock moved, over HTTP (POST /_tule/clock?advance=900s)")
+	s.developing.flags(c)
 }
 
 // serviceFlags are those of single services.
@@ -210,7 +216,7 @@ func (s *settings) check() error {
 			return fmt.Errorf("--listen %s: give host:port, such as 127.0.0.1:4566", l)
 		}
 	}
-	return nil
+	return s.developing.check()
 }
 
 // loopback reports whether only this machine can reach all of the addresses.

@@ -101,6 +101,9 @@ func badZip(err error) error {
 
 // keep lets a version have the code. A zip that was there already is used again.
 func (u *upload) keep(ctx context.Context, tx store.Tx, scope store.Scope) (code, error) {
+	if u.code.Hot != "" {
+		return u.code, nil
+	}
 	rec, err := zipRecords.Get(ctx, tx, scope, u.code.SHA256)
 	if errors.Is(err, store.ErrNotFound) {
 		rec, err = zipRecord{Blob: u.blob, Size: u.code.Size}, nil
@@ -115,6 +118,9 @@ func (u *upload) keep(ctx context.Context, tx store.Tx, scope store.Scope) (code
 // done removes the file if nobody kept it.
 func (u *upload) done() {
 	defer u.s.uploads.RUnlock()
+	if u.code.Hot != "" {
+		return
+	}
 	// Should this fail, the next start removes it.
 	if used, _, err := u.s.zips(context.Background()); err == nil && !used[u.blob] {
 		u.s.warn("remove an unused zip file", u.s.Blobs.Delete(u.blob))
@@ -123,6 +129,9 @@ func (u *upload) done() {
 
 // reuse lets one more version have code that another has.
 func reuse(ctx context.Context, tx store.Tx, scope store.Scope, c code) error {
+	if c.Hot != "" {
+		return nil
+	}
 	rec, err := zipRecords.Get(ctx, tx, scope, c.SHA256)
 	if err != nil {
 		return err
@@ -136,6 +145,9 @@ type trash struct{ blobs, sums []string }
 
 // drop takes code away from a version.
 func (t *trash) drop(ctx context.Context, tx store.Tx, scope store.Scope, c code) error {
+	if c.Hot != "" {
+		return nil // the folder is its owner's
+	}
 	rec, err := zipRecords.Get(ctx, tx, scope, c.SHA256)
 	if err != nil {
 		return err
@@ -197,6 +209,9 @@ func (s *Service) sweep(ctx context.Context) error {
 // folder is where a zip's content lies, unpacked, until release. The scope is its owner's.
 // The error is errOutdated if no version has that code any more.
 func (s *Service) folder(ctx context.Context, scope store.Scope, c code) (path string, release func(), err error) {
+	if c.Hot != "" {
+		return s.hotFolder(c)
+	}
 	return s.code.open(c.SHA256, func() (io.ReaderAt, int64, func() error, error) {
 		var rec zipRecord
 		err := s.Store.View(ctx, func(r store.Reader) (err error) {
@@ -231,13 +246,13 @@ func (s *Service) updateFunctionCode(ctx context.Context, in *api.UpdateFunction
 	if in.PublishTo != nil {
 		return nil, unbuilt("Capacity providers are")
 	}
-	if err := checkSource(in.ZipFile, in.S3Bucket, in.S3Key, in.SourceKMSKeyArn); err != nil {
+	if err := s.checkCode(in.ZipFile, in.S3Bucket, in.S3Key, in.SourceKMSKeyArn); err != nil {
 		return nil, err
 	}
 	if _, err := s.find(ctx, in.FunctionName, nil); err != nil {
 		return nil, err
 	}
-	up, err := s.upload(ctx, at.scope, in.ZipFile)
+	up, err := s.obtain(ctx, at.scope, in.ZipFile, in.S3Bucket, in.S3Key)
 	if err != nil {
 		return nil, err
 	}

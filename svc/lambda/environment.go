@@ -31,6 +31,7 @@ type environment struct {
 	s       *Service
 	at      ref
 	version *version
+	hot     string // the state of the folder that it started from, if its code is hot
 	id      string // 32 hex digits
 	stream  *stream
 	cause   string // AWS_LAMBDA_INITIALIZATION_TYPE, if not on-demand
@@ -72,7 +73,7 @@ type environment struct {
 
 func (s *Service) newEnvironment(t *target) *environment {
 	id := aws.RandomID(s.Random, aws.Hex, 32)
-	e := &environment{s: s, at: t.at, version: t.version, id: id}
+	e := &environment{s: s, at: t.at, version: t.version, hot: t.hot, id: id}
 	e.stream = s.logs.stream(t.at, t.version.Role, t.version.group(t.at), runtimes.LogStream(s.Clock.Now(), t.version.label(), id))
 	return e
 }
@@ -281,6 +282,9 @@ func (e *environment) gather(r *os.File, log func(text string)) {
 
 // attach steers AWS's names to Tule in the sandbox.
 func (e *environment) attach() <-chan error {
+	if e.s.debugs(e.version) {
+		e.s.debuggers.debug(e)
+	}
 	done := make(chan error, 1)
 	if e.s.Attach == nil {
 		done <- nil
@@ -300,7 +304,7 @@ func (e *environment) config(cause, code string, plain bool) runtimes.Config {
 	v := e.version
 	cfg := runtimes.Config{
 		Runtime: v.Runtime, Handler: v.Handler, FunctionName: e.at.name, Version: v.label(), MemoryMB: int(v.Memory),
-		LogGroup: v.group(e.at), LogStream: e.stream.name, InitID: cause, Cause: cause,
+		LogGroup: v.group(e.at), LogStream: e.stream.name, InitID: cause, Cause: cause, Debug: e.s.debugs(v),
 		Clock: e.s.Clock, Random: e.s.Random, Exited: e.exited,
 		Sink: func(l runtimes.Line) { e.print(l.Text) },
 	}
@@ -484,6 +488,7 @@ func (e *environment) hangUp() {
 
 // close ends the environment and frees all it had.
 func (e *environment) close() {
+	e.s.debuggers.forget(e)
 	e.shutDown()
 	e.hangUp()
 	var err error

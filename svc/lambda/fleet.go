@@ -126,7 +126,7 @@ func (f *fleet) reuseOf(c *crew, t *target, provisioned bool) *environment {
 			continue
 		}
 		c.idle = slices.Delete(c.idle, i, i+1)
-		if e.version.Revision == t.version.Revision && e.until.After(last) {
+		if e.version.Revision == t.version.Revision && e.hot == t.hot && e.until.After(last) {
 			return e
 		}
 		f.end(e)

@@ -17,7 +17,7 @@ func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequ
 	if qualifier != "" || at.scope.Account != aws.RequestOf(ctx).Account() {
 		return nil, invalidValue(*in.FunctionName, "functionName", "Member must be the name of a function of your own, without a qualifier")
 	}
-	if err := checkCreate(in); err != nil {
+	if err := s.checkCreate(in); err != nil {
 		return nil, err
 	}
 	if err := s.checkLayers(ctx, in.Layers); err != nil {
@@ -39,7 +39,7 @@ func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequ
 			return nil, err
 		}
 	}
-	up, err := s.upload(ctx, at.scope, in.Code.ZipFile)
+	up, err := s.obtain(ctx, at.scope, in.Code.ZipFile, in.Code.S3Bucket, in.Code.S3Key)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func absent(ctx context.Context, r store.Reader, at ref) error {
 	return err
 }
 
-func checkCreate(in *api.CreateFunctionRequest) error {
+func (s *Service) checkCreate(in *api.CreateFunctionRequest) error {
 	if aws.Value(in.PackageType) == api.PackageTypeImage || in.ImageConfig != nil || in.Code.ImageUri != nil {
 		return unbuilt("Functions from container images are")
 	}
@@ -105,7 +105,7 @@ func checkCreate(in *api.CreateFunctionRequest) error {
 	if len(in.Tags) > maxTags {
 		return invalid("Number of tags exceeds resource tag limit.")
 	}
-	if err := checkSource(in.Code.ZipFile, in.Code.S3Bucket, in.Code.S3Key, in.Code.SourceKMSKeyArn); err != nil {
+	if err := s.checkCode(in.Code.ZipFile, in.Code.S3Bucket, in.Code.S3Key, in.Code.SourceKMSKeyArn); err != nil {
 		return err
 	}
 	return unbuiltSettings(in.DeadLetterConfig, in.FileSystemConfigs, in.KMSKeyArn)

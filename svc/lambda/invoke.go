@@ -133,6 +133,9 @@ func (s *Service) execute(ctx context.Context, t *target, c call) (runtimes.Resu
 	if err := s.checkRecursion(t, c.trace); err != nil {
 		return runtimes.Result{}, err
 	}
+	if err := s.heat(t); err != nil {
+		return runtimes.Result{}, err
+	}
 	e, fresh, err := s.fleet.acquire(ctx, t)
 	if err != nil {
 		if aws.CodeOf(err) == "TooManyRequestsException" {
@@ -160,7 +163,10 @@ func (s *Service) execute(ctx context.Context, t *target, c call) (runtimes.Resu
 	}
 	e.logStart(c.id)
 	now := s.Clock.Now()
-	limit := time.Duration(e.version.Timeout) * time.Second
+	limit := s.patience(e.version, time.Duration(e.version.Timeout)*time.Second)
+	if s.debugs(e.version) {
+		s.debuggers.debug(e)
+	}
 	talk := e.talk.Load()
 	in := runtimes.Invocation{
 		RequestID: c.id, Payload: c.payload, Deadline: now.Add(limit), Timeout: limit,
@@ -195,7 +201,7 @@ func startError(err error) error {
 // the first one's place.
 func (s *Service) begin(ctx context.Context, e **environment, t *target, c call) (*runtimes.Result, error) {
 	(*e).logInitStart()
-	failure, err := (*e).start(ctx, c.id, initLimit)
+	failure, err := (*e).start(ctx, c.id, s.patience(t.version, initLimit))
 	for errors.Is(err, errOutdated) {
 		if err = s.refresh(ctx, t); err != nil {
 			break
@@ -203,7 +209,7 @@ func (s *Service) begin(ctx context.Context, e **environment, t *target, c call)
 		*e = s.fleet.replace(*e, t)
 		(*e).follow(c.tail)
 		(*e).logInitStart()
-		failure, err = (*e).start(ctx, c.id, initLimit)
+		failure, err = (*e).start(ctx, c.id, s.patience(t.version, initLimit))
 	}
 	limit := time.Duration(t.version.Timeout) * time.Second
 	if errors.Is(err, errInitTimeout) {

@@ -33,6 +33,8 @@
 //     and encryption keys are refused (501) until they are built.
 //   - Events of a function whose reserved concurrency is zero wait, unless it has a
 //     destination for failures, which gets them at once; AWS drops them.
+//   - Code may lie in a folder of this machine, in the words of other stand-ins for AWS
+//     (see HotReload), and functions be debugged (see Options.Debugger).
 //   - What a function writes to a stream may be 200 MB, AWS's default today.
 package lambda
 
@@ -114,6 +116,11 @@ type Options struct {
 	KeepAlive time.Duration
 	// Thawed leaves environments running between invokes.
 	Thawed bool
+	// HotReload lets functions run from folders of this machine.
+	HotReload HotReload
+	// Debugger is where debuggers connect that attach to functions; nil for none. The
+	// service closes it.
+	Debugger net.Listener
 	// Environments is how many there may be on this machine at once; 0 is 1000.
 	Environments int
 	// Concurrency is how many invokes of an account may run at once in a region; 0 is 1000.
@@ -131,6 +138,7 @@ type Service struct {
 	queue       queue
 	pollers     pollers
 	spares      spares
+	debuggers   debuggers
 	provisioner provisioner
 	starts      chan struct{}  // holds one for each environment that starts
 	variables   *seal.Box      // for functions' variables
@@ -161,6 +169,7 @@ func New(o Options) *Service {
 	if o.Allow == nil {
 		o.Allow = func(context.Context, ...aws.Access) error { return aws.AccessDenied("nobody decides who may") }
 	}
+	o.Thawed = o.Thawed || o.Debugger != nil
 	o.Random = &sharedReader{r: o.Random}
 	s := &Service{Options: o, variables: o.Keys.For(variablesPurpose)}
 	s.records.functions.open = func(f *function) error { return s.unlock(&f.Latest) }
@@ -326,6 +335,7 @@ func (s *Service) Run(ctx context.Context) error {
 	wg.Go(func() { s.pollers.run(ctx) })
 	wg.Go(func() { s.logs.run(ctx) })
 	wg.Go(func() { s.follow(ctx) })
+	wg.Go(func() { s.serveDebuggers(ctx) })
 	wg.Wait()
 	last, cancel := s.within(context.WithoutCancel(ctx), closeLimit)
 	defer cancel()

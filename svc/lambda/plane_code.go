@@ -40,6 +40,9 @@ func (s *Service) Planes() []aws.Plane {
 // codeLocation is an address from which a zip can be had for ten minutes by whoever
 // knows it, on the host by which the caller came.
 func (s *Service) codeLocation(ctx context.Context, scope store.Scope, c code) string {
+	if c.Hot != "" {
+		return "file://" + c.Hot
+	}
 	req := aws.RequestOf(ctx)
 	scheme := req.Scheme
 	if scheme == "" {

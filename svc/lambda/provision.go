@@ -166,6 +166,10 @@ func (p *provisioner) reconcile(ctx context.Context) error {
 		}
 		delete(p.fails, of)
 		for i := have[of]; i < n; i++ {
+			if err := p.s.heat(targets[of]); err != nil {
+				p.s.warn("provision a function from its folder", err)
+				break
+			}
 			e := p.s.fleet.enlist(targets[of])
 			if e == nil {
 				break // no room: the next look may find some

@@ -62,6 +62,8 @@ type code struct {
 	SHA256   string // hex
 	Size     int64
 	Unzipped int64 `json:",omitempty"` // bytes of all its files
+	// Hot is a folder of the machine that is there instead of a zip file; see hot.go.
+	Hot string `json:",omitempty"`
 }
 
 // alias is an alias' record, under its function's name and its own.
@@ -182,6 +184,7 @@ type target struct {
 	function  *function
 	version   *version
 	alias     *alias // nil if it was none
+	hot       string // see heat
 }
 
 // shown is the ARN that answers carry: the one asked for.

@@ -87,7 +87,7 @@ func newSpares(s *Service) spares {
 
 // kindOf is the kind of a version's environments; false if they cannot be kept ready.
 func (s *Service) kindOf(v *version, code string) (kind, bool) {
-	if s.Host == nil || !s.Host.Features().Furnish || !runtimes.Waits(v.Runtime, v.Environment) {
+	if s.Host == nil || s.debugs(v) || !s.Host.Features().Furnish || !runtimes.Waits(v.Runtime, v.Environment) {
 		return kind{}, false
 	}
 	k := kind{runtime: v.Runtime, sdk: usesSDK(v, code)}

@@ -61,8 +61,21 @@ function receive() {
   return { type, body };
 }
 
+let patience = 1; // ms
+
 function pause() {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, patience);
+}
+
+// openInspector lets a debugger attach. What it asks for is done when JavaScript runs: so
+// the socket is not to block from now on, and we look at it again and again.
+let unblocked;
+
+function openInspector(port) {
+  const { Socket } = require('net');
+  unblocked = new Socket({ fd: FD, readable: false, writable: false });
+  patience = 5;
+  require('inspector').open(port, '127.0.0.1');
 }
 
 function writeAll(b, n) {
@@ -195,6 +208,7 @@ function main() {
     process.argv.length = 2;
     takeOver(config);
   }
+  if (config.debug) openInspector(config.debug);
   rawStreams();
   const wire = {
     config, send, log, next,

@@ -638,6 +638,19 @@ def forget_shadowed(front):
             del sys.modules[name]
 
 
+def open_debugger(port):
+    """Lets a debugger attach, if the function has one with it."""
+    import os
+    os.environ.setdefault('PYDEVD_DISABLE_FILE_VALIDATION', '1')
+    try:
+        import debugpy
+        debugpy.listen(('127.0.0.1', port))
+    except ImportError:
+        log('No debugger can attach: the function has no debugpy. Package it (pip install debugpy -t .) or add a layer with it.')
+    except Exception as e:
+        log('No debugger can attach: debugpy says %s' % text_of(e))
+
+
 def leave(code=None):
     raise SystemExit(code)
 
@@ -678,6 +691,8 @@ def main():
     front = search_path(config['taskRoot'], modules, runtime)
     if waits == 'sdk':
         forget_shadowed(front)
+    if config.get('debug'):
+        open_debugger(config['debug'])
     if PY2 or 'logging' in sys.modules and not waits:
         import logging  # which a wrapper may have had imported
         set_up_logging(logging)
