@@ -203,7 +203,10 @@ func (s *Service) begin(ctx context.Context, e **environment, t *target, c call)
 	(*e).logInitStart()
 	failure, err := (*e).start(ctx, c.id, s.patience(t.version, initLimit))
 	for errors.Is(err, errOutdated) {
-		if err = s.refresh(ctx, t); err != nil {
+		if err = s.refresh(ctx, t); err == nil {
+			err = s.heat(t)
+		}
+		if err != nil {
 			break
 		}
 		*e = s.fleet.replace(*e, t)
