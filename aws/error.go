@@ -18,6 +18,8 @@ type Error struct {
 	Detail any
 	// QueryCode is the code by which query clients know the error, if another.
 	QueryCode string
+	// QueryMessage is what query clients are told in Message's stead, if not empty.
+	QueryMessage string
 	// MessageName is the message's name in bodies; "" stands for "message".
 	MessageName string
 	// Header holds further response headers, such as Retry-After.

@@ -38,6 +38,9 @@ type Service struct {
 	// Invalid is the code of the error for an input that breaks the model's
 	// constraints, and Malformed that for a body that is not of the model's form.
 	Invalid, Malformed string
+	// Missing is the code of the error for an input without a required member, by its
+	// name in JSON and in queries, where that is not Invalid's.
+	Missing, MissingQuery string
 	// MaxBody is the longest request body, in bytes, that does not stream.
 	MaxBody int64
 	// CRC32 says that clients check an X-Amz-Crc32 header on answers.

@@ -120,7 +120,11 @@ func (m *failure) xml(x *xmlEncoder, p aws.Protocol) {
 		code = m.QueryCode
 	}
 	x.leaf("Code", code)
-	x.leaf("Message", m.Message)
+	message := m.Message
+	if p == aws.Query && m.QueryMessage != "" {
+		message = m.QueryMessage
+	}
+	x.leaf("Message", message)
 	if m.plan != nil {
 		x.members(m.plan, m.detail, p == aws.RestXML)
 	}

@@ -31,6 +31,11 @@ func Validate(op *aws.Operation, in any) error {
 	if len(c.found) == 0 {
 		return nil
 	}
+	if s := op.Service; c.missing != "" && s.Missing != "" {
+		e := aws.Errorf(http.StatusBadRequest, s.Missing, "The request must contain the parameter %s.", c.missing)
+		e.QueryCode = s.MissingQuery
+		return e
+	}
 	plural := ""
 	if len(c.found) > 1 {
 		plural = "s"
@@ -40,7 +45,10 @@ func Validate(op *aws.Operation, in any) error {
 }
 
 // A checker collects violations. Paths are AWS's: "keySchema.1.member.attributeName".
-type checker struct{ found []string }
+type checker struct {
+	found   []string
+	missing string // the first required member that is not there
+}
 
 func (c *checker) add(value, path, constraint string) {
 	if len(c.found) < maxViolations {
@@ -66,6 +74,7 @@ func (c *checker) structure(p *plan, v reflect.Value, path string) {
 		case ok:
 			c.value(&f.node, f.check, m, at, f.sensitive)
 		case f.required:
+			c.missing = cmp.Or(c.missing, f.member)
 			c.add("null ", at, "Member must not be null")
 		}
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -144,5 +145,22 @@ func TestParseCheck(t *testing.T) {
 			}()
 			parseCheck(bad)
 		}()
+	}
+}
+
+// TestMissing: a service may have an error of its own for what is not there.
+func TestMissing(t *testing.T) {
+	type input struct {
+		Name *string `aws:"QueueUrl,required"`
+		Size *int32  `aws:"Size" check:"range:1..2"`
+	}
+	op := &aws.Operation{Service: &aws.Service{Invalid: "InvalidParameterValue", Missing: "MissingRequiredParameterException", MissingQuery: "MissingParameter"}}
+	var e *aws.Error
+	if err := Validate(op, &input{Size: num(3)}); !errors.As(err, &e) || e.Code != "MissingRequiredParameterException" || e.QueryCode != "MissingParameter" ||
+		e.Message != "The request must contain the parameter Name." {
+		t.Errorf("%v", err)
+	}
+	if err := Validate(op, &input{Name: str("a"), Size: num(3)}); aws.CodeOf(err) != "InvalidParameterValue" {
+		t.Errorf("%v", err)
 	}
 }

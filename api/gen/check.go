@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -24,7 +25,7 @@ func (g *generator) check(name string, depth int) string {
 		}
 		parts = append(parts, word+":"+bound(s.Min)+".."+bound(s.Max))
 	}
-	if len(s.Enum) > 0 {
+	if len(s.Enum) > 0 && !slices.Contains(g.p.Unchecked, name) {
 		parts = append(parts, "enum:"+strings.Join(s.Enum, "|"))
 	}
 	if s.Pattern != "" {

@@ -139,6 +139,9 @@ func (g *generator) operations() {
 	g.optional("URLMember", g.p.URLMember)
 	g.optional("Invalid", g.p.Invalid)
 	g.optional("Malformed", g.p.Malformed)
+	for i, code := range g.p.Missing {
+		g.optional([]string{"Missing", "MissingQuery"}[i], code)
+	}
 	if g.p.MaxBody == 0 {
 		g.p.MaxBody = 2 << 20
 	}

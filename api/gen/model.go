@@ -109,6 +109,10 @@ type patch struct {
 	Patterns map[string]string `json:"patterns,omitempty"`
 	// Enums adds values that AWS takes and its model does not have, by shape.
 	Enums map[string][]string `json:"enums,omitempty"`
+	// Unchecked are shapes whose values the service knows better than its model does.
+	Unchecked []string `json:"unchecked,omitempty"`
+	// Missing are the codes for an input without a required member, in JSON and in queries.
+	Missing []string `json:"missing,omitempty"`
 	// Errors adds errors that AWS sends and does not model: code to HTTP status.
 	Errors map[string]int `json:"errors,omitempty"`
 	// QueryCodes are the codes by which query clients know errors, where the model has

@@ -23,6 +23,8 @@ var Service = &aws.Service{
 	URLMember:      "QueueUrl",
 	Invalid:        "InvalidParameterValue",
 	Malformed:      "MalformedQueryString",
+	Missing:        "MissingRequiredParameterException",
+	MissingQuery:   "MissingParameter",
 	MaxBody:        12582912,
 	Codes:          map[string]string{"AccessDeniedException": "AccessDenied"},
 }

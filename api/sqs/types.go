@@ -63,7 +63,7 @@ type ChangeMessageVisibilityRequest struct {
 
 // CreateQueueRequest is the structure CreateQueueRequest.
 type CreateQueueRequest struct {
-	Attributes map[string]string `aws:"Attributes,flat,q:Attribute,key:Name,val:Value" check:"{enum:All|Policy|VisibilityTimeout|MaximumMessageSize|MessageRetentionPeriod|ApproximateNumberOfMessages|ApproximateNumberOfMessagesNotVisible|CreatedTimestamp|LastModifiedTimestamp|QueueArn|ApproximateNumberOfMessagesDelayed|DelaySeconds|ReceiveMessageWaitTimeSeconds|RedrivePolicy|FifoQueue|ContentBasedDeduplication|KmsMasterKeyId|KmsDataKeyReusePeriodSeconds|DeduplicationScope|FifoThroughputLimit|RedriveAllowPolicy|SqsManagedSseEnabled}"`
+	Attributes map[string]string `aws:"Attributes,flat,q:Attribute,key:Name,val:Value"`
 	QueueName  *string           `aws:"QueueName,required"`
 	Tags       map[string]string `aws:"tags,flat,q:Tag,key:Key,val:Value"`
 }
@@ -109,7 +109,7 @@ type DeleteQueueRequest struct {
 
 // GetQueueAttributesRequest is the structure GetQueueAttributesRequest.
 type GetQueueAttributesRequest struct {
-	AttributeNames []string `aws:"AttributeNames,flat,q:AttributeName" check:"[enum:All|Policy|VisibilityTimeout|MaximumMessageSize|MessageRetentionPeriod|ApproximateNumberOfMessages|ApproximateNumberOfMessagesNotVisible|CreatedTimestamp|LastModifiedTimestamp|QueueArn|ApproximateNumberOfMessagesDelayed|DelaySeconds|ReceiveMessageWaitTimeSeconds|RedrivePolicy|FifoQueue|ContentBasedDeduplication|KmsMasterKeyId|KmsDataKeyReusePeriodSeconds|DeduplicationScope|FifoThroughputLimit|RedriveAllowPolicy|SqsManagedSseEnabled]"`
+	AttributeNames []string `aws:"AttributeNames,flat,q:AttributeName"`
 	QueueUrl       *string  `aws:"QueueUrl,required"`
 }
 
@@ -225,10 +225,10 @@ type PurgeQueueRequest struct {
 
 // ReceiveMessageRequest is the structure ReceiveMessageRequest.
 type ReceiveMessageRequest struct {
-	AttributeNames              []string `aws:"AttributeNames,flat,q:AttributeName" check:"[enum:All|Policy|VisibilityTimeout|MaximumMessageSize|MessageRetentionPeriod|ApproximateNumberOfMessages|ApproximateNumberOfMessagesNotVisible|CreatedTimestamp|LastModifiedTimestamp|QueueArn|ApproximateNumberOfMessagesDelayed|DelaySeconds|ReceiveMessageWaitTimeSeconds|RedrivePolicy|FifoQueue|ContentBasedDeduplication|KmsMasterKeyId|KmsDataKeyReusePeriodSeconds|DeduplicationScope|FifoThroughputLimit|RedriveAllowPolicy|SqsManagedSseEnabled]"`
+	AttributeNames              []string `aws:"AttributeNames,flat,q:AttributeName"`
 	MaxNumberOfMessages         *int32   `aws:"MaxNumberOfMessages"`
 	MessageAttributeNames       []string `aws:"MessageAttributeNames,flat,q:MessageAttributeName"`
-	MessageSystemAttributeNames []string `aws:"MessageSystemAttributeNames,flat,q:MessageSystemAttributeName" check:"[enum:All|SenderId|SentTimestamp|ApproximateReceiveCount|ApproximateFirstReceiveTimestamp|SequenceNumber|MessageDeduplicationId|MessageGroupId|AWSTraceHeader|DeadLetterQueueSourceArn]"`
+	MessageSystemAttributeNames []string `aws:"MessageSystemAttributeNames,flat,q:MessageSystemAttributeName"`
 	QueueUrl                    *string  `aws:"QueueUrl,required"`
 	ReceiveRequestAttemptId     *string  `aws:"ReceiveRequestAttemptId"`
 	VisibilityTimeout           *int32   `aws:"VisibilityTimeout"`
@@ -260,7 +260,7 @@ type SendMessageBatchRequestEntry struct {
 	MessageBody             *string                                `aws:"MessageBody,required"`
 	MessageDeduplicationId  *string                                `aws:"MessageDeduplicationId"`
 	MessageGroupId          *string                                `aws:"MessageGroupId"`
-	MessageSystemAttributes map[string]MessageSystemAttributeValue `aws:"MessageSystemAttributes,flat,q:MessageSystemAttribute,key:Name,val:Value" check:"{enum:AWSTraceHeader}"`
+	MessageSystemAttributes map[string]MessageSystemAttributeValue `aws:"MessageSystemAttributes,flat,q:MessageSystemAttribute,key:Name,val:Value"`
 }
 
 // SendMessageBatchResult is the structure SendMessageBatchResult.
@@ -286,7 +286,7 @@ type SendMessageRequest struct {
 	MessageBody             *string                                `aws:"MessageBody,required"`
 	MessageDeduplicationId  *string                                `aws:"MessageDeduplicationId"`
 	MessageGroupId          *string                                `aws:"MessageGroupId"`
-	MessageSystemAttributes map[string]MessageSystemAttributeValue `aws:"MessageSystemAttributes,flat,q:MessageSystemAttribute,key:Name,val:Value" check:"{enum:AWSTraceHeader}"`
+	MessageSystemAttributes map[string]MessageSystemAttributeValue `aws:"MessageSystemAttributes,flat,q:MessageSystemAttribute,key:Name,val:Value"`
 	QueueUrl                *string                                `aws:"QueueUrl,required"`
 }
 
@@ -301,7 +301,7 @@ type SendMessageResult struct {
 
 // SetQueueAttributesRequest is the structure SetQueueAttributesRequest.
 type SetQueueAttributesRequest struct {
-	Attributes map[string]string `aws:"Attributes,flat,q:Attribute,key:Name,val:Value,required" check:"{enum:All|Policy|VisibilityTimeout|MaximumMessageSize|MessageRetentionPeriod|ApproximateNumberOfMessages|ApproximateNumberOfMessagesNotVisible|CreatedTimestamp|LastModifiedTimestamp|QueueArn|ApproximateNumberOfMessagesDelayed|DelaySeconds|ReceiveMessageWaitTimeSeconds|RedrivePolicy|FifoQueue|ContentBasedDeduplication|KmsMasterKeyId|KmsDataKeyReusePeriodSeconds|DeduplicationScope|FifoThroughputLimit|RedriveAllowPolicy|SqsManagedSseEnabled}"`
+	Attributes map[string]string `aws:"Attributes,flat,q:Attribute,key:Name,val:Value,required"`
 	QueueUrl   *string           `aws:"QueueUrl,required"`
 }
 
