@@ -244,7 +244,7 @@ func (s *Service) updateFunctionCode(ctx context.Context, in *api.UpdateFunction
 		return nil, invalid("Please don't provide ImageUri when updating a function with packageType Zip.")
 	}
 	if in.PublishTo != nil {
-		return nil, unbuilt("Capacity providers are")
+		return nil, unbuilt("$LATEST.PUBLISHED is")
 	}
 	if err := s.checkCode(in.ZipFile, in.S3Bucket, in.S3Key, in.SourceKMSKeyArn); err != nil {
 		return nil, err

@@ -199,7 +199,7 @@ func (v *version) configuration(at ref, arn string) *api.FunctionConfiguration {
 		Runtime: &v.Runtime, Role: &v.Role, MemorySize: &v.Memory, Timeout: &v.Timeout,
 		CodeSha256: ptr(base64.StdEncoding.EncodeToString(sum)), CodeSize: &v.Code.Size,
 		LastModified: ptr(stamp(v.Modified)), RevisionId: &v.Revision,
-		State: ptr(api.StateActive), LastUpdateStatus: ptr(api.LastUpdateStatusSuccessful),
+		State: ptr(v.state()), LastUpdateStatus: ptr(api.LastUpdateStatusSuccessful),
 		PackageType: ptr(api.PackageTypeZip), Architectures: []string{v.Arch},
 		EphemeralStorage: &api.EphemeralStorage{Size: &v.Storage}, TracingConfig: &api.TracingConfigResponse{Mode: &v.Tracing},
 		SnapStart:     v.shownSnapStart(),
@@ -208,7 +208,8 @@ func (v *version) configuration(at ref, arn string) *api.FunctionConfiguration {
 		Layers:        v.shownLayers(),
 		Environment:   v.shownVariables(),
 
-		RuntimeVersionConfig: &api.RuntimeVersionConfig{RuntimeVersionArn: ptr(runtimeVersion(at.scope, v.Runtime))},
+		CapacityProviderConfig: v.shownProvider(),
+		RuntimeVersionConfig:   &api.RuntimeVersionConfig{RuntimeVersionArn: ptr(runtimeVersion(at.scope, v.Runtime))},
 	}
 	if v.Handler != "" {
 		out.Handler = &v.Handler
@@ -242,13 +243,17 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 	if err := unbuiltSettings(in.DeadLetterConfig, in.FileSystemConfigs, in.KMSKeyArn); err != nil {
 		return nil, err
 	}
-	if in.ImageConfig != nil || in.CapacityProviderConfig != nil || in.DurableConfig != nil {
-		return nil, unbuilt("Container images, capacity providers and durable functions are")
+	if in.ImageConfig != nil || in.DurableConfig != nil {
+		return nil, unbuilt("Container images and durable functions are")
 	}
 	if err := s.checkLayers(ctx, in.Layers); err != nil {
 		return nil, err
 	}
 	if err := s.checkChangedRole(ctx, at, in); err != nil {
+		return nil, err
+	}
+	asked := version{}
+	if err := s.setProvider(ctx, &asked, in.CapacityProviderConfig); err != nil {
 		return nil, err
 	}
 	var f *function
@@ -263,6 +268,9 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 		}
 		err := s.apply(ctx, &f.Latest, settings{in.Description, in.Runtime, in.Handler, in.Role, in.MemorySize, in.Timeout,
 			in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig, in.VpcConfig, in.SnapStart})
+		if asked.Provider != nil {
+			f.Latest.Provider = asked.Provider
+		}
 		if err == nil && len(in.Layers) > 0 {
 			err = s.checkSigned(ctx, tx, at, f)
 		}

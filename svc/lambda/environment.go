@@ -119,8 +119,8 @@ func (e *environment) start(ctx context.Context, cause string, limit time.Durati
 	if e.kind != (kind{}) {
 		e.s.spares.want(e.kind)
 	}
-	if err != nil && ctx.Err() != nil {
-		return nil, errInitTimeout
+	if ctx.Err() != nil && in.Failure == nil {
+		return nil, errInitTimeout // if it was just ready, its conversation has been cut off
 	}
 	return in.Failure, err
 }

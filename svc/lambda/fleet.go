@@ -51,7 +51,7 @@ func throttled(reason string) error {
 // one, which is still to be started. The caller gives it back by release.
 func (f *fleet) acquire(ctx context.Context, t *target) (e *environment, fresh bool, err error) {
 	spare := f.s.Concurrency
-	if t.function.Reserved == nil {
+	if t.shares() {
 		if spare, err = f.unreserved(ctx, t.at.scope); err != nil {
 			return nil, false, err
 		}
@@ -74,7 +74,7 @@ func (f *fleet) acquire(ctx context.Context, t *target) (e *environment, fresh b
 		f.count++
 	}
 	e.busy.Store(true)
-	e.counted, e.target = t.function.Reserved == nil && !e.provisioned, t
+	e.counted, e.target = t.shares() && !e.provisioned, t
 	f.begin(e, c)
 	f.mu.Unlock()
 	if !fresh {
@@ -85,6 +85,9 @@ func (f *fleet) acquire(ctx context.Context, t *target) (e *environment, fresh b
 	}
 	return e, fresh, nil
 }
+
+// shares reports whether invokes share the account's concurrency with others.
+func (t *target) shares() bool { return t.function.Reserved == nil && t.version.Provider == nil }
 
 // admit holds an invoke to the function's and the account's concurrency.
 func (f *fleet) admit(t *target, spare int) (*crew, error) {
@@ -100,8 +103,12 @@ func (f *fleet) admit(t *target, spare int) (*crew, error) {
 		f.tidy(t.at, c)
 		return nil, throttled(api.ThrottleReasonReservedFunctionConcurrentInvocationLimitExceeded)
 	}
+	if c.full(t.version) {
+		f.tidy(t.at, c)
+		return nil, throttled(api.ThrottleReasonConcurrentInvocationLimitExceeded)
+	}
 	ready := slices.ContainsFunc(c.idle, func(e *environment) bool { return e.provisioned && e.version.Number == t.version.Number })
-	if t.function.Reserved == nil && f.busy[t.at.scope] >= spare && !ready {
+	if t.shares() && f.busy[t.at.scope] >= spare && !ready {
 		f.tidy(t.at, c)
 		return nil, throttled(api.ThrottleReasonConcurrentInvocationLimitExceeded)
 	}

@@ -99,8 +99,8 @@ func (s *Service) checkCreate(in *api.CreateFunctionRequest) error {
 	if aws.Value(in.PackageType) == api.PackageTypeImage || in.ImageConfig != nil || in.Code.ImageUri != nil {
 		return unbuilt("Functions from container images are")
 	}
-	if in.CapacityProviderConfig != nil || in.DurableConfig != nil || in.TenancyConfig != nil || in.PublishTo != nil {
-		return unbuilt("Capacity providers, durable functions and tenants are")
+	if in.DurableConfig != nil || in.TenancyConfig != nil || in.PublishTo != nil {
+		return unbuilt("Durable functions, tenants and $LATEST.PUBLISHED are")
 	}
 	if len(in.Tags) > maxTags {
 		return invalid("Number of tags exceeds resource tag limit.")
@@ -120,6 +120,9 @@ func (s *Service) newFunction(ctx context.Context, at ref, in *api.CreateFunctio
 	}
 	err := s.apply(ctx, &f.Latest, settings{in.Description, in.Runtime, in.Handler, in.Role, in.MemorySize, in.Timeout,
 		in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig, in.VpcConfig, in.SnapStart})
+	if err == nil {
+		err = s.setProvider(ctx, &f.Latest, in.CapacityProviderConfig)
+	}
 	s.touch(&f.Latest, s.now())
 	return f, err
 }

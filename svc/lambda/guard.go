@@ -103,6 +103,7 @@ func (s *Service) guardCreate(ctx context.Context, in *api.CreateFunctionRequest
 		needs = append(needs, tag)
 	}
 	needs = append(needs, s.useLayers(in.Layers)...)
+	needs = append(needs, s.passProvider(ctx, in.CapacityProviderConfig)...)
 	return append(needs, passRole(*in.Role, needs[0].Resource)), nil
 }
 
@@ -112,6 +113,7 @@ func (s *Service) guardConfiguration(ctx context.Context, in *api.UpdateFunction
 		return nil, err
 	}
 	needs = append(needs, s.useLayers(in.Layers)...)
+	needs = append(needs, s.passProvider(ctx, in.CapacityProviderConfig)...)
 	if in.Role != nil {
 		needs = append(needs, passRole(*in.Role, needs[0].Resource))
 	}

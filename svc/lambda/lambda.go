@@ -35,6 +35,8 @@
 //     destination for failures, which gets them at once; AWS drops them.
 //   - Code may lie in a folder of this machine, in the words of other stand-ins for AWS
 //     (see HotReload), and functions be debugged (see Options.Debugger).
+//   - A capacity provider is this machine: functions that have one run as all others do, one
+//     invoke an environment, and the unqualified name is $LATEST's. PublishTo is refused (501).
 //   - What a function writes to a stream may be 200 MB, AWS's default today.
 package lambda
 
@@ -309,6 +311,21 @@ func (s *Service) Routes() []aws.Route {
 		})),
 		api.GetFunctionRecursionConfig.To(s.getRecursion, on(s, func(in *api.GetFunctionRecursionConfigRequest) (name, qualifier *string) {
 			return in.FunctionName, nil
+		})),
+
+		api.CreateCapacityProvider.To(s.createCapacityProvider, s.guardCreateProvider),
+		api.GetCapacityProvider.To(s.getCapacityProvider, onProvider(s, func(in *api.GetCapacityProviderRequest) *string { return in.CapacityProviderName })),
+		api.UpdateCapacityProvider.To(s.updateCapacityProvider, onProvider(s, func(in *api.UpdateCapacityProviderRequest) *string { return in.CapacityProviderName })),
+		api.DeleteCapacityProvider.To(s.deleteCapacityProvider, onProvider(s, func(in *api.DeleteCapacityProviderRequest) *string { return in.CapacityProviderName })),
+		api.ListCapacityProviders.To(s.listCapacityProviders, aws.Anywhere),
+		api.ListFunctionVersionsByCapacityProvider.To(s.listFunctionVersionsByCapacityProvider, onProvider(s, func(in *api.ListFunctionVersionsByCapacityProviderRequest) *string {
+			return in.CapacityProviderName
+		})),
+		api.PutFunctionScalingConfig.To(s.putFunctionScalingConfig, on(s, func(in *api.PutFunctionScalingConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, in.Qualifier
+		})),
+		api.GetFunctionScalingConfig.To(s.getFunctionScalingConfig, on(s, func(in *api.GetFunctionScalingConfigRequest) (name, qualifier *string) {
+			return in.FunctionName, in.Qualifier
 		})),
 
 		api.CreateFunctionUrlConfig.To(s.createURL, s.guardCreateURL),

@@ -110,7 +110,7 @@ func (p *provisioner) wanted(ctx context.Context) (map[team]int, map[team]*targe
 				targets[of] = share.target
 			}
 		}
-		return nil
+		return p.scaledVersions(ctx, r, n, targets)
 	})
 	return n, targets, err
 }

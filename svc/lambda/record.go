@@ -44,13 +44,15 @@ type version struct {
 	Locked      bool              `json:"-"`          // Sealed cannot be opened
 	HasEnv      bool              `json:",omitempty"` // an Environment was given, if an empty one
 	Tracing     string
-	Network     *network `json:",omitempty"`
-	UpdateOn    string   `json:",omitempty"` // when its runtime is updated; "" is Auto
-	SnapStart   bool     `json:",omitempty"` // asked for; nothing here takes snapshots
-	LogGroup    string   `json:",omitempty"` // other than the function's own
-	JSONLog     bool     `json:",omitempty"` // with the levels
-	AppLevel    string   `json:",omitempty"`
-	SystemLevel string   `json:",omitempty"`
+	Network     *network  `json:",omitempty"`
+	Provider    *provided `json:",omitempty"` // of capacity; nil is none
+	Scaling     *scaling  `json:",omitempty"` // of one with a provider
+	UpdateOn    string    `json:",omitempty"` // when its runtime is updated; "" is Auto
+	SnapStart   bool      `json:",omitempty"` // asked for; nothing here takes snapshots
+	LogGroup    string    `json:",omitempty"` // other than the function's own
+	JSONLog     bool      `json:",omitempty"` // with the levels
+	AppLevel    string    `json:",omitempty"`
+	SystemLevel string    `json:",omitempty"`
 	Code        code
 	Layers      []attached `json:",omitempty"` // the first lies lowest in /opt
 	Modified    time.Time

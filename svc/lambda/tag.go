@@ -21,6 +21,9 @@ func (s *Service) taggable(ctx context.Context, arn *string) (tagged, error) {
 	if a, _ := aws.ParseARN(*arn); strings.HasPrefix(a.Resource, signingKind) {
 		return s.taggedSigning(arn), nil
 	}
+	if a, _ := aws.ParseARN(*arn); strings.HasPrefix(a.Resource, capacityProviderKind) {
+		return s.taggedProvider(parseProvider(ctx, arn)), nil
+	}
 	if uuid, ok := parseMapping(arn); ok {
 		return s.taggedMapping(mappingScope(ctx), uuid), nil
 	}
@@ -134,6 +137,11 @@ func (s *Service) guardTags(ctx context.Context, arn *string, keys map[string][]
 	}
 	if a, _ := aws.ParseARN(*arn); strings.HasPrefix(a.Resource, signingKind) {
 		need := s.signingAccess(arn)
+		need.Keys = keys
+		return []aws.Access{need}, nil
+	}
+	if a, _ := aws.ParseARN(*arn); strings.HasPrefix(a.Resource, capacityProviderKind) {
+		need := s.providerAccess(parseProvider(ctx, arn))
 		need.Keys = keys
 		return []aws.Access{need}, nil
 	}

@@ -21,7 +21,7 @@ func (s *Service) publishVersion(ctx context.Context, in *api.PublishVersionRequ
 		return nil, err
 	}
 	if in.PublishTo != nil {
-		return nil, unbuilt("Capacity providers are")
+		return nil, unbuilt("$LATEST.PUBLISHED is")
 	}
 	var v *version
 	err = s.Store.Update(ctx, func(tx store.Tx) error {

@@ -80,13 +80,16 @@ test("aws-sdk v2 calls every operation", async () => {
   await walk(account, (service, operation, input) => {
     const { "@as": who = `${account} any`, ...params } = input;
     const [accessKeyId, secretAccessKey] = who.split(" ");
-    const client = clients[service + who] ??= new v2[service]({ endpoint: house.url, region: "us-east-1", accessKeyId, secretAccessKey, maxRetries: 0 });
+    const client = clients[service + who] ??= new v2[service]({ endpoint: house.url, region: "us-east-1", accessKeyId, secretAccessKey, maxRetries: 0,
+      paramValidation: false }); // what is younger than it, it leaves out
     const method = operation[0].toLowerCase() + operation.slice(1);
     if (!(method in client)) return unknown.push(operation);
     return client[method](params).promise();
   });
   assert.deepEqual(unknown, ["EnableOutboundWebIdentityFederation", "GetOutboundWebIdentityFederationInfo",
-    "DisableOutboundWebIdentityFederation", "PutLogGroupDeletionProtection",
+    "DisableOutboundWebIdentityFederation",
+    "CreateCapacityProvider", "GetCapacityProvider", "UpdateCapacityProvider", "ListCapacityProviders", "PutFunctionScalingConfig",
+    "GetFunctionScalingConfig", "ListFunctionVersionsByCapacityProvider", "DeleteCapacityProvider", "PutLogGroupDeletionProtection",
     "EnableOrganizationsRootCredentialsManagement", "EnableOrganizationsRootSessions", "ListOrganizationsFeatures",
     "DisableOrganizationsRootSessions", "DisableOrganizationsRootCredentialsManagement"]); // younger than the last aws-sdk v2
 });

@@ -104,7 +104,7 @@ type kind struct {
 	file    string // of the zip
 	code    []byte
 	memory  int32
-	timeout int32
+	timeout int32 // seconds, without patience
 }
 
 var (
@@ -127,7 +127,7 @@ func java(t *testing.T) (kind, bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kind{types.RuntimeJava17, "Soak::handle", "Soak.class", class, 256, 10}, true
+	return kind{types.RuntimeJava17, "Soak::handle", "Soak.class", class, 512, 10}, true
 }
 
 // provided is the kind of functions that are programs.
@@ -205,7 +205,7 @@ func (l *load) deploy(t *testing.T) {
 		f := &function{name: fmt.Sprintf("soak-%d", i), kind: k}
 		f.generation.Store(1)
 		_, err := l.lambda.CreateFunction(t.Context(), &lambda.CreateFunctionInput{FunctionName: &f.name, Role: made.Role.Arn, Runtime: k.runtime, Handler: &k.handler,
-			MemorySize: &k.memory, Timeout: &k.timeout, Code: &types.FunctionCode{ZipFile: k.zip(f.name, 1)},
+			MemorySize: &k.memory, Timeout: aws.Int32(k.timeout + l.patience), Code: &types.FunctionCode{ZipFile: k.zip(f.name, 1)},
 			Environment: &types.Environment{Variables: map[string]string{mark: l.mark}}})
 		if err != nil {
 			t.Fatal(err)
