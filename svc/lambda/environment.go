@@ -50,6 +50,9 @@ type environment struct {
 	external   []string             // the extensions that are programs, by the names of their files
 	ending     string               // why it ends, as extensions are told
 
+	turn     func()            // gives up its place among those that start; nil if it has none
+	handover chan *environment // while it waits for that: another, which serves its invoke
+
 	// The fleet's, under its mutex.
 	target  *target // of the invoke that it serves, or served last
 	serving bool    // an invoke
@@ -98,7 +101,10 @@ func (e *environment) follow(t *tail) {
 // start starts the process and loads the function, for the invoke cause. A failure
 // is what the function did wrong; an error is Tule's.
 func (e *environment) start(ctx context.Context, cause string, limit time.Duration) (failure *runtimes.Result, err error) {
-	done := e.s.takeTurn()
+	done := e.turn
+	if e.turn = nil; done == nil {
+		done = e.s.takeTurn()
+	}
 	defer done()
 	ctx, cancel := e.s.within(context.WithoutCancel(ctx), limit)
 	defer cancel()
@@ -129,15 +135,20 @@ func (e *environment) start(ctx context.Context, cause string, limit time.Durati
 // for some 30 ms; a hundred at once would all be late together.
 const startsAtOnce = 8
 
-// turn is how long a start keeps others waiting: a function that loads slowly mostly
+// turnTime is how long a start keeps others waiting: a function that loads slowly mostly
 // waits for something else.
-const turn = time.Second
+const turnTime = time.Second
 
 // takeTurn waits for a place among those that start; done gives it up.
 func (s *Service) takeTurn() (done func()) {
 	s.starts <- struct{}{}
+	return s.turn()
+}
+
+// turn is a place that was taken: it ends by itself after a while.
+func (s *Service) turn() (done func()) {
 	leave := sync.OnceFunc(func() { <-s.starts })
-	due, stop := s.Clock.After(turn)
+	due, stop := s.Clock.After(turnTime)
 	over := make(chan struct{})
 	go func() {
 		select {

@@ -40,6 +40,7 @@ type crew struct {
 	provisioned int            // of all
 	idle        []*environment // the one used last at the end
 	all         map[*environment]struct{}
+	waiting     []*environment // of all, for their turn to start
 }
 
 // throttled is the refusal of an invoke for want of concurrency.
@@ -209,18 +210,75 @@ func decrease(m map[store.Scope]int, of store.Scope) {
 // rest lets an environment wait for its next invoke, or ends it. The caller holds mu.
 func (f *fleet) rest(e *environment, broken bool) {
 	c := f.functions[e.at]
-	e.busy.Store(false)
 	if broken || e.doomed || f.closed {
+		e.busy.Store(false)
 		f.end(e)
 		f.tidy(e.at, c)
 		return
 	}
+	if w := f.waiter(e, c); w != nil {
+		f.handOver(e, w)
+		return
+	}
+	e.busy.Store(false)
 	e.idleSince, e.rests = f.s.Clock.Now(), false
 	c.idle = append(c.idle, e)
 	if !f.freezing && !f.s.Thawed {
 		f.freezing = true
 		f.wg.Go(f.freeze)
 	}
+}
+
+// await waits until a new environment may start. If another of the same version comes free
+// before, that one is given to the caller instead, and the new one ended: many first invokes at
+// once are served by as many environments as they keep busy.
+func (f *fleet) await(e *environment) (serves *environment, fresh bool) {
+	select {
+	case f.s.starts <- struct{}{}:
+		e.turn = f.s.turn()
+		return e, true
+	default:
+	}
+	e.handover = make(chan *environment, 1)
+	f.mu.Lock()
+	c := f.functions[e.at]
+	c.waiting = append(c.waiting, e)
+	f.mu.Unlock()
+	select {
+	case other := <-e.handover:
+		return other, false
+	case f.s.starts <- struct{}{}:
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i := slices.Index(c.waiting, e); i >= 0 {
+		c.waiting = slices.Delete(c.waiting, i, i+1)
+		e.turn = f.s.turn()
+		return e, true
+	}
+	<-f.s.starts // both at once
+	return <-e.handover, false
+}
+
+// waiter is the first environment that waits for its turn in whose place e can serve; nil for
+// none. The caller holds mu.
+func (f *fleet) waiter(e *environment, c *crew) *environment {
+	for i, w := range c.waiting {
+		last := f.s.Clock.Now().Add(time.Duration(w.version.Timeout)*time.Second + time.Minute)
+		if w.version.Number == e.version.Number && w.version.Revision == e.version.Revision && !w.provisioned && e.until.After(last) {
+			c.waiting = slices.Delete(c.waiting, i, i+1)
+			return w
+		}
+	}
+	return nil
+}
+
+// handOver lets e serve the invoke for which w has waited. The caller holds mu.
+func (f *fleet) handOver(e, w *environment) {
+	e.target, e.counted, e.serving = w.target, w.counted, true
+	w.serving = false
+	f.end(w)
+	w.handover <- e
 }
 
 // end ends an environment that is neither busy nor idle any more. The caller holds mu.

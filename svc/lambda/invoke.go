@@ -151,6 +151,9 @@ func (s *Service) execute(ctx context.Context, t *target, c call) (runtimes.Resu
 			s.giveBack(e, true)
 		}
 	}()
+	if fresh {
+		e, fresh = s.fleet.await(e)
+	}
 	e.follow(c.tail)
 	if fresh {
 		failure, err := s.begin(ctx, &e, t, c)
