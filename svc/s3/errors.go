@@ -1,6 +1,8 @@
 package s3
 
 import (
+	"time"
+
 	api "github.com/tule-cloud/tule/api/s3"
 	"github.com/tule-cloud/tule/aws"
 )
@@ -24,3 +26,33 @@ func errArgument(message, name, value string) error {
 func errRequest(format string, args ...any) error { return api.InvalidRequest(format, args...) }
 
 func errDenied() error { return api.AccessDenied("Access Denied") }
+
+func errNoVersion(key, version string) error {
+	return aws.Errorf(404, "NoSuchVersion", "The specified version does not exist.").With(&struct{ Key, VersionId string }{key, version})
+}
+
+// errMarker is the answer to who asks for what a delete marker hides, or for the marker.
+func errMarker(key string, m *object, version *string) error {
+	if version == nil {
+		return api.NoSuchKey("The specified key does not exist.").With(&struct {
+			Key     string
+			Marker  bool   `aws:"x-amz-delete-marker,header"`
+			Version string `aws:"x-amz-version-id,header"`
+		}{key, true, m.id()})
+	}
+	return aws.Errorf(405, "MethodNotAllowed", "The specified method is not allowed against this resource.").With(&struct {
+		Method, ResourceType string
+		Marker               bool      `aws:"x-amz-delete-marker,header"`
+		Version              string    `aws:"x-amz-version-id,header"`
+		Allow                string    `aws:"Allow,header"`
+		Modified             time.Time `aws:"Last-Modified,header"`
+	}{"GET", "DeleteMarker", true, m.id(), "DELETE", m.Modified})
+}
+
+func errCondition(name string) error {
+	return aws.Errorf(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold").With(&struct{ Condition string }{name})
+}
+
+func errNotImplemented(header string) error {
+	return aws.Errorf(501, "NotImplemented", "A header you provided implies functionality that is not implemented").With(&struct{ Header string }{header})
+}

@@ -25,7 +25,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	api "github.com/tule-cloud/tule/api/s3"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/blob"
 	"github.com/tule-cloud/tule/store"
@@ -50,14 +49,17 @@ type Options struct {
 }
 
 // Service is S3.
-type Service struct{ Options }
+type Service struct {
+	Options
+	pins pins
+}
 
 // New makes the service.
 func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{o}
+	return &Service{Options: o}
 }
 
 // What the service keeps. The scope of names is the installation; that of all else is
@@ -78,19 +80,7 @@ var (
 
 // Routes are the operations that are answered.
 func (s *Service) Routes() []aws.Route {
-	return slices.Concat(s.bucketRoutes(), s.settingRoutes())
-}
-
-func (s *Service) bucketRoutes() []aws.Route {
-	return []aws.Route{
-		api.CreateBucket.To(s.createBucket, s.guardCreateBucket),
-		api.DeleteBucket.To(s.deleteBucket, onBucket(s, func(in *api.DeleteBucketRequest) *string { return in.Bucket })),
-		api.GetBucketLocation.To(s.getBucketLocation, onBucket(s, func(in *api.GetBucketLocationRequest) *string { return in.Bucket })),
-		api.GetBucketVersioning.To(s.getBucketVersioning, onBucket(s, func(in *api.GetBucketVersioningRequest) *string { return in.Bucket })),
-		api.HeadBucket.To(s.headBucket, onBucket(s, func(in *api.HeadBucketRequest) *string { return in.Bucket }, listBucket)),
-		api.ListBuckets.To(s.listBuckets, guardListBuckets),
-		api.PutBucketVersioning.To(s.putBucketVersioning, onBucket(s, func(in *api.PutBucketVersioningRequest) *string { return in.Bucket })),
-	}
+	return slices.Concat(s.bucketRoutes(), s.listRoutes(), s.objectRoutes(), s.uploadRoutes(), s.settingRoutes())
 }
 
 // Planes are the entrances beside the API.
