@@ -23,7 +23,6 @@ import (
 	lambdaapi "github.com/tule-cloud/tule/api/lambda"
 	logsapi "github.com/tule-cloud/tule/api/logs"
 	organizationsapi "github.com/tule-cloud/tule/api/organizations"
-	s3api "github.com/tule-cloud/tule/api/s3"
 	sesapi "github.com/tule-cloud/tule/api/ses"
 	snsapi "github.com/tule-cloud/tule/api/sns"
 	sqsapi "github.com/tule-cloud/tule/api/sqs"
@@ -42,7 +41,6 @@ import (
 	"github.com/tule-cloud/tule/svc/iam"
 	"github.com/tule-cloud/tule/svc/logs"
 	"github.com/tule-cloud/tule/svc/organizations"
-	"github.com/tule-cloud/tule/svc/s3"
 	"github.com/tule-cloud/tule/svc/ses"
 	"github.com/tule-cloud/tule/svc/sns"
 	"github.com/tule-cloud/tule/svc/sqs"
@@ -200,15 +198,13 @@ func (h *house) buildMessages() error {
 	queues := sqs.New(h.queues())
 	topics := sns.New(sns.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
 	mail := ses.New(ses.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
-	blobs, err := blob.OpenFolder(h.in("objects"), h.random)
-	if err != nil {
-		return err
-	}
-	objects := s3.New(s3.Options{Store: h.store, Blobs: blobs, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
 	h.front.Add(front.Service{Model: sqsapi.Service, Operations: sqsapi.Operations(), Routes: queues.Routes()}, queues.Planes()...)
 	h.front.Add(front.Service{Model: snsapi.Service, Operations: snsapi.Operations(), Routes: topics.Routes()}, topics.Planes()...)
 	h.front.Add(front.Service{Model: sesapi.Service, Operations: sesapi.Operations(), Routes: mail.Routes()}, mail.Planes()...)
-	h.front.Add(front.Service{Model: s3api.Service, Operations: s3api.Operations(), Routes: objects.Routes(), Within: s3.Within}, objects.Planes()...)
+	objects, err := h.objects()
+	if err != nil {
+		return err
+	}
 	h.background = append(h.background, queues.Run, topics.Run, mail.Run, objects.Run)
 	return nil
 }

@@ -15,9 +15,13 @@ func (s *Service) aclRoutes() []aws.Route {
 		api.GetBucketAcl.To(s.getBucketAcl, onBucket(s, func(in *api.GetBucketAclRequest) *string { return in.Bucket })),
 		api.PutBucketAcl.To(s.putBucketAcl, onBucket(s, func(in *api.PutBucketAclRequest) *string { return in.Bucket })),
 		api.GetObjectAcl.To(s.getObjectAcl, onACL(s, "s3:GetObjectAcl", "s3:GetObjectVersionAcl",
-			func(in *api.GetObjectAclRequest) (bucket, key, version *string) { return in.Bucket, in.Key, in.VersionId })),
+			func(in *api.GetObjectAclRequest) (bucket, key, version *string) {
+				return in.Bucket, in.Key, in.VersionId
+			})),
 		api.PutObjectAcl.To(s.putObjectAcl, onACL(s, "s3:PutObjectAcl", "s3:PutObjectVersionAcl",
-			func(in *api.PutObjectAclRequest) (bucket, key, version *string) { return in.Bucket, in.Key, in.VersionId })),
+			func(in *api.PutObjectAclRequest) (bucket, key, version *string) {
+				return in.Bucket, in.Key, in.VersionId
+			})),
 	}
 }
 
@@ -108,34 +112,9 @@ func (s *Service) putBucketAcl(ctx context.Context, in *api.PutBucketAclRequest)
 	})
 }
 
-// aclVersion reads the version of a key whose ACL is meant.
-func aclVersion(ctx context.Context, r store.Reader, b *bucket, key, version *string) (o *object, current bool, err error) {
-	if version == nil {
-		o, err = latest(ctx, r, b, *key)
-		current = true
-	} else {
-		o, current, err = versionOf(ctx, r, b, *key, *version)
-	}
-	switch {
-	case err != nil:
-		return nil, false, err
-	case o == nil && version != nil:
-		return nil, false, aws.Errorf(404, "NoSuchVersion", "The specified version does not exist.").
-			With(&struct{ Key, VersionId string }{*key, *version})
-	case o == nil:
-		return nil, false, errNoKey(*key)
-	case o.Marker && version == nil:
-		return nil, false, errNoKey(*key)
-	case o.Marker:
-		return nil, false, aws.Errorf(405, "MethodNotAllowed", "The specified method is not allowed against this resource.").
-			With(&struct{ Method, ResourceType string }{"GET", "DeleteMarker"})
-	}
-	return o, current, nil
-}
-
 func (s *Service) getObjectAcl(ctx context.Context, in *api.GetObjectAclRequest) (out *api.GetObjectAclOutput, err error) {
 	err = s.onBucketRead(ctx, in.Bucket, in.ExpectedBucketOwner, func(r store.Reader, b *bucket) error {
-		o, _, err := aclVersion(ctx, r, b, in.Key, in.VersionId)
+		o, _, err := lookUp(ctx, r, b, *in.Key, in.VersionId)
 		if err != nil {
 			return err
 		}
@@ -150,7 +129,7 @@ func (s *Service) putObjectAcl(ctx context.Context, in *api.PutObjectAclRequest)
 	w := wish{canned: in.ACL, body: in.AccessControlPolicy,
 		headers: grantHeaders{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWrite, in.GrantWriteACP}}
 	return nil, s.onBucketDo(ctx, in.Bucket, in.ExpectedBucketOwner, func(tx store.Tx, b *bucket) error {
-		o, isCurrent, err := aclVersion(ctx, tx, b, in.Key, in.VersionId)
+		o, isCurrent, err := lookUp(ctx, tx, b, *in.Key, in.VersionId)
 		if err != nil {
 			return err
 		}
@@ -167,10 +146,6 @@ func (s *Service) putObjectAcl(ctx context.Context, in *api.PutObjectAclRequest)
 		if o.ACL, err = json.Marshal(list); err != nil {
 			return err
 		}
-		put := versions.Put(tx, b.scope(), *o, b.ID, *in.Key, ^o.Seq)
-		if isCurrent {
-			put = errors.Join(versions.Delete(tx, b.scope(), b.ID, *in.Key, ^o.Seq), current.Put(tx, b.scope(), *o, b.ID, *in.Key))
-		}
-		return errors.Join(put, s.announce(ctx, tx, b, s.changeOf(ctx, "ObjectAcl:Put", *in.Key, o)))
+		return errors.Join(rewrite(tx, b, *in.Key, o, isCurrent), s.announce(ctx, tx, b, s.changeOf(ctx, "ObjectAcl:Put", *in.Key, o)))
 	})
 }

@@ -100,6 +100,9 @@ func (s *Service) furnish(ctx context.Context, tx store.Tx, b *bucket, in *api.C
 	default:
 		err = putSetting(tx, b, aclSetting, "", list)
 	}
+	if c := in.CreateBucketConfiguration; c != nil && len(c.Tags) > 0 {
+		err = errors.Join(err, checkBucketTags(c.Tags), putSetting(tx, b, taggingSetting, "", api.Tagging{TagSet: c.Tags}))
+	}
 	if own != "" {
 		c := api.OwnershipControls{Rules: []api.OwnershipControlsRule{{ObjectOwnership: &own}}}
 		err = errors.Join(err, putSetting(tx, b, ownershipSetting, "", c))
