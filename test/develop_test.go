@@ -23,7 +23,7 @@ import (
 
 // asRoot is the environment of the account's root for a command.
 func (c *cloud) asRoot() []string {
-	return []string{"AWS_ACCESS_KEY_ID=" + c.account, "AWS_SECRET_ACCESS_KEY=any", "AWS_REGION=" + region}
+	return []string{"AWS_ACCESS_KEY_ID=" + c.account, "AWS_SECRET_ACCESS_KEY=any", "AWS_REGION=" + region, "AWS_DEFAULT_REGION=" + region}
 }
 
 func TestCommandInvoke(t *testing.T) {
