@@ -35,6 +35,7 @@ type settings struct {
 	test        bool
 	host        string // by which others know this Tule, with its port
 	queueURLs   string
+	shardLimit  int
 	buckets     string
 	smtp        smtpSettings
 	developing
@@ -73,6 +74,7 @@ var aliases = []struct {
 	{"test", []string{"TULE_TEST"}, same},
 	{"host", []string{"TULE_HOST", "LOCALSTACK_HOST"}, same},
 	{"queue-urls", []string{"TULE_QUEUE_URLS", "SQS_ENDPOINT_STRATEGY"}, same},
+	{"shard-limit", []string{"TULE_SHARD_LIMIT", "KINESIS_SHARD_LIMIT"}, same},
 	{"buckets", []string{"TULE_BUCKETS"}, same},
 	{"smtp", []string{"TULE_SMTP", "SMTP_HOST"}, same},
 	{"smtp-user", []string{"TULE_SMTP_USER", "SMTP_USER"}, same},
@@ -152,6 +154,7 @@ func (s *settings) serviceFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&s.host, "host", "localhost.localstack.cloud:4566", "host:port by which this Tule is known, where an answer cannot go by the caller's")
 	f.StringVar(&s.queueURLs, "queue-urls", "dynamic", "form of queues' URLs: dynamic (the caller's host), standard, domain, path or off")
+	f.IntVar(&s.shardLimit, "shard-limit", 20000, "how many shards the provisioned Kinesis streams of an account may have in a region")
 	f.StringVar(&s.buckets, "buckets", "auto", "new buckets: blocked (no ACLs, no public access, as AWS has it since 2023), open (as before), or auto: open while only this machine can reach them")
 	f.StringVar(&s.smtp.address, "smtp", "", "host:port of the relay that mail goes through; without one mail is kept for /_aws/ses")
 	f.StringVar(&s.smtp.user, "smtp-user", "", "user of the relay")
