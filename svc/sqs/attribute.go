@@ -35,8 +35,14 @@ var words = map[string][]string{
 	"DeduplicationScope": {"queue", "messageGroup"}, "FifoThroughputLimit": {"perQueue", "perMessageGroupId"},
 }
 
+// texts are the attributes that are neither.
+var texts = []string{"Policy", "RedrivePolicy", "RedriveAllowPolicy", "KmsMasterKeyId"}
+
 // counted are the attributes that are found out when they are asked for.
 var counted = []string{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed", "ApproximateNumberOfMessagesNotVisible"}
+
+// readable are the attributes that cannot be set.
+var readable = append([]string{"All", "QueueArn", "CreatedTimestamp", "LastModifiedTimestamp"}, counted...)
 
 func badAttribute(name string) error {
 	return api.InvalidAttributeValue("Invalid value for the parameter %s.", name)
@@ -147,8 +153,6 @@ func exclusive(q *queue, attributes map[string]string) error {
 func (s *Service) checkAttribute(q *queue, name, value string, fresh bool) error {
 	_, number := ranges[name]
 	switch name {
-	case "All", "CreatedTimestamp", "LastModifiedTimestamp", "QueueArn", counted[0], counted[1], counted[2]:
-		return api.InvalidAttributeName("Unknown Attribute %s.", name)
 	case "FifoQueue":
 		switch {
 		case !fresh && !q.FIFO, fresh && value == "false":
@@ -173,6 +177,9 @@ func (s *Service) checkAttribute(q *queue, name, value string, fresh bool) error
 		if len(value) > 2048 {
 			return badAttribute(name)
 		}
+	}
+	if _, ok := words[name]; !ok && !number && !slices.Contains(texts, name) {
+		return api.InvalidAttributeName("Unknown Attribute %s.", name)
 	}
 	if number && !within(name, value) {
 		return badAttribute(name)
@@ -215,6 +222,11 @@ func (s *Service) getQueueAttributes(ctx context.Context, in *api.GetQueueAttrib
 	p, err := placeOf(ctx, in.QueueUrl)
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range in.AttributeNames {
+		if !askedOfQueues(name) {
+			return nil, api.InvalidAttributeName("Unknown Attribute %s.", name)
+		}
 	}
 	out := &api.GetQueueAttributesResult{}
 	err = s.Store.View(ctx, func(r store.Reader) error {

@@ -16,7 +16,12 @@ func invalidValue(value any, parameter, reason string) *aws.Error {
 	return invalidParameter("Value %v for parameter %s is invalid. Reason: %s", value, parameter, reason)
 }
 
-func noQueue() *aws.Error { return api.QueueDoesNotExist("The specified queue does not exist.") }
+// noQueue says that there is no such queue; query clients hear of their protocol, too.
+func noQueue() *aws.Error {
+	e := api.QueueDoesNotExist("The specified queue does not exist.")
+	e.QueryMessage = "The specified queue does not exist for this wsdl version."
+	return e
+}
 
 // failed is an error as an entry of a batch's answer. It goes by the code of query
 // clients there, in both protocols.

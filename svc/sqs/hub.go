@@ -250,7 +250,7 @@ func (b *hub) found(found []entry, now, end, to int64, full bool) {
 			}
 		case to == never:
 			b.next, b.last = never, now
-		case b.last > to:
+		case b.last >= to:
 			b.next = to
 		default:
 			b.next = never

@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,6 +61,11 @@ func (q *queue) demand(in *api.ReceiveMessageRequest) (d demand, err error) {
 }
 
 func (s *Service) receiveMessage(ctx context.Context, in *api.ReceiveMessageRequest) (*api.ReceiveMessageResult, error) {
+	for _, name := range slices.Concat(in.AttributeNames, in.MessageSystemAttributeNames) {
+		if name != "All" && !slices.Contains(systemAttributes, name) && !askedOfQueues(name) {
+			return nil, api.InvalidAttributeName("Unknown Attribute %s.", name)
+		}
+	}
 	q, err := s.view(ctx, in.QueueUrl)
 	if err != nil {
 		return nil, err
@@ -77,6 +83,13 @@ func (s *Service) receiveMessage(ctx context.Context, in *api.ReceiveMessageRequ
 		out.Messages = append(out.Messages, show(&got[i], in))
 	}
 	return out, nil
+}
+
+// askedOfQueues reports whether a name is of a queue's attribute, which a receiver may
+// ask for and never gets: AWS's model says that it may.
+func askedOfQueues(name string) bool {
+	_, number := ranges[name]
+	return number || words[name] != nil || slices.Contains(texts, name) || slices.Contains(readable, name)
 }
 
 // receive gets messages, and waits for them if there are none and it may.
