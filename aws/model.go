@@ -76,6 +76,7 @@ type Operation struct {
 	InputName, InputNamespace string
 	ResultWrapper             string
 	Root                      string // output root element, rest-xml
+	Unwrapped                 bool   // the output's only member is that element
 
 	Anonymous    bool // the model says authtype none: no signature needed
 	StreamsIn    bool // the input has a streaming body

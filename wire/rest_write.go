@@ -29,6 +29,11 @@ func (r *Response) rest(p aws.Protocol, op *aws.Operation, plan *plan, v reflect
 	r.contentType(contentType(p, op.Service))
 	if p == aws.RestXML {
 		x := &xmlEncoder{b: append(r.Body, xmlPreamble...)}
+		if op.Unwrapped {
+			x.unwrapped(op, plan, v)
+			r.Body = x.b
+			return nil
+		}
 		x.structure(cmp.Or(op.Root, plan.name), cmp.Or(plan.ns, op.Service.XMLNamespace), plan.nsPrefix, plan, v, true)
 		r.Body = x.b
 		return nil

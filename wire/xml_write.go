@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/tule-cloud/tule/aws"
 )
 
 // An xmlEncoder appends XML. Errors of its own it has none: what is in a Go value
@@ -46,6 +48,22 @@ func (x *xmlEncoder) structure(name, ns, prefix string, p *plan, v reflect.Value
 	x.attributes(p, v)
 	x.members(p, v, bound)
 	x.close(name)
+}
+
+// unwrapped appends the only member of v as the root element, empty if it is absent.
+func (x *xmlEncoder) unwrapped(op *aws.Operation, p *plan, v reflect.Value) {
+	for i := range p.fields {
+		f := &p.fields[i]
+		if !f.written(true) {
+			continue
+		}
+		if m, ok := f.value(v.Field(f.index)); ok {
+			x.value(&f.node, op.Root, op.Service.XMLNamespace, "", m)
+			return
+		}
+	}
+	x.open(op.Root, op.Service.XMLNamespace, "")
+	x.close(op.Root)
 }
 
 // attributes puts the attributes of v into the tag that was just opened.
@@ -108,6 +126,9 @@ func (x *xmlEncoder) element(n *node, name, ns, prefix string, v reflect.Value) 
 func (x *xmlEncoder) value(n *node, name, ns, prefix string, v reflect.Value) {
 	switch n.kind {
 	case kStruct:
+		if ns == "" {
+			ns, prefix = n.plan.ns, n.plan.nsPrefix
+		}
 		x.structure(name, ns, prefix, n.plan, v, false)
 		return
 	case kList:

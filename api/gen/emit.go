@@ -210,7 +210,8 @@ func (g *generator) operation(op *operation) {
 		if root == "" && strings.HasPrefix(g.m.Metadata.Protocol, "rest-xml") {
 			root = op.Output.Shape
 		}
-		g.optional("Root", root)
+		g.optional("Root", cmp.Or(g.p.Roots[op.Name], root))
+		g.flag("Unwrapped", slices.Contains(g.p.Unwrapped, op.Name))
 		g.flag("StreamsOut", g.streams(op.Output.Shape))
 	}
 	g.flag("Anonymous", op.AuthType == "none")

@@ -115,6 +115,10 @@ type patch struct {
 	Missing []string `json:"missing,omitempty"`
 	// Errors adds errors that AWS sends and does not model: code to HTTP status.
 	Errors map[string]int `json:"errors,omitempty"`
+	// Roots are the root elements of answers, by operation, that the model has forgotten.
+	Roots map[string]string `json:"roots,omitempty"`
+	// Unwrapped are the operations whose answer's only member is the root element itself.
+	Unwrapped []string `json:"unwrapped,omitempty"`
 	// QueryCodes are the codes by which query clients know errors, where the model has
 	// forgotten that the service once spoke query.
 	QueryCodes map[string]string `json:"queryCodes,omitempty"`

@@ -84,6 +84,9 @@ func structFacts(name, kind string, s *shape) string {
 	}
 	if s.XMLNamespace != nil {
 		facts = append(facts, "ns:"+s.XMLNamespace.URI)
+		if s.XMLNamespace.Prefix != "" {
+			facts = append(facts, "nsprefix:"+s.XMLNamespace.Prefix)
+		}
 	}
 	if len(facts) == 0 {
 		return ""

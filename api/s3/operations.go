@@ -14,6 +14,7 @@ var Service = &aws.Service{
 	SigningName:    "s3",
 	APIVersion:     "2006-03-01",
 	Protocols:      []aws.Protocol{aws.RestXML},
+	XMLNamespace:   "http://s3.amazonaws.com/doc/2006-03-01/",
 	BareErrors:     true,
 	Unsigned:       true,
 	Invalid:        "InvalidArgument",
@@ -40,7 +41,7 @@ var CompleteMultipartUpload = aws.Op[CompleteMultipartUploadRequest, CompleteMul
 	Method:  "POST",
 	URI:     "/{Bucket}/{Key+}",
 	Status:  200,
-	Root:    "CompleteMultipartUploadOutput",
+	Root:    "CompleteMultipartUploadResult",
 }}
 
 // CopyObject: see the API reference of S3.
@@ -91,7 +92,7 @@ var CreateMultipartUpload = aws.Op[CreateMultipartUploadRequest, CreateMultipart
 	Method:  "POST",
 	URI:     "/{Bucket}/{Key+}?uploads",
 	Status:  200,
-	Root:    "CreateMultipartUploadOutput",
+	Root:    "InitiateMultipartUploadResult",
 }}
 
 // CreateSession: see the API reference of S3.
@@ -101,7 +102,7 @@ var CreateSession = aws.Op[CreateSessionRequest, CreateSessionOutput]{Operation:
 	Method:  "GET",
 	URI:     "/{Bucket}?session",
 	Status:  200,
-	Root:    "CreateSessionOutput",
+	Root:    "CreateSessionResult",
 }}
 
 // DeleteBucket: see the API reference of S3.
@@ -266,7 +267,7 @@ var DeleteObjects = aws.Op[DeleteObjectsRequest, DeleteObjectsOutput]{Operation:
 	Method:       "POST",
 	URI:          "/{Bucket}?delete",
 	Status:       200,
-	Root:         "DeleteObjectsOutput",
+	Root:         "DeleteResult",
 	ChecksumBody: true,
 }}
 
@@ -296,7 +297,7 @@ var GetBucketAccelerateConfiguration = aws.Op[GetBucketAccelerateConfigurationRe
 	Method:  "GET",
 	URI:     "/{Bucket}?accelerate",
 	Status:  200,
-	Root:    "GetBucketAccelerateConfigurationOutput",
+	Root:    "AccelerateConfiguration",
 }}
 
 // GetBucketAcl: see the API reference of S3.
@@ -306,7 +307,7 @@ var GetBucketAcl = aws.Op[GetBucketAclRequest, GetBucketAclOutput]{Operation: aw
 	Method:  "GET",
 	URI:     "/{Bucket}?acl",
 	Status:  200,
-	Root:    "GetBucketAclOutput",
+	Root:    "AccessControlPolicy",
 }}
 
 // GetBucketAnalyticsConfiguration: see the API reference of S3.
@@ -327,7 +328,7 @@ var GetBucketCors = aws.Op[GetBucketCorsRequest, GetBucketCorsOutput]{Operation:
 	Method:  "GET",
 	URI:     "/{Bucket}?cors",
 	Status:  200,
-	Root:    "GetBucketCorsOutput",
+	Root:    "CORSConfiguration",
 }}
 
 // GetBucketEncryption: see the API reference of S3.
@@ -379,17 +380,18 @@ var GetBucketLifecycleConfiguration = aws.Op[GetBucketLifecycleConfigurationRequ
 	Method:  "GET",
 	URI:     "/{Bucket}?lifecycle",
 	Status:  200,
-	Root:    "GetBucketLifecycleConfigurationOutput",
+	Root:    "LifecycleConfiguration",
 }}
 
 // GetBucketLocation: see the API reference of S3.
 var GetBucketLocation = aws.Op[GetBucketLocationRequest, GetBucketLocationOutput]{Operation: aws.Operation{
-	Service: Service,
-	Name:    "GetBucketLocation",
-	Method:  "GET",
-	URI:     "/{Bucket}?location",
-	Status:  200,
-	Root:    "GetBucketLocationOutput",
+	Service:   Service,
+	Name:      "GetBucketLocation",
+	Method:    "GET",
+	URI:       "/{Bucket}?location",
+	Status:    200,
+	Root:      "LocationConstraint",
+	Unwrapped: true,
 }}
 
 // GetBucketLogging: see the API reference of S3.
@@ -399,7 +401,7 @@ var GetBucketLogging = aws.Op[GetBucketLoggingRequest, GetBucketLoggingOutput]{O
 	Method:  "GET",
 	URI:     "/{Bucket}?logging",
 	Status:  200,
-	Root:    "GetBucketLoggingOutput",
+	Root:    "BucketLoggingStatus",
 }}
 
 // GetBucketMetadataConfiguration: see the API reference of S3.
@@ -500,7 +502,7 @@ var GetBucketRequestPayment = aws.Op[GetBucketRequestPaymentRequest, GetBucketRe
 	Method:  "GET",
 	URI:     "/{Bucket}?requestPayment",
 	Status:  200,
-	Root:    "GetBucketRequestPaymentOutput",
+	Root:    "RequestPaymentConfiguration",
 }}
 
 // GetBucketTagging: see the API reference of S3.
@@ -510,7 +512,7 @@ var GetBucketTagging = aws.Op[GetBucketTaggingRequest, GetBucketTaggingOutput]{O
 	Method:  "GET",
 	URI:     "/{Bucket}?tagging",
 	Status:  200,
-	Root:    "GetBucketTaggingOutput",
+	Root:    "Tagging",
 }}
 
 // GetBucketVersioning: see the API reference of S3.
@@ -520,7 +522,7 @@ var GetBucketVersioning = aws.Op[GetBucketVersioningRequest, GetBucketVersioning
 	Method:  "GET",
 	URI:     "/{Bucket}?versioning",
 	Status:  200,
-	Root:    "GetBucketVersioningOutput",
+	Root:    "VersioningConfiguration",
 }}
 
 // GetBucketWebsite: see the API reference of S3.
@@ -530,7 +532,7 @@ var GetBucketWebsite = aws.Op[GetBucketWebsiteRequest, GetBucketWebsiteOutput]{O
 	Method:  "GET",
 	URI:     "/{Bucket}?website",
 	Status:  200,
-	Root:    "GetBucketWebsiteOutput",
+	Root:    "WebsiteConfiguration",
 }}
 
 // GetObject: see the API reference of S3.
@@ -551,7 +553,7 @@ var GetObjectAcl = aws.Op[GetObjectAclRequest, GetObjectAclOutput]{Operation: aw
 	Method:  "GET",
 	URI:     "/{Bucket}/{Key+}?acl",
 	Status:  200,
-	Root:    "GetObjectAclOutput",
+	Root:    "AccessControlPolicy",
 }}
 
 // GetObjectAttributes: see the API reference of S3.
@@ -561,7 +563,7 @@ var GetObjectAttributes = aws.Op[GetObjectAttributesRequest, GetObjectAttributes
 	Method:  "GET",
 	URI:     "/{Bucket}/{Key+}?attributes",
 	Status:  200,
-	Root:    "GetObjectAttributesOutput",
+	Root:    "GetObjectAttributesResponse",
 }}
 
 // GetObjectLegalHold: see the API reference of S3.
@@ -601,7 +603,7 @@ var GetObjectTagging = aws.Op[GetObjectTaggingRequest, GetObjectTaggingOutput]{O
 	Method:  "GET",
 	URI:     "/{Bucket}/{Key+}?tagging",
 	Status:  200,
-	Root:    "GetObjectTaggingOutput",
+	Root:    "Tagging",
 }}
 
 // GetObjectTorrent: see the API reference of S3.
@@ -652,7 +654,7 @@ var ListBucketAnalyticsConfigurations = aws.Op[ListBucketAnalyticsConfigurations
 	Method:  "GET",
 	URI:     "/{Bucket}?analytics",
 	Status:  200,
-	Root:    "ListBucketAnalyticsConfigurationsOutput",
+	Root:    "ListBucketAnalyticsConfigurationResult",
 }}
 
 // ListBucketIntelligentTieringConfigurations: see the API reference of S3.
@@ -672,7 +674,7 @@ var ListBucketInventoryConfigurations = aws.Op[ListBucketInventoryConfigurations
 	Method:  "GET",
 	URI:     "/{Bucket}?inventory",
 	Status:  200,
-	Root:    "ListBucketInventoryConfigurationsOutput",
+	Root:    "ListInventoryConfigurationsResult",
 }}
 
 // ListBucketMetricsConfigurations: see the API reference of S3.
@@ -682,7 +684,7 @@ var ListBucketMetricsConfigurations = aws.Op[ListBucketMetricsConfigurationsRequ
 	Method:  "GET",
 	URI:     "/{Bucket}?metrics",
 	Status:  200,
-	Root:    "ListBucketMetricsConfigurationsOutput",
+	Root:    "ListMetricsConfigurationsResult",
 }}
 
 // ListBuckets: see the API reference of S3.
@@ -692,7 +694,7 @@ var ListBuckets = aws.Op[ListBucketsRequest, ListBucketsOutput]{Operation: aws.O
 	Method:  "GET",
 	URI:     "/",
 	Status:  200,
-	Root:    "ListBucketsOutput",
+	Root:    "ListAllMyBucketsResult",
 }}
 
 // ListDirectoryBuckets: see the API reference of S3.
@@ -702,7 +704,7 @@ var ListDirectoryBuckets = aws.Op[ListDirectoryBucketsRequest, ListDirectoryBuck
 	Method:  "GET",
 	URI:     "/",
 	Status:  200,
-	Root:    "ListDirectoryBucketsOutput",
+	Root:    "ListAllMyDirectoryBucketsResult",
 }}
 
 // ListMultipartUploads: see the API reference of S3.
@@ -712,7 +714,7 @@ var ListMultipartUploads = aws.Op[ListMultipartUploadsRequest, ListMultipartUplo
 	Method:  "GET",
 	URI:     "/{Bucket}?uploads",
 	Status:  200,
-	Root:    "ListMultipartUploadsOutput",
+	Root:    "ListMultipartUploadsResult",
 }}
 
 // ListObjectVersions: see the API reference of S3.
@@ -722,7 +724,7 @@ var ListObjectVersions = aws.Op[ListObjectVersionsRequest, ListObjectVersionsOut
 	Method:  "GET",
 	URI:     "/{Bucket}?versions",
 	Status:  200,
-	Root:    "ListObjectVersionsOutput",
+	Root:    "ListVersionsResult",
 }}
 
 // ListObjects: see the API reference of S3.
@@ -732,7 +734,7 @@ var ListObjects = aws.Op[ListObjectsRequest, ListObjectsOutput]{Operation: aws.O
 	Method:  "GET",
 	URI:     "/{Bucket}",
 	Status:  200,
-	Root:    "ListObjectsOutput",
+	Root:    "ListBucketResult",
 }}
 
 // ListObjectsV2: see the API reference of S3.
@@ -742,7 +744,7 @@ var ListObjectsV2 = aws.Op[ListObjectsV2Request, ListObjectsV2Output]{Operation:
 	Method:  "GET",
 	URI:     "/{Bucket}?list-type=2",
 	Status:  200,
-	Root:    "ListObjectsV2Output",
+	Root:    "ListBucketResult",
 }}
 
 // ListParts: see the API reference of S3.
@@ -753,7 +755,7 @@ var ListParts = aws.Op[ListPartsRequest, ListPartsOutput]{Operation: aws.Operati
 	URI:     "/{Bucket}/{Key+}",
 	Status:  200,
 	Demands: []string{"?uploadId"},
-	Root:    "ListPartsOutput",
+	Root:    "ListPartsResult",
 }}
 
 // PutBucketAbac: see the API reference of S3.

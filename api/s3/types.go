@@ -1228,7 +1228,7 @@ type Grant struct {
 
 // Grantee is the structure Grantee.
 type Grantee struct {
-	_            struct{} `aws:"Grantee,ns:http://www.w3.org/2001/XMLSchema-instance"`
+	_            struct{} `aws:"Grantee,ns:http://www.w3.org/2001/XMLSchema-instance,nsprefix:xsi"`
 	DisplayName  *string  `aws:"DisplayName"`
 	EmailAddress *string  `aws:"EmailAddress"`
 	ID           *string  `aws:"ID"`
