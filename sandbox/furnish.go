@@ -30,7 +30,7 @@ func (s *Sandbox) Furnish(f Furnishing) error {
 	if err := spec.complete(); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}
-	if s.spec.Code != "" || len(s.spec.Layers) > 0 {
+	if s.spec.Code != "" || s.spec.Root != "" || len(s.spec.Layers) > 0 {
 		return fmt.Errorf("sandbox: %s: it was started with its code", s.spec.ID)
 	}
 	if !s.furnished.CompareAndSwap(false, true) {

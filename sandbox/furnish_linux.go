@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/tule-cloud/tule/sandbox/plan"
 	"golang.org/x/sys/unix"
@@ -64,7 +65,7 @@ func merged(layers []string) (fd int, err error) {
 		return -1, fmt.Errorf("merging layers: %w", err)
 	}
 	defer unix.Close(fs)
-	if err = unix.FsconfigSetString(fs, "lowerdir", lowerFolders(short)); err == nil {
+	if err = unix.FsconfigSetString(fs, "lowerdir", strings.Join(upperFirst(short), ":")); err == nil {
 		if err = unix.FsconfigCreate(fs); err == nil {
 			fd, err = unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, shown)
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -150,7 +151,7 @@ func (s *Spec) complete() error {
 	case len(s.Companions) > 100:
 		return fmt.Errorf("%s: %d companions; 100 at most", s.ID, len(s.Companions))
 	}
-	words := append(append([]string{s.Dir, s.Code, s.Hostname}, s.Argv...), s.Env...)
+	words := append(append([]string{s.Dir, s.Code, s.Root, s.Hostname}, s.Argv...), s.Env...)
 	for _, c := range s.Companions {
 		if len(c.Argv) == 0 || c.Argv[0] == "" {
 			return fmt.Errorf("%s: no program to run beside", s.ID)
@@ -206,11 +207,12 @@ func (s *Spec) checkPaths() error {
 		if err := check("file", f.Path); err != nil {
 			return err
 		}
-		if theirs(f.Path) {
+		beneath := s.Root != "" && slices.ContainsFunc(s.Mounts, func(m Mount) bool { return strings.HasPrefix(f.Path+"/", m.Inside+"/") })
+		if theirs(f.Path) || beneath {
 			return fmt.Errorf("%s: no file can be placed at %s", s.ID, f.Path)
 		}
 	}
-	for _, d := range append([]string{s.Code, s.Dir}, s.Layers...) {
+	for _, d := range append([]string{s.Code, s.Root, s.Dir}, s.Layers...) {
 		if d != "" && (d != "/" || d != s.Dir) {
 			if err := check("folder", d); err != nil {
 				return err

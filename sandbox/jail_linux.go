@@ -278,6 +278,8 @@ func (j *jail) await(ctx context.Context, want byte, ops []byte) error {
 				return &ProgramError{syscall.Errno(f.B)}
 			case plan.Spawn:
 				return &CompanionError{countSpawns(list[:f.A]), syscall.Errno(f.B)}
+			case plan.Cwd:
+				return &FolderError{list[f.A].A, syscall.Errno(f.B)}
 			}
 		}
 		return fmt.Errorf("%s: %w", what, syscall.Errno(f.B))

@@ -160,9 +160,15 @@ func (l *layout) walls(s Spec, user uint64) []plan.Op {
 	if s.Egress == EgressNAT {
 		ops = append(ops, plan.Op{Kind: plan.Tun, A: tunName, N: tunAddr, M: nat.MTU})
 	}
-	ops = append(ops, plan.Op{Kind: plan.File, A: "/etc/passwd", N: 0o644, B: fmt.Sprintf(
-		"root:x:0:0:root:/root:/sbin/nologin\n%s:x:%d:%d::/tmp:/sbin/nologin\n", functionUser, user, functionGID)})
+	if s.Root != "" {
+		ops = append(ops, l.image(s, user)...)
+	} else {
+		ops = append(ops, plan.Op{Kind: plan.File, A: "/etc/passwd", N: 0o644, B: rootUser + ourUser(user)})
+	}
 	ops = append(ops, l.mounts(s, user)...)
+	if s.Root == "" {
+		ops = append(ops, l.files(s)...)
+	}
 	ops = append(ops, plan.Op{Kind: plan.Hostname, A: s.Hostname}, plan.Op{Kind: plan.Pivot})
 	for _, r := range l.limits(s) {
 		ops = append(ops, plan.Op{Kind: plan.Limit, N: r[0], M: r[1], K: r[1]})
@@ -171,7 +177,10 @@ func (l *layout) walls(s Spec, user uint64) []plan.Op {
 	ops = append(ops, l.rules(s)...)
 	ops = append(ops, plan.Op{Kind: plan.Seccomp, A: string(l.filter)})
 	dir := s.Dir
-	if dir == "" {
+	switch {
+	case dir == "" && s.Root != "":
+		dir = "/"
+	case dir == "":
 		dir = "/var/task"
 	}
 	return append(ops, plan.Op{Kind: plan.Cwd, A: dir})
@@ -202,7 +211,14 @@ func command(argv, env []string) []plan.Op {
 	return ops
 }
 
-// mounts shows code, layers, the spec's mounts and files, /tmp and /dev/shm.
+// The lines of /etc/passwd.
+const rootUser = "root:x:0:0:root:/root:/sbin/nologin\n"
+
+func ourUser(user uint64) string {
+	return fmt.Sprintf("%s:x:%d:%d::/tmp:/sbin/nologin\n", functionUser, user, functionGID)
+}
+
+// mounts shows code, layers, the spec's mounts, /tmp and /dev/shm.
 func (l *layout) mounts(s Spec, user uint64) []plan.Op {
 	var ops []plan.Op
 	bind := func(host, inside string, flags uint64) {
@@ -232,18 +248,16 @@ func (l *layout) mounts(s Spec, user uint64) []plan.Op {
 	case 1:
 		bind(s.Layers[0], "/opt", 0)
 	default:
-		ops = append(ops, plan.Op{Kind: plan.Overlay, A: lowerFolders(s.Layers), B: "/opt"})
+		ops = append(ops, plan.Op{Kind: plan.Overlay, A: strings.Join(upperFirst(s.Layers), "\x00"), B: "/opt"})
 	}
-	return append(ops, l.files(s)...)
+	return ops
 }
 
-// lowerFolders are layers as overlayfs wants them: the uppermost first.
-func lowerFolders(layers []string) string {
-	var lower []string
-	for _, d := range slices.Backward(layers) {
-		lower = append(lower, strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace(d))
-	}
-	return strings.Join(lower, ":")
+// upperFirst are layers as overlayfs wants them.
+func upperFirst(layers []string) []string {
+	layers = slices.Clone(layers)
+	slices.Reverse(layers)
+	return layers
 }
 
 // tmpfs is a private folder in memory. Its inodes are limited too: empty files fill no page.
@@ -263,18 +277,7 @@ func (l *layout) files(s Spec) []plan.Op {
 		shown = append(shown, m.Inside)
 	}
 	var ops []plan.Op
-	has := func(path string) bool {
-		return slices.ContainsFunc(s.Files, func(f File) bool { return f.Path == path })
-	}
-	for path, content := range map[string]string{
-		"/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n127.0.0.1 " + s.Hostname + "\n", "/etc/hostname": s.Hostname + "\n",
-	} {
-		if !has(path) {
-			ops = append(ops, plan.Op{Kind: plan.File, A: path, B: content, N: 0o644})
-		}
-	}
-	slices.SortFunc(ops, func(a, b plan.Op) int { return strings.Compare(a.A, b.A) })
-	for i, f := range s.Files {
+	for i, f := range generated(s) {
 		at := f.Path
 		covered := slices.ContainsFunc(shown, func(p string) bool { return at == p || strings.HasPrefix(at, p+"/") })
 		if covered {
@@ -286,6 +289,20 @@ func (l *layout) files(s Spec) []plan.Op {
 		}
 	}
 	return ops
+}
+
+// generated are the files of a spec, and those that every sandbox has.
+func generated(s Spec) []File {
+	var out []File
+	for _, f := range []File{
+		{"/etc/hostname", []byte(s.Hostname + "\n")},
+		{"/etc/hosts", []byte("127.0.0.1 localhost\n::1 localhost\n127.0.0.1 " + s.Hostname + "\n")},
+	} {
+		if !slices.ContainsFunc(s.Files, func(own File) bool { return own.Path == f.Path }) {
+			out = append(out, f)
+		}
+	}
+	return append(out, s.Files...)
 }
 
 // Resource numbers of setrlimit, the same on all Linux architectures that Go knows but MIPS.

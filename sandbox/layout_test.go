@@ -92,6 +92,8 @@ func parseSpec(t *testing.T, d *datadriven.TestData) Spec {
 			s.Dir = f[1]
 		case "code":
 			s.Code = f[1]
+		case "root":
+			s.Root = f[1]
 		case "layers":
 			s.Layers = f[1:]
 		case "mount":

@@ -218,6 +218,9 @@ func (e *namespaces) start(ctx context.Context, s *Sandbox) error {
 	if len(s.spec.Layers) > 1 && !e.found.Overlay {
 		return errors.New("more than one layer needs overlayfs, which this kernel does not offer")
 	}
+	if s.spec.Root != "" && !e.found.Overlay {
+		return errors.New("a root of its own needs overlayfs, which this kernel does not offer")
+	}
 	if s.spec.Egress == EgressNAT && !e.found.Tun {
 		return errors.New("egress needs /dev/net/tun, which is not there or not open to this user (modprobe tun)")
 	}

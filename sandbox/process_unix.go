@@ -55,6 +55,9 @@ func (p *processes) start(_ context.Context, s *Sandbox) error {
 	if len(s.spec.Companions) > 0 {
 		return fmt.Errorf("%w: programs beside a function need --isolation=namespaces", errors.ErrUnsupported)
 	}
+	if s.spec.Root != "" {
+		return fmt.Errorf("%w: a root of its own needs --isolation=namespaces", errors.ErrUnsupported)
+	}
 	c := &plain{tmp: filepath.Join(p.dir, s.spec.ID)}
 	if err := os.Mkdir(c.tmp, 0o700); err != nil {
 		return err

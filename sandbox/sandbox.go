@@ -100,13 +100,18 @@ type File struct {
 
 // A Spec is what one sandbox runs and may use. Argv is required; everything else has a default.
 type Spec struct {
-	ID       string   // unique on the host; part of folder and cgroup names: [A-Za-z0-9_-]{1,64}
-	Argv     []string // Argv[0] is a path inside
-	Env      []string // exactly these
-	Dir      string   // working folder; default /var/task
-	Code     string   // host folder, shown read-only as /var/task
-	Layers   []string // host folders, shown merged and read-only as /opt; later ones win
-	Mounts   []Mount  // more of the host: interpreters, hot-reload folders
+	ID     string   // unique on the host; part of folder and cgroup names: [A-Za-z0-9_-]{1,64}
+	Argv   []string // Argv[0] is a path inside
+	Env    []string // exactly these
+	Dir    string   // working folder; default /var/task
+	Code   string   // host folder, shown read-only as /var/task
+	Layers []string // host folders, shown merged and read-only as /opt; later ones win
+	// Root is a host folder that is the whole of the sandbox's files, read-only, in place of the
+	// host's runtime: a container image's. What a sandbox has of its own (/dev, /proc, /tmp, names of
+	// hosts and users, what else the spec says) is laid over it. The default of Dir is then "/".
+	// It needs overlayfs (Features.Overlay); else Start refuses it.
+	Root     string
+	Mounts   []Mount // more of the host: interpreters, hot-reload folders
 	Files    []File
 	Hostname string // default: the ID
 
@@ -162,6 +167,18 @@ func (e *CompanionError) Error() string { return "starting a companion: " + e.Er
 
 // Unwrap is what the kernel said.
 func (e *CompanionError) Unwrap() error { return e.Err }
+
+// A FolderError is Start's when there is no such working folder.
+type FolderError struct {
+	Dir string
+	Err error
+}
+
+// Error implements error.
+func (e *FolderError) Error() string { return "cwd " + e.Dir + ": " + e.Err.Error() }
+
+// Unwrap is what the kernel said.
+func (e *FolderError) Unwrap() error { return e.Err }
 
 // Exit is how a sandbox's program ended.
 type Exit struct {

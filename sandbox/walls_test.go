@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestWalls runs the scripts of testdata/walls twice, since a sandbox can come by its code in two
-// ways: when it starts, and later, by Furnish. Their commands start a payload in a sandbox of its own
+// TestWalls runs the scripts of testdata/walls three times, since a sandbox can come by its code in two
+// ways, when it starts and later, by Furnish, and by its other files from an image, too. Their commands start a payload in a sandbox of its own
 // and print what it saw:
 //
 //	run <payload> [memory=<MB>] [pids=<n>] [tmp=<MB>] [layers=<n>] [args…]
@@ -44,9 +44,18 @@ func TestWalls(t *testing.T) {
 		places: strings.NewReplacer("DATA", h.opts.Dir, "OTHERPID", strconv.Itoa(s.PID()), "OTHER", other.Code,
 			"HOSTPID", strconv.Itoa(os.Getpid()), "HOSTTCP", tcp, "HOSTUNIX", abstract, "HOSTQUEUE", abstract[1:]),
 		back: strings.NewReplacer(h.opts.Dir, "DATA", other.Code, "OTHER")}
-	t.Run("started", func(t *testing.T) { w.scripts(t, run) })
+	t.Run("started", func(t *testing.T) { w.scripts(t, "host", run) })
 	if h.Features().Furnish {
-		t.Run("furnished", func(t *testing.T) { w.scripts(t, furnished) })
+		t.Run("furnished", func(t *testing.T) { w.scripts(t, "host", furnished) })
+	}
+	if h.Features().Overlay {
+		image := madeImage(t, "/usr/bin/id", "/usr/bin/env", "/bin/sh", "/bin/ls", "/bin/sleep", "/usr/bin/sleep", "/usr/bin/true")
+		t.Run("image", func(t *testing.T) {
+			w.scripts(t, "image", func(t testing.TB, h *Host, spec Spec) result {
+				spec.Root, spec.Dir = image, "/var/task"
+				return run(t, h, spec)
+			})
+		})
 	}
 	select {
 	case <-s.Done():
@@ -61,19 +70,23 @@ type walls struct {
 	places, back *strings.Replacer
 }
 
-func (w walls) scripts(t *testing.T, run func(testing.TB, *Host, Spec) result) {
-	datadriven.Walk(t, "testdata/walls", func(t *testing.T, path string) {
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			if d.Cmd != "run" {
-				t.Fatalf("%s: unknown command %q", d.Pos, d.Cmd)
-			}
-			r := run(t, w.host, w.spec(t, d.CmdArgs))
-			out := w.back.Replace(r.out)
-			if r.exit.Code != 0 || r.exit.Signal != 0 || r.exit.OOM {
-				out += fmt.Sprintf("exit code %d, signal %d, out of memory %t\n", r.exit.Code, r.exit.Signal, r.exit.OOM)
-			}
-			return out
-		})
+// scripts runs all of them, and the one of testdata/mounts for the kind of root.
+func (w walls) scripts(t *testing.T, root string, run func(testing.TB, *Host, Spec) result) {
+	w.script(t, "testdata/mounts/"+root+".txt", run)
+	datadriven.Walk(t, "testdata/walls", func(t *testing.T, path string) { w.script(t, path, run) })
+}
+
+func (w walls) script(t *testing.T, path string, run func(testing.TB, *Host, Spec) result) {
+	datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+		if d.Cmd != "run" {
+			t.Fatalf("%s: unknown command %q", d.Pos, d.Cmd)
+		}
+		r := run(t, w.host, w.spec(t, d.CmdArgs))
+		out := w.back.Replace(r.out)
+		if r.exit.Code != 0 || r.exit.Signal != 0 || r.exit.OOM {
+			out += fmt.Sprintf("exit code %d, signal %d, out of memory %t\n", r.exit.Code, r.exit.Signal, r.exit.OOM)
+		}
+		return out
 	})
 }
 

@@ -82,7 +82,7 @@ func (b *builder) do(o plan.Op) error {
 	case plan.Slave:
 		return unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, "")
 	case plan.Root, plan.Dir, plan.Symlink, plan.File, plan.Device, plan.Bind, plan.Rebind, plan.Tmpfs,
-		plan.Proc, plan.Overlay, plan.Pivot:
+		plan.Proc, plan.Overlay, plan.Move, plan.Enter, plan.Pivot:
 		return b.mount(o)
 	case plan.Hostname:
 		return unix.Sethostname([]byte(o.A))

@@ -51,7 +51,15 @@ func (b *builder) mount(o plan.Op) error {
 		if err := b.parents(o.B, true); err != nil {
 			return err
 		}
-		return unix.Mount("overlay", b.at(o.B), "overlay", guard|unix.MS_RDONLY, "lowerdir="+o.A)
+		return overlay(o.A, b.at(o.B))
+	case plan.Move:
+		if err := b.parents(o.B, true); err != nil {
+			return err
+		}
+		return unix.Mount(b.at(o.A), b.at(o.B), "", unix.MS_MOVE, "")
+	case plan.Enter:
+		b.root = b.at(o.A)
+		return nil
 	case plan.Pivot:
 		return b.pivot()
 	}
@@ -147,7 +155,10 @@ func bindTree(src, dst string, flags uint64) error {
 		return err
 	}
 	defer unix.Close(fd)
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV, Propagation: unix.MS_PRIVATE}
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NOSUID, Propagation: unix.MS_PRIVATE}
+	if flags&plan.Devices == 0 {
+		attr.Attr_set |= unix.MOUNT_ATTR_NODEV
+	}
 	if flags&plan.Writable == 0 {
 		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
 	}
@@ -168,6 +179,9 @@ func bindOld(src, dst string, flags uint64) error {
 		return err
 	}
 	f := uintptr(guard)
+	if flags&plan.Devices != 0 {
+		f = unix.MS_NOSUID
+	}
 	if flags&plan.Writable == 0 {
 		f |= unix.MS_RDONLY
 	}
@@ -175,6 +189,30 @@ func bindOld(src, dst string, flags uint64) error {
 		f |= unix.MS_NOEXEC
 	}
 	return remount(dst, f)
+}
+
+// overlay shows folders as one, read-only: of several files of a name the first folder's. They are
+// named by descriptors, since the mount's own options tell their names to whoever reads them, and
+// the kernel takes no more than a page of those.
+func overlay(folders, at string) error {
+	lower := ""
+	for len(folders) > 0 {
+		n := 0
+		for n < len(folders) && folders[n] != 0 {
+			n++
+		}
+		fd, err := unix.Open(folders[:n], unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		if lower != "" {
+			lower += ":"
+		}
+		lower += "/proc/self/fd/" + itoa(uint64(fd))
+		folders = folders[min(n+1, len(folders)):]
+	}
+	return unix.Mount("overlay", at, "overlay", guard|unix.MS_RDONLY, "lowerdir="+lower)
 }
 
 // remount sets a mount's flags, keeping those that a user namespace has locked.

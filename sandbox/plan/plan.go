@@ -16,7 +16,7 @@ import (
 
 // Version is spoken first by both ends. It changes with every change of an operation's meaning,
 // so that a stale init is refused by name instead of building half a wall.
-const Version = 2
+const Version = 3
 
 // Limits on what Decode accepts.
 const (
@@ -41,7 +41,9 @@ const (
 	Rebind        // A: at, B: at: bind a file of the new root over another one, read-only
 	Tmpfs         // A: at, B: options, N: uid<<32|gid that owns it
 	Proc          // A: at
-	Overlay       // A: lower folders as overlayfs wants them, B: at
+	Overlay       // A: host folders, the uppermost first, with a zero byte between them, B: at
+	Move          // A: at, B: at: what is mounted at the one, with all beneath it, is mounted at the other instead
+	Enter         // A: at: what is mounted there is the new root from now on
 	Hostname      // A: name
 	Loopback      // bring lo up
 	Tun           // A: name of a tun device, N: its IPv4 address, M: MTU: make it, let everything but lo lead to it, send it to Tule
@@ -62,7 +64,7 @@ const (
 )
 
 var names = [...]string{"invalid", "slave", "root", "dir", "symlink", "file", "device", "bind", "rebind", "tmpfs", "proc",
-	"overlay", "hostname", "loopback", "tun", "ports", "await", "pivot", "limit", "landlock", "allow", "drop", "seccomp", "cwd",
+	"overlay", "move", "enter", "hostname", "loopback", "tun", "ports", "await", "pivot", "limit", "landlock", "allow", "drop", "seccomp", "cwd",
 	"arg", "env", "exec", "spawn"}
 
 // String is the operation's name as plans print it.
@@ -78,6 +80,7 @@ const (
 	Writable uint64 = 1 << iota // else read-only
 	Optional                    // skip it when the host has no such path
 	NoExec                      // nothing beneath can be executed
+	Devices                     // devices beneath can be used
 )
 
 // An Op is one operation; what the fields mean depends on its Kind.
@@ -94,6 +97,8 @@ func (o Op) String() string {
 	b.WriteString(o.Kind.String())
 	for _, s := range []string{o.A, o.B} {
 		switch {
+		case o.Kind == Overlay:
+			b.WriteString(" " + strings.ReplaceAll(s, "\x00", ":"))
 		case len(s) > 120 || strings.ContainsAny(s, "\x00\n"):
 			fmt.Fprintf(&b, " <%d bytes>", len(s))
 		case s != "":
