@@ -68,6 +68,13 @@ func EntryFailure(runtime, request, path string, err error) (*Result, string) {
 	return &Result{Payload: errorPayload{kind, text}.json(), FunctionError: Unhandled, ErrorType: kind}, text + "\n" + kind
 }
 
+// ImageFailure is what an invoke answers with whose container image cannot be started, and the log
+// event: of a kind, for what was tried.
+func ImageFailure(kind, request, tried string, err error) (*Result, string) {
+	text := "RequestId: " + request + " Error: " + tried + ": " + err.Error()
+	return &Result{Payload: errorPayload{kind, text}.json(), FunctionError: Unhandled, ErrorType: kind}, text + "\n" + kind
+}
+
 // UnknownFailure is the payload, and the log event, of a process that said what no runtime says.
 func UnknownFailure(request string, err error) (payload []byte, logText string) {
 	text := "RequestId: " + request + " Error: " + strings.TrimPrefix(err.Error(), "runtimes: ")

@@ -29,7 +29,8 @@ func (h *house) functions() (*lambda.Service, error) {
 		Measures: meter,
 		Host:     h.sandboxes,
 		Runtimes: h.runtimes, HotReload: h.hotReload(), Debugger: debugger,
-		Dir: h.in("code"),
+		Dir:    h.in("code"),
+		Images: lambda.Images{Dir: h.in("images"), Registries: h.registries, Folders: h.images, Anywhere: h.loopback()},
 		// An environment that is not kept is ended as soon as anybody looks.
 		KeepAlive:   max(h.keepAlive, time.Millisecond),
 		Concurrency: h.concurrency,

@@ -19,16 +19,18 @@ import (
 // settings are what `tule start` is told, by flags, by TULE_* variables, or by the
 // variables that tools of this ecosystem set.
 type settings struct {
-	data      string
-	listen    []string
-	iam       string
-	isolation string
-	egress    string
-	region    string
-	anyRegion bool
-	logFormat string
-	logLevel  string
-	keepAlive time.Duration
+	data       string
+	listen     []string
+	iam        string
+	isolation  string
+	egress     string
+	images     []string
+	registries []string
+	region     string
+	anyRegion  bool
+	logFormat  string
+	logLevel   string
+	keepAlive  time.Duration
 	// concurrency is how many invokes of an account may run at once in a region.
 	concurrency int
 	origins     []string
@@ -61,6 +63,8 @@ var aliases = []struct {
 	{"iam", []string{"IAM_SOFT_MODE"}, choose("audit", "")},
 	{"isolation", []string{"TULE_ISOLATION"}, same},
 	{"egress", []string{"TULE_EGRESS"}, same},
+	{"images", []string{"TULE_IMAGES"}, same},
+	{"registry", []string{"TULE_REGISTRY"}, same},
 	{"region", []string{"TULE_REGION"}, same},
 	{"any-region", []string{"TULE_ANY_REGION", "ALLOW_NONSTANDARD_REGIONS"}, choose("true", "false")},
 	{"log-format", []string{"TULE_LOG_FORMAT"}, same},
@@ -137,6 +141,8 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringVar(&s.iam, "iam", "enforce", "what policies are for: enforce, audit (log what would be denied) or off")
 	f.StringVar(&s.isolation, "isolation", "namespaces", "how functions run: namespaces, or process (no walls)")
 	f.StringVar(&s.egress, "egress", "none", "what functions, HTTP integrations of APIs and the check of web identities reach beside Tule: none or nat")
+	f.StringSliceVar(&s.images, "images", nil, "folder whose archives and layouts of container images functions may be made from, by whoever may make functions; may be given more than once")
+	f.StringSliceVar(&s.registries, "registry", nil, "registry, host or host:port, that container images of functions may be pulled from, or *; may be given more than once")
 	f.StringVar(&s.region, "region", "us-east-1", "region of requests that name none")
 	f.BoolVar(&s.anyRegion, "any-region", false, "serve regions that AWS does not have")
 	f.StringVar(&s.logFormat, "log-format", "", "text or json; text on a terminal, json elsewhere")
@@ -212,6 +218,12 @@ func (s *settings) check() error {
 	} {
 		if !slices.Contains(c.allowed, c.value) {
 			return fmt.Errorf("--%s %s: choose one of %s", c.flag, c.value, strings.Join(slices.DeleteFunc(c.allowed, func(v string) bool { return v == "" }), ", "))
+		}
+	}
+	for i, dir := range s.images {
+		var err error
+		if s.images[i], err = filepath.Abs(dir); err != nil {
+			return fmt.Errorf("--images %s: %w", dir, err)
 		}
 	}
 	for _, l := range s.listen {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -156,7 +157,7 @@ func TestSources(t *testing.T) {
 	if err = errors.Join(err, tarball.WriteToFile(filepath.Join(dir, "docker.tar"), tag, img), archiveOf(filepath.Join(dir, "oci.tar"), folder)); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(registry.New())
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	defer server.Close()
 	host := strings.TrimPrefix(server.URL, "http://")
 	to, _ := name.ParseReference(host + "/team/app:v1")

@@ -103,7 +103,7 @@ func (u *unpacker) entry(h *tar.Header, in io.Reader) error {
 	if err != nil || name == "." {
 		return err // what the root itself is like is not the image's to say
 	}
-	parent, err := u.really(path.Dir(name))
+	parent, err := really(u.root, path.Dir(name))
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (u *unpacker) target(to string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir, err := u.really(path.Dir(to))
+	dir, err := really(u.root, path.Dir(to))
 	if err != nil {
 		return "", err
 	}
@@ -271,7 +271,7 @@ const maxLinks = 40
 
 // really is where a folder lies when the image is somebody's root: symbolic links on the way are
 // followed within it, and lead no higher. What is missing of it is as named.
-func (u *unpacker) really(name string) (string, error) {
+func really(root *os.Root, name string) (string, error) {
 	left := strings.Split(name, "/")
 	at, links := ".", 0
 	for len(left) > 0 {
@@ -285,7 +285,7 @@ func (u *unpacker) really(name string) (string, error) {
 			continue
 		}
 		next := path.Join(at, part)
-		st, err := u.root.Lstat(next)
+		st, err := root.Lstat(next)
 		if err != nil || st.Mode()&fs.ModeSymlink == 0 {
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return "", unwritable(err)
@@ -296,7 +296,7 @@ func (u *unpacker) really(name string) (string, error) {
 		if links++; links > maxLinks {
 			return "", bad("too many links")
 		}
-		to, err := u.root.Readlink(next)
+		to, err := root.Readlink(next)
 		if err != nil {
 			return "", unwritable(err)
 		}

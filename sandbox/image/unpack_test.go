@@ -161,3 +161,32 @@ func TestShelf(t *testing.T) {
 		t.Error("half an image stands there: ", err)
 	}
 }
+
+// An image's programs are found as its own shell would find them.
+func TestLookup(t *testing.T) {
+	dir := t.TempDir()
+	if err := of(tarred(t, "file usr/bin/app x 0755", "file usr/bin/data x", "link bin /usr/bin", "link usr/bin/py app", "link usr/bin/out /etc/passwd",
+		"link loop loop", "file srv/tool x 0755", "file opt/extensions/b x 0755", "file opt/extensions/a x 0755", "dir opt/extensions/d", "link up /../..")).unpack(background, dir, 1<<20); err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for name, want := range map[string]string{"/x/y": "/x/y", "./tool": "/srv/tool", "app": "/bin/app", "py": "/bin/py", "data": "data", "out": "out",
+		"tool": "/srv/tool", "loop": "loop", "none": "none"} {
+		if got := r.Lookup(name, "/srv", "/no:/bin:."); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	if got := strings.Join(r.Names("/opt/extensions"), " "); got != "a b" {
+		t.Error(got)
+	}
+	if got := r.Names("/up/etc"); got != nil {
+		t.Error(got)
+	}
+	if got := r.Names("/loop"); got != nil {
+		t.Error(got)
+	}
+}

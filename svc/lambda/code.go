@@ -45,9 +45,10 @@ func checkSource(zip []byte, bucket, key, kms *string) error {
 // An upload is a zip file that is on disk, sound, and unpacked, but belongs to no
 // function yet.
 type upload struct {
-	s    *Service
-	blob string
-	code code
+	s       *Service
+	blob    string
+	release func() // of an image's folder
+	code    code
 }
 
 // upload checks, unpacks and writes a zip file for an account. The caller calls done
@@ -70,6 +71,14 @@ func (s *Service) upload(ctx context.Context, scope store.Scope, zip []byte) (*u
 	return u, nil
 }
 
+// bring is obtain, or fetch for an image.
+func (s *Service) bring(ctx context.Context, scope store.Scope, zip []byte, bucket, key, image *string) (*upload, error) {
+	if image != nil {
+		return s.fetch(ctx, *image)
+	}
+	return s.obtain(ctx, scope, zip, bucket, key)
+}
+
 func (u *upload) write(ctx context.Context, zip []byte) error {
 	_, release, err := u.s.code.open(u.code.SHA256, func() (io.ReaderAt, int64, func() error, error) {
 		return bytes.NewReader(zip), int64(len(zip)), func() error { return nil }, nil
@@ -89,7 +98,7 @@ func (u *upload) write(ctx context.Context, zip []byte) error {
 // badZip is AWS's error for a zip that cannot be used.
 func badZip(err error) error {
 	switch {
-	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+	case diskFull(err):
 		return aws.Unavailable("The disk is full.").Because(err)
 	case errors.Is(err, errTooLarge):
 		return invalid("Unzipped size must be smaller than %d bytes", maxUnzipped).Because(err)
@@ -99,6 +108,10 @@ func badZip(err error) error {
 	return err
 }
 
+func diskFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
 // keep lets a version have the code. A zip that was there already is used again.
 func (u *upload) keep(ctx context.Context, tx store.Tx, scope store.Scope) (code, error) {
 	if u.code.Hot != "" {
@@ -106,7 +119,7 @@ func (u *upload) keep(ctx context.Context, tx store.Tx, scope store.Scope) (code
 	}
 	rec, err := zipRecords.Get(ctx, tx, scope, u.code.SHA256)
 	if errors.Is(err, store.ErrNotFound) {
-		rec, err = zipRecord{Blob: u.blob, Size: u.code.Size}, nil
+		rec, err = zipRecord{Blob: u.blob, Size: u.code.Size, Image: u.code.Image != nil}, nil
 	}
 	if err != nil {
 		return code{}, err
@@ -117,6 +130,11 @@ func (u *upload) keep(ctx context.Context, tx store.Tx, scope store.Scope) (code
 
 // done removes the file if nobody kept it.
 func (u *upload) done() {
+	if u.code.Image != nil {
+		u.release()
+		u.s.images.Discard(u.code.SHA256)
+		return
+	}
 	defer u.s.uploads.RUnlock()
 	if u.code.Hot != "" {
 		return
@@ -141,7 +159,7 @@ func reuse(ctx context.Context, tx store.Tx, scope store.Scope, c code) error {
 }
 
 // trash is what nothing refers to any more, once its transaction is through.
-type trash struct{ blobs, sums []string }
+type trash struct{ blobs, sums, images []string }
 
 // drop takes code away from a version.
 func (t *trash) drop(ctx context.Context, tx store.Tx, scope store.Scope, c code) error {
@@ -155,7 +173,11 @@ func (t *trash) drop(ctx context.Context, tx store.Tx, scope store.Scope, c code
 	if rec.Refs--; rec.Refs > 0 {
 		return zipRecords.Put(tx, scope, rec, c.SHA256)
 	}
-	t.blobs, t.sums = append(t.blobs, rec.Blob), append(t.sums, c.SHA256)
+	if rec.Image {
+		t.images = append(t.images, c.SHA256)
+	} else {
+		t.blobs, t.sums = append(t.blobs, rec.Blob), append(t.sums, c.SHA256)
+	}
 	return zipRecords.Delete(tx, scope, c.SHA256)
 }
 
@@ -165,6 +187,9 @@ func (s *Service) empty(t *trash) {
 	}
 	for _, sum := range t.sums {
 		s.code.discard(sum)
+	}
+	for _, digest := range t.images {
+		s.images.Discard(digest)
 	}
 }
 
@@ -203,14 +228,21 @@ func (s *Service) sweep(ctx context.Context) error {
 	for _, name := range stray {
 		err = errors.Join(err, s.Blobs.Delete(name))
 	}
-	return errors.Join(err, s.code.sweep(sums))
+	return errors.Join(err, s.code.sweep(sums), s.images.Sweep())
 }
 
-// folder is where a zip's content lies, unpacked, until release. The scope is its owner's.
+// folder is where a zip's or an image's content lies, unpacked, until release. The scope is its owner's.
 // The error is errOutdated if no version has that code any more.
 func (s *Service) folder(ctx context.Context, scope store.Scope, c code) (path string, release func(), err error) {
 	if c.Hot != "" {
 		return s.hotFolder(c)
+	}
+	if c.Image != nil {
+		path, release, err = s.images.Open(c.SHA256)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errOutdated
+		}
+		return path, release, err
 	}
 	return s.code.open(c.SHA256, func() (io.ReaderAt, int64, func() error, error) {
 		var rec zipRecord
@@ -240,19 +272,17 @@ func (s *Service) updateFunctionCode(ctx context.Context, in *api.UpdateFunction
 	if err != nil {
 		return nil, err
 	}
-	if in.ImageUri != nil {
-		return nil, invalid("Please don't provide ImageUri when updating a function with packageType Zip.")
-	}
 	if in.PublishTo != nil {
 		return nil, unbuilt("$LATEST.PUBLISHED is")
 	}
-	if err := s.checkCode(in.ZipFile, in.S3Bucket, in.S3Key, in.SourceKMSKeyArn); err != nil {
+	t, err := s.find(ctx, in.FunctionName, nil)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := s.find(ctx, in.FunctionName, nil); err != nil {
+	if err := s.checkSourceFor(t.version, in); err != nil {
 		return nil, err
 	}
-	up, err := s.obtain(ctx, at.scope, in.ZipFile, in.S3Bucket, in.S3Key)
+	up, err := s.bring(ctx, at.scope, in.ZipFile, in.S3Bucket, in.S3Key, in.ImageUri)
 	if err != nil {
 		return nil, err
 	}
@@ -289,6 +319,9 @@ func (s *Service) replaceCode(ctx context.Context, tx store.Tx, at ref, in *api.
 	}
 	if err := s.checkSigned(ctx, tx, at, f); err != nil {
 		return version{}, err
+	}
+	if (f.Latest.Image != nil) != (up.code.Image != nil) { // it was made anew meanwhile
+		return version{}, conflict("The operation cannot be performed at this time. The function was changed by another request.")
 	}
 	old := f.Latest.Code
 	if len(in.Architectures) > 0 {

@@ -3,8 +3,6 @@ package lambda
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -89,7 +87,7 @@ func (s *Service) apply(ctx context.Context, v *version, in settings) error {
 }
 
 func (v *version) check() error {
-	if v.Runtime == "" || v.Handler == "" && !runtimes.IsProvided(v.Runtime) {
+	if v.Image == nil && (v.Runtime == "" || v.Handler == "" && !runtimes.IsProvided(v.Runtime)) {
 		return invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
 	}
 	if v.Timeout > maxTimeout {
@@ -193,11 +191,10 @@ func (s *Service) checkRole(ctx context.Context, at ref, role string) error {
 
 // configuration is a version as answers show it, under the ARN given.
 func (v *version) configuration(at ref, arn string) *api.FunctionConfiguration {
-	sum, _ := hex.DecodeString(v.Code.SHA256)
 	out := &api.FunctionConfiguration{
 		FunctionName: &at.name, FunctionArn: &arn, Version: ptr(v.label()), Description: &v.Description,
 		Runtime: &v.Runtime, Role: &v.Role, MemorySize: &v.Memory, Timeout: &v.Timeout,
-		CodeSha256: ptr(base64.StdEncoding.EncodeToString(sum)), CodeSize: &v.Code.Size,
+		CodeSha256: ptr(v.Code.sum()), CodeSize: &v.Code.Size,
 		LastModified: ptr(stamp(v.Modified)), RevisionId: &v.Revision,
 		State: ptr(v.state()), LastUpdateStatus: ptr(api.LastUpdateStatusSuccessful),
 		PackageType: ptr(api.PackageTypeZip), Architectures: []string{v.Arch},
@@ -213,6 +210,10 @@ func (v *version) configuration(at ref, arn string) *api.FunctionConfiguration {
 	}
 	if v.Handler != "" {
 		out.Handler = &v.Handler
+	}
+	if v.Image != nil {
+		out.PackageType, out.Runtime, out.ImageConfigResponse = ptr(api.PackageTypeImage), nil, v.Image.shown()
+		out.RuntimeVersionConfig = nil
 	}
 	return out
 }
@@ -243,8 +244,8 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 	if err := unbuiltSettings(in.DeadLetterConfig, in.FileSystemConfigs, in.KMSKeyArn); err != nil {
 		return nil, err
 	}
-	if in.ImageConfig != nil || in.DurableConfig != nil {
-		return nil, unbuilt("Container images and durable functions are")
+	if in.DurableConfig != nil {
+		return nil, unbuilt("Durable functions are")
 	}
 	if err := s.checkLayers(ctx, in.Layers); err != nil {
 		return nil, err
@@ -266,19 +267,16 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 		if in.RevisionId != nil && *in.RevisionId != f.Latest.Revision {
 			return revisionConflict("GetFunction/GetAlias")
 		}
-		err := s.apply(ctx, &f.Latest, settings{in.Description, in.Runtime, in.Handler, in.Role, in.MemorySize, in.Timeout,
-			in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig, in.VpcConfig, in.SnapStart})
-		if asked.Provider != nil {
+		err := f.Latest.reconfigureImage(in)
+		if err == nil {
+			err = s.apply(ctx, &f.Latest, settings{in.Description, in.Runtime, in.Handler, in.Role, in.MemorySize, in.Timeout,
+				in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig, in.VpcConfig, in.SnapStart})
+		}
+		if err == nil && asked.Provider != nil {
 			f.Latest.Provider = asked.Provider
 		}
-		if err == nil && len(in.Layers) > 0 {
-			err = s.checkSigned(ctx, tx, at, f)
-		}
-		if err == nil && in.Layers != nil {
-			err = s.attach(ctx, tx, &f.Latest, in.Layers, gone)
-		}
 		if err == nil {
-			err = f.Latest.checkUnzipped()
+			err = s.relayer(ctx, tx, at, f, in.Layers, gone)
 		}
 		if err != nil {
 			return err
@@ -292,6 +290,21 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 	s.fleet.retire(at, 0)
 	s.empty(gone)
 	return f.Latest.configuration(at, at.arn("")), nil
+}
+
+// relayer gives a function other layers, if nil is not what it is asked for.
+func (s *Service) relayer(ctx context.Context, tx store.Tx, at ref, f *function, layers []string, gone *trash) error {
+	if len(layers) > 0 {
+		if err := s.checkSigned(ctx, tx, at, f); err != nil {
+			return err
+		}
+	}
+	if layers != nil {
+		if err := s.attach(ctx, tx, &f.Latest, layers, gone); err != nil {
+			return err
+		}
+	}
+	return f.Latest.checkUnzipped()
 }
 
 // checkChangedRole holds a change to what the function's role may do after it.

@@ -48,6 +48,7 @@ type environment struct {
 
 	extensions *runtimes.Extensions // nil where nothing could register
 	external   []string             // the extensions that are programs, by the names of their files
+	entryPoint string               // of an image
 	ending     string               // why it ends, as extensions are told
 
 	turn     func()            // gives up its place among those that start; nil if it has none
@@ -191,26 +192,11 @@ func (e *environment) launch(ctx context.Context, cause string) (attached <-chan
 	if s.Host == nil {
 		return nil, errors.New("lambda: without Options.Host nothing can be invoked")
 	}
-	set, err := s.interpreters(ctx)
-	if err != nil {
-		return nil, err
-	}
 	plain := s.plain()
 	if err := e.version.checkLocked(); err != nil {
 		return nil, err
 	}
-	code, release, err := s.folder(ctx, e.at.scope, e.version.Code)
-	if err != nil {
-		return nil, err
-	}
-	e.onClose(release)
-	if e.layers, release, err = s.layerFolders(ctx, e.version); err != nil {
-		return nil, err
-	}
-	e.onClose(release)
-	opt := runtimes.CommandOptions{Unmounted: plain, MemoryMB: int(e.version.Memory), JavaProperties: s.javaProperties()}
-	opt.Provided, opt.Wrapper = e.entry(code, plain), e.version.Environment["AWS_LAMBDA_EXEC_WRAPPER"]
-	cmd, err := set.Command(e.version.Runtime, opt)
+	code, cmd, err := e.program(ctx, plain)
 	if err != nil {
 		return nil, err
 	}
@@ -245,6 +231,32 @@ func (e *environment) launch(ctx context.Context, cause string) (attached <-chan
 		return nil, err
 	}
 	return e.attach(), nil
+}
+
+// program readies the files that the environment needs, and says how its process is started.
+func (e *environment) program(ctx context.Context, plain bool) (code string, cmd runtimes.Command, err error) {
+	s := e.s
+	code, release, err := s.folder(ctx, e.at.scope, e.version.Code)
+	if err != nil {
+		return "", cmd, err
+	}
+	e.onClose(release)
+	if e.version.Image != nil {
+		cmd, err = e.imageCommand(code)
+		return code, cmd, err
+	}
+	set, err := s.interpreters(ctx)
+	if err != nil {
+		return "", cmd, err
+	}
+	if e.layers, release, err = s.layerFolders(ctx, e.version); err != nil {
+		return "", cmd, err
+	}
+	e.onClose(release)
+	opt := runtimes.CommandOptions{Unmounted: plain, MemoryMB: int(e.version.Memory), JavaProperties: s.javaProperties()}
+	opt.Provided, opt.Wrapper = e.entry(code, plain), e.version.Environment["AWS_LAMBDA_EXEC_WRAPPER"]
+	cmd, err = set.Command(e.version.Runtime, opt)
+	return code, cmd, err
 }
 
 // run starts the sandbox and gathers what its processes print.
@@ -340,6 +352,7 @@ func (e *environment) environ(cmd runtimes.Command, role *session, code string, 
 		Initialization: e.cause, AccessKeyID: role.key, SecretKey: role.secret, SessionToken: role.token,
 		RuntimeRoot: cmd.RuntimeRoot, ModulePath: cmd.ModulePath, User: v.Environment, Further: map[string]string{},
 	}
+	e.imageVariables(&env)
 	maps.Copy(env.Further, e.s.trust())
 	maps.Copy(env.Further, v.logVariables())
 	if plain {
@@ -394,7 +407,9 @@ func (s *Service) plain() bool {
 func (e *environment) spec(cmd runtimes.Command, code string, plain bool) sandbox.Spec {
 	spec := e.s.base(e.id, cmd)
 	spec.Memory, spec.TmpSize = int64(e.version.Memory)<<20, int64(e.version.Storage)<<20
-	if plain {
+	if e.version.Image != nil {
+		e.imageSpec(&spec, code)
+	} else if plain {
 		spec.Dir = code
 	} else {
 		spec.Code, spec.Layers = code, e.layers

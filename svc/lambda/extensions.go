@@ -44,7 +44,7 @@ func externalExtensions(layers []string) []string {
 // accompany gives the environment extensions, if there can be any: programs of its layers, or
 // threads of a runtime that knows the HTTP API. Where there is no isolation there are no layers.
 func (e *environment) accompany(cfg *runtimes.Config, cmd runtimes.Command, plain bool) {
-	if !plain {
+	if !plain && e.version.Image == nil {
 		e.external = externalExtensions(e.layers)
 	}
 	if !cmd.HTTP && len(e.external) == 0 {
@@ -116,6 +116,9 @@ func (e *environment) unlaunched(cause string, err error) (*runtimes.Result, err
 		if failure := e.extensions.InitFailure(cause); failure != nil {
 			return failure, nil
 		}
+	}
+	if failure := e.imageFailure(cause, err); failure != nil {
+		return failure, nil
 	}
 	var program *sandbox.ProgramError
 	if errors.As(err, &program) && runtimes.IsProvided(e.version.Runtime) {

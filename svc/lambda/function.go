@@ -39,7 +39,7 @@ func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequ
 			return nil, err
 		}
 	}
-	up, err := s.obtain(ctx, at.scope, in.Code.ZipFile, in.Code.S3Bucket, in.Code.S3Key)
+	up, err := s.bring(ctx, at.scope, in.Code.ZipFile, in.Code.S3Bucket, in.Code.S3Key, in.Code.ImageUri)
 	if err != nil {
 		return nil, err
 	}
@@ -96,16 +96,13 @@ func absent(ctx context.Context, r store.Reader, at ref) error {
 }
 
 func (s *Service) checkCreate(in *api.CreateFunctionRequest) error {
-	if aws.Value(in.PackageType) == api.PackageTypeImage || in.ImageConfig != nil || in.Code.ImageUri != nil {
-		return unbuilt("Functions from container images are")
-	}
 	if in.DurableConfig != nil || in.TenancyConfig != nil || in.PublishTo != nil {
 		return unbuilt("Durable functions, tenants and $LATEST.PUBLISHED are")
 	}
 	if len(in.Tags) > maxTags {
 		return invalid("Number of tags exceeds resource tag limit.")
 	}
-	if err := s.checkCode(in.Code.ZipFile, in.Code.S3Bucket, in.Code.S3Key, in.Code.SourceKMSKeyArn); err != nil {
+	if err := s.checkPackage(in); err != nil {
 		return err
 	}
 	return unbuiltSettings(in.DeadLetterConfig, in.FileSystemConfigs, in.KMSKeyArn)
@@ -117,6 +114,9 @@ func (s *Service) newFunction(ctx context.Context, at ref, in *api.CreateFunctio
 		Memory: 128, Timeout: 3, Storage: 512, Arch: api.ArchitectureX8664, Tracing: api.TracingModePassThrough}}
 	if len(in.Architectures) > 0 {
 		f.Latest.Arch = in.Architectures[0]
+	}
+	if in.Code.ImageUri != nil {
+		f.Latest.Image = newImageConfig(in.ImageConfig)
 	}
 	err := s.apply(ctx, &f.Latest, settings{in.Description, in.Runtime, in.Handler, in.Role, in.MemorySize, in.Timeout,
 		in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig, in.VpcConfig, in.SnapStart})
@@ -134,8 +134,12 @@ func (s *Service) getFunction(ctx context.Context, in *api.GetFunctionRequest) (
 	}
 	out := &api.GetFunctionResponse{
 		Configuration: t.version.configuration(t.at, t.shown()),
-		Code:          &api.FunctionCodeLocation{RepositoryType: ptr("S3"), Location: ptr(s.codeLocation(ctx, t.at.scope, t.version.Code))},
 		Tags:          t.function.Tags,
+	}
+	if from := t.version.Code.Image; from != nil {
+		out.Code = from.location()
+	} else {
+		out.Code = &api.FunctionCodeLocation{RepositoryType: ptr("S3"), Location: ptr(s.codeLocation(ctx, t.at.scope, t.version.Code))}
 	}
 	if t.function.Reserved != nil {
 		out.Concurrency = &api.Concurrency{ReservedConcurrentExecutions: t.function.Reserved}

@@ -29,6 +29,9 @@ var self sandbox.Self
 
 func TestMain(m *testing.M) {
 	self = sandbox.MaybeInit()
+	if len(os.Args) > 1 && os.Args[1] == imageEntry {
+		serveImage()
+	}
 	code := m.Run()
 	if bootstraps != "" {
 		os.RemoveAll(bootstraps)

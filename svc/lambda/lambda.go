@@ -29,8 +29,10 @@
 //     or ProvisionedPollerConfig says more; AWS goes up to 1,250. Functions that fail do not
 //     slow it down.
 //   - Event source mappings of other sources than DynamoDB's streams and SQS, code from S3,
-//     container images, file systems, dead-letter queues, destinations other than functions,
+//     file systems, dead-letter queues, destinations other than functions,
 //     and encryption keys are refused (501) until they are built.
+//   - Container images come from archives and layouts of this machine, and from registries
+//     that the operator permits (docs/images.md); ECR is not built yet.
 //   - Events of a function whose reserved concurrency is zero wait, unless it has a
 //     destination for failures, which gets them at once; AWS drops them.
 //   - Code may lie in a folder of this machine, in the words of other stand-ins for AWS
@@ -54,6 +56,7 @@ import (
 	"github.com/tule-cloud/tule/blob"
 	"github.com/tule-cloud/tule/runtimes"
 	"github.com/tule-cloud/tule/sandbox"
+	"github.com/tule-cloud/tule/sandbox/image"
 	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/store"
 )
@@ -112,6 +115,7 @@ type Options struct {
 	// Endpoint is this Tule's address as functions reach it, for their AWS_ENDPOINT_URL.
 	Endpoint string
 	Trust    TrustFiles
+	Images   Images
 	// Egress is what functions reach beside this Tule.
 	Egress sandbox.Egress
 	// KeepAlive is how long an environment waits for its next invoke; 0 is ten minutes.
@@ -134,6 +138,7 @@ type Service struct {
 	Options
 	records     records
 	code        shelf
+	images      *image.Shelf
 	roles       roles
 	fleet       fleet
 	logs        logWriter
@@ -178,6 +183,7 @@ func New(o Options) *Service {
 	s.records.versions.open = s.unlock
 	s.starts = make(chan struct{}, startsAtOnce)
 	s.code = shelf{dir: o.Dir, folders: map[string]*folder{}}
+	s.images = image.NewShelf(o.Images.Dir, s.imageUsed)
 	s.roles = roles{s: s, sessions: map[roleKey]*session{}}
 	s.fleet = fleet{s: s, functions: map[ref]*crew{}, reserved: map[store.Scope]int{}, busy: map[store.Scope]int{}, running: map[store.Scope]int{}, stopped: make(chan struct{})}
 	s.spares = newSpares(s)

@@ -12,7 +12,7 @@ import (
 
 func TestScripts(t *testing.T) {
 	script.Run(t, "testdata", func(t *testing.T, h *script.House) []aws.Route {
-		s := New(Options{Store: h.Store, Blobs: blobs(t, h.Random), Clock: h.Clock, Random: h.Random, Peers: h, Dir: t.TempDir(),
+		s := New(Options{Store: h.Store, Blobs: blobs(t, h.Random), Clock: h.Clock, Random: h.Random, Peers: h, Dir: t.TempDir(), Images: Images{Dir: t.TempDir()},
 			Allow: func(context.Context, ...aws.Access) error { return nil }})
 		tables := dynamodb.New(dynamodb.Options{Store: h.Store, Clock: h.Clock, Random: h.Random})
 		routes := append(s.Routes(), newNeighbours(h.Clock).routes()...)

@@ -77,7 +77,7 @@ func (e *environment) logInitStart() {
 			Phase   string `json:"phase"`
 			Version string `json:"runtimeVersion"`
 		}{"on-demand", "init", runtime})
-	case !bills100(runtime):
+	case runtime != "" && !bills100(runtime): // of an image nobody knows
 		e.log(runtimes.InitStartLine(runtime))
 	}
 }

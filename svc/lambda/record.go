@@ -54,18 +54,20 @@ type version struct {
 	AppLevel    string    `json:",omitempty"`
 	SystemLevel string    `json:",omitempty"`
 	Code        code
-	Layers      []attached `json:",omitempty"` // the first lies lowest in /opt
+	Layers      []attached   `json:",omitempty"` // the first lies lowest in /opt
+	Image       *imageConfig `json:",omitempty"` // of functions from images, and only those
 	Modified    time.Time
 	Revision    string
 }
 
-// code is a zip file.
+// code is a zip file, or an image.
 type code struct {
 	SHA256   string // hex
 	Size     int64
 	Unzipped int64 `json:",omitempty"` // bytes of all its files
 	// Hot is a folder of the machine that is there instead of a zip file; see hot.go.
-	Hot string `json:",omitempty"`
+	Hot   string     `json:",omitempty"`
+	Image *imageCode `json:",omitempty"` // instead of a zip file, too
 }
 
 // alias is an alias' record, under its function's name and its own.
@@ -78,11 +80,12 @@ type alias struct {
 }
 
 // zipRecord says where a zip file lies, under its SHA-256, and how many versions are
-// made of it.
+// made of it. Of an image there is no Blob, but a folder by its digest.
 type zipRecord struct {
-	Blob string
-	Size int64
-	Refs int64
+	Blob  string
+	Size  int64
+	Refs  int64
+	Image bool `json:",omitempty"`
 }
 
 // What the service keeps.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -29,8 +28,7 @@ func (s *Service) publishVersion(ctx context.Context, in *api.PublishVersionRequ
 		if err != nil {
 			return err
 		}
-		sum, _ := hex.DecodeString(f.Latest.Code.SHA256)
-		if have := base64.StdEncoding.EncodeToString(sum); in.CodeSha256 != nil && *in.CodeSha256 != "" && *in.CodeSha256 != have {
+		if have := f.Latest.Code.sum(); in.CodeSha256 != nil && *in.CodeSha256 != "" && *in.CodeSha256 != have {
 			return invalid("CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", *in.CodeSha256, have)
 		}
 		if in.RevisionId != nil && *in.RevisionId != f.Latest.Revision {
