@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	api "github.com/tule-cloud/tule/api/s3"
@@ -126,12 +127,9 @@ func checkNotification(ctx context.Context, b *bucket, c *api.NotificationConfig
 	return nil
 }
 
+// newSubscriptionID is the id of a configuration or rule that came without one.
 func newSubscriptionID(ctx context.Context, i int) string {
-	id := []byte(aws.RequestOf(ctx).ID)
-	if len(id) == 0 {
-		id = []byte("notification")
-	}
-	return string(append(id, "-0123456789abcdefghijklmnopqrstuvwxyz"[1+i%36]))
+	return fmt.Sprintf("%s-%d", aws.RequestOf(ctx).ID, i+1)
 }
 
 func checkFilter(f *api.NotificationConfigurationFilter) error {

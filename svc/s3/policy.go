@@ -89,10 +89,13 @@ func grammarSentence(err error) string {
 		return "Missing required field Statement"
 	case e.Detail == "Statement is empty":
 		return "Could not parse the policy: Statement is empty!"
+	case e.Detail == "no Effect":
+		return "Missing required field Effect"
 	case strings.Contains(e.Detail, "Effect"):
 		return "Invalid effect: " + e.Detail
-	case strings.Contains(e.Detail, "condition"):
-		return "Invalid Condition type : " + e.Detail
+	}
+	if name, ok := strings.CutPrefix(e.Detail, "unknown operator "); ok {
+		return "Invalid Condition type : " + strings.Trim(name, `"`)
 	}
 	return "This policy contains invalid Json"
 }

@@ -191,7 +191,8 @@ func checkReplication(ctx context.Context, tx store.Tx, b *bucket, c *api.Replic
 			return errMalformed()
 		}
 		if rule.ID == nil {
-			rule.ID = ruleID(ctx)
+			id := newSubscriptionID(ctx, i)
+			rule.ID = &id
 		}
 		if ids[*rule.ID] {
 			return errArgument("Rule Id must be unique", "ID", *rule.ID)
@@ -199,12 +200,6 @@ func checkReplication(ctx context.Context, tx store.Tx, b *bucket, c *api.Replic
 		ids[*rule.ID] = true
 	}
 	return nil
-}
-
-// ruleID is the id of a rule that came without one.
-func ruleID(ctx context.Context) *string {
-	id := aws.RequestOf(ctx).ID
-	return &id
 }
 
 func checkTagging(_ context.Context, _ store.Tx, _ *bucket, c *api.Tagging) error {
