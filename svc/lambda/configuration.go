@@ -36,6 +36,7 @@ type settings struct {
 	logging                             *api.LoggingConfig
 	network                             *api.VpcConfig
 	snap                                *api.SnapStart
+	dead                                *api.DeadLetterConfig
 }
 
 // apply changes v as asked for, and checks what comes out.
@@ -76,6 +77,9 @@ func (s *Service) apply(ctx context.Context, v *version, in settings) error {
 	}
 	if in.snap != nil && in.snap.ApplyOn != nil {
 		v.SnapStart = *in.snap.ApplyOn == api.SnapStartApplyOnPublishedVersions
+	}
+	if in.dead != nil {
+		v.DeadLetter = aws.Value(in.dead.TargetArn)
 	}
 	if err := v.check(); err != nil {
 		return err
@@ -199,11 +203,12 @@ func (v *version) configuration(at ref, arn string) *api.FunctionConfiguration {
 		State: ptr(v.state()), LastUpdateStatus: ptr(api.LastUpdateStatusSuccessful),
 		PackageType: ptr(api.PackageTypeZip), Architectures: []string{v.Arch},
 		EphemeralStorage: &api.EphemeralStorage{Size: &v.Storage}, TracingConfig: &api.TracingConfigResponse{Mode: &v.Tracing},
-		SnapStart:     v.shownSnapStart(),
-		VpcConfig:     v.Network.shown(at.scope),
-		LoggingConfig: v.shownLogging(at),
-		Layers:        v.shownLayers(),
-		Environment:   v.shownVariables(),
+		SnapStart:        v.shownSnapStart(),
+		DeadLetterConfig: v.shownDeadLetter(),
+		VpcConfig:        v.Network.shown(at.scope),
+		LoggingConfig:    v.shownLogging(at),
+		Layers:           v.shownLayers(),
+		Environment:      v.shownVariables(),
 
 		CapacityProviderConfig: v.shownProvider(),
 		RuntimeVersionConfig:   &api.RuntimeVersionConfig{RuntimeVersionArn: ptr(runtimeVersion(at.scope, v.Runtime))},
@@ -241,7 +246,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 	if err != nil {
 		return nil, err
 	}
-	if err := unbuiltSettings(in.DeadLetterConfig, in.FileSystemConfigs, in.KMSKeyArn); err != nil {
+	if err := unbuiltSettings(in.FileSystemConfigs, in.KMSKeyArn); err != nil {
 		return nil, err
 	}
 	if in.DurableConfig != nil {
@@ -270,7 +275,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 		err := f.Latest.reconfigureImage(in)
 		if err == nil {
 			err = s.apply(ctx, &f.Latest, settings{in.Description, in.Runtime, in.Handler, in.Role, in.MemorySize, in.Timeout,
-				in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig, in.VpcConfig, in.SnapStart})
+				in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig, in.VpcConfig, in.SnapStart, in.DeadLetterConfig})
 		}
 		if err == nil && asked.Provider != nil {
 			f.Latest.Provider = asked.Provider
@@ -323,6 +328,9 @@ func (s *Service) checkChangedRole(ctx context.Context, at ref, in *api.UpdateFu
 			return err
 		}
 	}
+	if err := s.checkDeadLetter(ctx, at, role, in.DeadLetterConfig); err != nil {
+		return err
+	}
 	if inVPC && (in.Role != nil || in.VpcConfig != nil) {
 		return s.checkNetwork(ctx, at, role)
 	}
@@ -332,10 +340,8 @@ func (s *Service) checkChangedRole(ctx context.Context, at ref, in *api.UpdateFu
 func (s *Service) now() time.Time { return s.Clock.Now().Truncate(time.Millisecond) }
 
 // unbuiltSettings refuses settings that would have no effect here.
-func unbuiltSettings(dead *api.DeadLetterConfig, files []api.FileSystemConfig, key *string) error {
+func unbuiltSettings(files []api.FileSystemConfig, key *string) error {
 	switch {
-	case dead != nil && aws.Value(dead.TargetArn) != "":
-		return unbuilt("Dead-letter queues are")
 	case len(files) > 0:
 		return unbuilt("File systems of functions are")
 	case aws.Value(key) != "":

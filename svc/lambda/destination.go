@@ -72,56 +72,98 @@ func (s *Service) checkDestination(ctx context.Context, r store.Reader, at ref, 
 	if !ok {
 		return invalid("The destination ARN %s is invalid.", arn)
 	}
-	switch a.Service {
-	case "lambda":
-		to, qualifier, err := parseName(s.acting(ctx, at, aws.ServiceCaller(principal, at.scope.Account, at.arn(""))), &arn, nil)
-		if err != nil {
+	if a.Service != "lambda" {
+		if _, ok := s.outletOf(at, arn); !ok {
 			return invalid("The destination ARN %s is invalid.", arn)
 		}
-		if to == at {
-			return invalid("You can't specify the function as a destination for itself.")
-		}
-		_, err = s.resolve(ctx, r, to, qualifier)
-		if aws.CodeOf(err) == "ResourceNotFoundException" {
-			return invalid("The destination ARN %s is invalid.", arn)
-		}
-		return err
-	case "sqs", "sns", "events", "s3":
-		// A destination that nobody answers for would lose events.
-		return unbuilt("Destinations of asynchronous invokes in " + map[string]string{"sqs": "Amazon SQS", "sns": "Amazon SNS",
-			"events": "Amazon EventBridge", "s3": "Amazon S3"}[a.Service] + " are")
+		return nil
 	}
-	return invalid("The destination ARN %s is invalid.", arn)
+	to, qualifier, err := parseName(s.acting(ctx, at, aws.ServiceCaller(principal, at.scope.Account, at.arn(""))), &arn, nil)
+	if err != nil {
+		return invalid("The destination ARN %s is invalid.", arn)
+	}
+	if to == at {
+		return invalid("You can't specify the function as a destination for itself.")
+	}
+	_, err = s.resolve(ctx, r, to, qualifier)
+	if aws.CodeOf(err) == "ResourceNotFoundException" {
+		return invalid("The destination ARN %s is invalid.", arn)
+	}
+	return err
 }
 
-// deliver tells the event's destination, under the function's role. What the destination
-// refuses is given up; what fails is an error, and tried again.
+// probeDestinations refuses destinations that the function's role cannot reach.
+func (s *Service) probeDestinations(ctx context.Context, name, qualifier *string, to *api.DestinationConfig) error {
+	if to == nil {
+		return nil
+	}
+	t, err := s.find(ctx, name, qualifier)
+	if err != nil {
+		return nil // the transaction says what is wrong with the function
+	}
+	if to.OnSuccess != nil {
+		if err := s.checkOutlet(ctx, t.at, t.version.Role, aws.Value(to.OnSuccess.Destination), deniedOnARN); err != nil {
+			return err
+		}
+	}
+	if to.OnFailure != nil {
+		return s.checkOutlet(ctx, t.at, t.version.Role, aws.Value(to.OnFailure.Destination), deniedOnARN)
+	}
+	return nil
+}
+
+// deliver tells the event's destination, then its dead-letter queue, under the function's
+// role. What they refuse is given up; what fails is an error, and tried again.
 func (q *queue) deliver(ctx context.Context, w waiting, ev *event) error {
 	s := q.s
-	err := s.tell(ctx, w.at, ev)
+	to, metric := ev.To, "DestinationDeliveryFailures"
+	if to == "" {
+		to, metric = ev.Dead, "DeadLetterErrors"
+	}
+	err := s.tell(ctx, w, ev)
 	var e *aws.Error
 	now := s.Clock.Now()
 	switch {
 	case err == nil:
-		return q.settle(ctx, w)
 	case errors.As(err, &e) && !e.Server() && e.Code != "TooManyRequestsException", now.Sub(ev.Decided) > maxEventAge:
-		s.Logger.Warn("lambda: a destination could not be told of an event", "function", w.at.arn(""), "id", w.id, "destination", ev.To, "error", err)
-		s.measure(w.at, "DestinationDeliveryFailures", 1)
+		s.Logger.Warn("lambda: a destination could not be told of an event", "function", w.at.arn(""), "id", w.id, "destination", to, "error", err)
+		s.measure(w.at, metric, 1)
+	default:
+		ev.Throttled++
+		ev.Due = now.Add(s.throttleDelay(ev.Throttled))
+		return q.keep(ctx, w, ev)
+	}
+	if ev.To == "" || ev.Dead == "" {
 		return q.settle(ctx, w)
 	}
-	ev.Throttled++
-	ev.Due = now.Add(s.throttleDelay(ev.Throttled))
+	ev.To, ev.Record, ev.Throttled, ev.Due = "", nil, 0, now
 	return q.keep(ctx, w, ev)
 }
 
-// tell brings the record to where the event's destination is.
-func (s *Service) tell(ctx context.Context, at ref, ev *event) error {
-	role, err := s.roles.session(ctx, at, ev.Role)
+// tell brings what is said of an event to where it is to be told. What a mapping has given
+// up is told under the role that its function has now.
+func (s *Service) tell(ctx context.Context, w waiting, ev *event) error {
+	role := ev.Role
+	if role == "" {
+		as := s.acting(ctx, w.at, aws.ServiceCaller(principal, w.at.scope.Account, w.at.arn("")))
+		t, err := s.findBy(as, ptr(w.at.arn("")), optional(ev.Qualifier), s.route)
+		if err != nil {
+			return err
+		}
+		role = t.version.Role
+	}
+	session, err := s.roles.session(ctx, w.at, role)
 	if err != nil {
 		return err
 	}
-	ctx = s.acting(ctx, at, role.caller)
-	aws.RequestOf(ctx).Trace = ev.Trace
-	_, err = api.Invoke.Do(ctx, s.Peers, &api.InvocationRequest{FunctionName: &ev.To, InvocationType: ptr(api.InvocationTypeEvent), Payload: ev.Record})
-	return err
+	ctx = s.acting(ctx, w.at, session.caller)
+	to, p := ev.To, parcel{text: ev.Record, key: ev.Key, trace: ev.Trace}
+	if to == "" {
+		to, p = ev.Dead, deadLetter(w.id, ev)
+	}
+	o, ok := s.outletOf(w.at, to)
+	if !ok {
+		return invalid("The destination ARN %s is invalid.", to)
+	}
+	return o.send(ctx, p)
 }

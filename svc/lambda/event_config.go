@@ -77,6 +77,9 @@ func (s *Service) setEventConfig(ctx context.Context, name, qualifier *string, r
 	if retries == nil && age == nil && to == nil {
 		return nil, invalid("You must specify at least one of error handling or destination setting.")
 	}
+	if err := s.probeDestinations(ctx, name, qualifier, to); err != nil {
+		return nil, err
+	}
 	var c eventConfig
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		if _, err := s.resolve(ctx, tx, at, q); err != nil {

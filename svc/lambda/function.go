@@ -34,6 +34,9 @@ func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequ
 	if err := s.checkRole(ctx, at, f.Latest.Role); err != nil {
 		return nil, err
 	}
+	if err := s.checkDeadLetter(ctx, at, f.Latest.Role, in.DeadLetterConfig); err != nil {
+		return nil, err
+	}
 	if f.Latest.Network.attached() {
 		if err := s.checkNetwork(ctx, at, f.Latest.Role); err != nil {
 			return nil, err
@@ -105,7 +108,7 @@ func (s *Service) checkCreate(in *api.CreateFunctionRequest) error {
 	if err := s.checkPackage(in); err != nil {
 		return err
 	}
-	return unbuiltSettings(in.DeadLetterConfig, in.FileSystemConfigs, in.KMSKeyArn)
+	return unbuiltSettings(in.FileSystemConfigs, in.KMSKeyArn)
 }
 
 // newFunction is the record of a function that was asked for, without its code.
@@ -119,7 +122,7 @@ func (s *Service) newFunction(ctx context.Context, at ref, in *api.CreateFunctio
 		f.Latest.Image = newImageConfig(in.ImageConfig)
 	}
 	err := s.apply(ctx, &f.Latest, settings{in.Description, in.Runtime, in.Handler, in.Role, in.MemorySize, in.Timeout,
-		in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig, in.VpcConfig, in.SnapStart})
+		in.Environment, in.EphemeralStorage, in.TracingConfig, in.LoggingConfig, in.VpcConfig, in.SnapStart, in.DeadLetterConfig})
 	if err == nil {
 		err = s.setProvider(ctx, &f.Latest, in.CapacityProviderConfig)
 	}

@@ -21,7 +21,7 @@
 //   - An event source mapping is Enabled, or its change in force, a moment after the call
 //     answers, and one that is deleted is gone. LATEST is the moment of its making. With
 //     a ParallelizationFactor, partitions wait for each other between two rounds of
-//     invokes. What is given up is kept for its destination, which nobody is told of yet.
+//     invokes.
 //   - What a function writes to /tmp counts towards its memory (see package sandbox).
 //   - A VPC is kept and shown, as the one of the account; its network is not built yet.
 //   - SnapStart can be asked for, and is Off: no snapshots are taken.
@@ -29,12 +29,13 @@
 //     or ProvisionedPollerConfig says more; AWS goes up to 1,250. Functions that fail do not
 //     slow it down.
 //   - Event source mappings of other sources than DynamoDB's streams and SQS, code from S3,
-//     file systems, dead-letter queues, destinations other than functions,
-//     and encryption keys are refused (501) until they are built.
+//     file systems and encryption keys are refused (501) until they are built. An event bus
+//     can be a destination; until EventBridge stands, what it is to be told is tried for six
+//     hours, and then counted as not delivered.
 //   - Container images come from archives and layouts of this machine, and from registries
 //     that the operator permits (docs/images.md); ECR is not built yet.
 //   - Events of a function whose reserved concurrency is zero wait, unless it has a
-//     destination for failures, which gets them at once; AWS drops them.
+//     destination for failures or a dead-letter queue, which gets them at once; AWS drops them.
 //   - Code may lie in a folder of this machine, in the words of other stand-ins for AWS
 //     (see HotReload), and functions be debugged (see Options.Debugger).
 //   - A capacity provider is this machine: functions that have one run as all others do, one

@@ -53,7 +53,9 @@ var (
 	mappingRecords    = store.NewTable[mapping]("lambda", "mapping")
 	checkpointRecords = store.NewTable[checkpoint]("lambda", "checkpoint") // by UUID and shard
 	resultRecords     = store.NewTable[string]("lambda", "mappingresult")  // LastProcessingResult, by UUID
-	discardedRecords  = store.NewTable[discarded]("lambda", "discarded")   // by UUID and a number
+	// Batches given up, by UUID and a number, were kept here until their destinations could
+	// be told; see adopt.
+	discardedRecords = store.NewTable[discarded]("lambda", "discarded")
 )
 
 func (m *mapping) function(scope store.Scope) ref { return ref{scope, m.Function} }
@@ -162,6 +164,9 @@ func (s *Service) createMapping(ctx context.Context, in *api.CreateEventSourceMa
 		err = (&queueSource{s, m.Source}).probe(as, t.version.Timeout)
 	} else if src, err = s.eventSource(scope, m.Source); err == nil {
 		err = src.probe(as)
+	}
+	if err == nil {
+		err = s.checkOutlet(ctx, t.at, t.version.Role, m.OnFailure, deniedOnService)
 	}
 	if err != nil {
 		return nil, err
@@ -275,6 +280,9 @@ func (s *Service) listMappings(ctx context.Context, in *api.ListEventSourceMappi
 
 func (s *Service) updateMapping(ctx context.Context, in *api.UpdateEventSourceMappingRequest) (*api.EventSourceMappingConfiguration, error) {
 	scope := mappingScope(ctx)
+	if err := s.checkOnFailure(ctx, scope, in); err != nil {
+		return nil, err
+	}
 	var m mapping
 	var result string
 	state := mappingUpdating
@@ -308,6 +316,26 @@ func (s *Service) updateMapping(ctx context.Context, in *api.UpdateEventSourceMa
 	return m.shown(scope, state, result), nil
 }
 
+// checkOnFailure refuses a change to a destination that the function's role cannot reach.
+func (s *Service) checkOnFailure(ctx context.Context, scope store.Scope, in *api.UpdateEventSourceMappingRequest) error {
+	if in.DestinationConfig == nil || in.DestinationConfig.OnFailure == nil {
+		return nil
+	}
+	m, err := s.peekMapping(ctx, *in.UUID)
+	if err != nil || m.UUID == "" || isQueue(m.Source) {
+		return err
+	}
+	name := in.FunctionName
+	if name == nil {
+		name = ptr(m.function(scope).arn(m.Qualifier))
+	}
+	t, err := s.find(ctx, name, nil)
+	if err != nil {
+		return nil // the transaction says what is wrong with the function
+	}
+	return s.checkOutlet(ctx, t.at, t.version.Role, aws.Value(in.DestinationConfig.OnFailure.Destination), deniedOnService)
+}
+
 // redirect makes a mapping call another function.
 func (s *Service) redirect(ctx context.Context, r store.Reader, m *mapping, name *string) error {
 	at, q, err := parseName(ctx, name, nil)
@@ -334,7 +362,7 @@ func (s *Service) deleteMapping(ctx context.Context, in *api.DeleteEventSourceMa
 			return err
 		}
 		return errors.Join(mappingRecords.Delete(tx, scope, m.UUID), resultRecords.Delete(tx, scope, m.UUID),
-			checkpointRecords.DeleteAll(tx, scope, m.UUID), discardedRecords.DeleteAll(tx, scope, m.UUID))
+			checkpointRecords.DeleteAll(tx, scope, m.UUID))
 	})
 	if err != nil {
 		return nil, err

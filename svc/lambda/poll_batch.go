@@ -266,9 +266,17 @@ func (w *worker) giveUp(ctx context.Context, b portion, last outcome, condition 
 	w.s.Logger.Warn("lambda: records of an event source mapping were given up", "mapping", w.m.UUID, "function", at.arn(w.m.Qualifier),
 		"shard", w.shard, "records", len(b.records), "first", b.records[0].id, "why", condition)
 	now := w.s.Clock.Now()
-	lost := &discarded{Destination: w.m.OnFailure, At: now}
+	lost := &discarded{Destination: w.m.OnFailure, At: now, Shard: w.shard}
 	if w.m.OnFailure != "" {
-		event, err := discardedEvent(now, at.arn(w.m.Qualifier), w.m.Source, w.shard, w.src.batchInfo(), condition, max(b.failed, 1), last, b.records)
+		var payload []byte
+		if a, _ := aws.ParseARN(w.m.OnFailure); a.Service == "s3" {
+			var err error
+			if payload, err = marshalEvent(w.event(b.records, false, false)); err != nil {
+				w.s.warn("write an event", err)
+				return false
+			}
+		}
+		event, err := discardedEvent(now, at.arn(w.m.Qualifier), w.m.Source, w.shard, w.src.batchInfo(), condition, max(b.failed, 1), last, b.records, payload)
 		if err != nil {
 			w.s.warn("tell of records that were given up", err)
 			return false

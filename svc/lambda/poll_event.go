@@ -110,11 +110,19 @@ func stateOf(answer []byte) json.RawMessage {
 
 var emptyState = json.RawMessage("{}")
 
-// discarded is a batch that was given up, until its destination has been told.
+// discarded is a batch that was given up.
 type discarded struct {
 	Destination string // ARN
 	Event       json.RawMessage
 	At          time.Time
+	Shard       string `json:",omitempty"`
+}
+
+// notice is what the queue of asynchronous events tells the destination of a batch that
+// was given up.
+func (m *mapping) notice(lost *discarded, id string) event {
+	return event{Function: m.Function, Qualifier: m.Qualifier, Received: lost.At, Due: lost.At, To: lost.Destination, Record: lost.Event,
+		Key: discardedKey(m.UUID, lost.Shard, id, lost.At), Decided: lost.At}
 }
 
 // The conditions under which records are given up.
@@ -125,7 +133,7 @@ const (
 
 // discardedEvent tells a destination of records that were given up.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
-func discardedEvent(at time.Time, function, stream, shard, info, condition string, invokes int, last outcome, records []record) (json.RawMessage, error) {
+func discardedEvent(at time.Time, function, stream, shard, info, condition string, invokes int, last outcome, records []record, payload []byte) (json.RawMessage, error) {
 	first, end := records[0], records[len(records)-1]
 	context := map[string]any{"requestId": last.id, "functionArn": function, "condition": condition, "approximateInvokeCount": invokes}
 	e := map[string]any{
@@ -140,6 +148,9 @@ func discardedEvent(at time.Time, function, stream, shard, info, condition strin
 			response["functionError"] = last.failure
 		}
 		e["responseContext"] = response
+	}
+	if payload != nil { // for a bucket, which has room for it
+		e["payload"] = string(payload)
 	}
 	return marshalEvent(e)
 }

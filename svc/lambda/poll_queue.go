@@ -89,7 +89,7 @@ func (p *queuePoller) gather(ctx context.Context) ([]queued, error) {
 		batch, err := p.receive(ctx, min(int(p.m.Batch)-len(got), receiveMost), wait)
 		switch {
 		case ctx.Err() != nil:
-			p.release(got)
+			p.release(append(got, batch...))
 			return nil, nil
 		case err != nil:
 			return got, err

@@ -201,7 +201,7 @@ func (w *worker) commit(ctx context.Context, next checkpoint, result string, los
 				return nil
 			}
 			if lost != nil && lost.Destination != "" {
-				if err := discardedRecords.Put(tx, w.scope, *lost, w.m.UUID, id); err != nil {
+				if err := eventRecords.Put(tx, w.scope, w.m.notice(lost, id), id); err != nil {
 					return err
 				}
 			}
@@ -217,6 +217,8 @@ func (w *worker) commit(ctx context.Context, next checkpoint, result string, los
 			w.cp = next
 			if gone {
 				w.stop()
+			} else if lost != nil && lost.Destination != "" {
+				w.s.queue.push(waiting{at: w.m.function(w.scope), id: id, due: lost.At})
 			}
 			return !gone
 		}

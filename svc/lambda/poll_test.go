@@ -262,11 +262,11 @@ func (st *pollStand) result() (text string) {
 
 func (st *pollStand) given() (events []string) {
 	err := st.house.Store.View(context.Background(), func(r store.Reader) error {
-		for e, err := range discardedRecords.List(context.Background(), r, st.scope, store.ListOptions{}) {
+		for e, err := range eventRecords.List(context.Background(), r, st.scope, store.ListOptions{}) {
 			if err != nil {
 				return err
 			}
-			events = append(events, string(e.Record.Event))
+			events = append(events, string(e.Record.Record))
 		}
 		return nil
 	})
@@ -318,6 +318,7 @@ func TestPollLatest(t *testing.T) {
 	m.Start = startLatest
 	st := newPollStand(t, m)
 	st.src.add("s", "a")
+	st.house.Clock.Advance(2 * time.Second)
 	st.start()
 	st.until("the beginning", func() bool { return st.point("s").Iterator != "" })
 	st.stop()

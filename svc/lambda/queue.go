@@ -44,7 +44,12 @@ type event struct {
 	To      string          `json:",omitempty"` // ARN
 	Role    string          `json:",omitempty"`
 	Record  json.RawMessage `json:",omitempty"`
+	Key     string          `json:",omitempty"` // of an object
 	Decided time.Time       `json:",omitzero"`
+	// The dead-letter queue is told after the destination, of the Payload and of these.
+	Dead     string `json:",omitempty"` // ARN
+	DeadCode int    `json:",omitempty"`
+	DeadText string `json:",omitempty"`
 }
 
 // waiting is an event's place in the queue.
@@ -103,8 +108,35 @@ func (q *queue) poke() {
 	}
 }
 
+// adopt puts what mappings had given up before their destinations could be told among the
+// events, which are told.
+func (q *queue) adopt(ctx context.Context) error {
+	return q.s.Store.Update(ctx, func(tx store.Tx) error {
+		for e, err := range discardedRecords.All(ctx, tx) {
+			if err != nil {
+				return err
+			}
+			uuid, id := e.Key.String(0), e.Key.String(1)
+			m, err := mappingRecords.Get(ctx, tx, e.Scope, uuid)
+			if err == nil {
+				err = eventRecords.Put(tx, e.Scope, m.notice(&e.Record, id), id)
+			}
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			if err := discardedRecords.Delete(tx, e.Scope, uuid, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // load finds the events that an earlier process has left.
 func (q *queue) load(ctx context.Context) error {
+	if err := q.adopt(ctx); err != nil {
+		return err
+	}
 	var found []waiting
 	err := q.s.Store.View(ctx, func(r store.Reader) error {
 		found = nil
@@ -218,7 +250,7 @@ func (q *queue) handle(ctx context.Context, w waiting) {
 	})
 	switch {
 	case err != nil:
-	case ev.To != "":
+	case !ev.Decided.IsZero():
 		err = q.deliver(work, w, &ev)
 	default:
 		err = q.attempt(work, w, &ev)
@@ -250,7 +282,7 @@ func (q *queue) attempt(ctx context.Context, w waiting, ev *event) error {
 	if err != nil {
 		return err
 	}
-	if aws.Value(t.function.Reserved) == 0 && t.function.Reserved != nil && rules.OnFailure != "" {
+	if aws.Value(t.function.Reserved) == 0 && t.function.Reserved != nil && (rules.OnFailure != "" || t.version.DeadLetter != "") {
 		return q.decide(ctx, w, t, ev, rules, closed, nil)
 	}
 	s.took(w.at, "AsyncEventAge", s.Clock.Now().Sub(ev.Received))
@@ -290,14 +322,14 @@ func (q *queue) after(ctx context.Context, w waiting, t *target, ev *event, rule
 
 // decide ends an event for good: whom it concerns is noted in its place, and told.
 func (q *queue) decide(ctx context.Context, w waiting, t *target, ev *event, rules eventConfig, condition string, res *runtimes.Result) error {
-	to := rules.OnFailure
+	to, dead := rules.OnFailure, t.version.DeadLetter
 	if condition == succeeded {
-		to = rules.OnSuccess
+		to, dead = rules.OnSuccess, ""
 	} else {
 		q.s.Logger.Warn("lambda: an asynchronous invoke is given up", "function", w.at.arn(""), "id", w.id, "condition", condition, "runs", ev.Runs)
 		q.s.measure(w.at, "AsyncEventsDropped", 1)
 	}
-	if to == "" {
+	if to == "" && dead == "" {
 		return q.settle(ctx, w)
 	}
 	now := q.s.Clock.Now()
@@ -305,7 +337,18 @@ func (q *queue) decide(ctx context.Context, w waiting, t *target, ev *event, rul
 	if err != nil {
 		return err
 	}
-	*ev = event{Function: ev.Function, Received: ev.Received, Due: now, To: to, Role: t.version.Role, Record: text, Decided: now, Trace: q.s.through(ev.Trace, w.at)}
+	told := event{Function: ev.Function, Received: ev.Received, Due: now, To: to, Role: t.version.Role, Decided: now, Trace: q.s.through(ev.Trace, w.at)}
+	if to != "" {
+		told.Record, told.Key = text, asyncKey(ev.Function, w.id, now)
+	}
+	if dead != "" {
+		told.Dead, told.Payload = dead, ev.Payload
+		told.DeadCode, told.DeadText = 429, "Rate Exceeded." // it has not run
+		if res != nil {
+			told.DeadCode, told.DeadText = 200, errorMessage(res.Payload)
+		}
+	}
+	*ev = told
 	return q.keep(ctx, w, ev)
 }
 

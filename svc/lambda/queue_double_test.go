@@ -5,12 +5,14 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	s3api "github.com/tule-cloud/tule/api/s3"
 	snsapi "github.com/tule-cloud/tule/api/sns"
 	sqsapi "github.com/tule-cloud/tule/api/sqs"
 	"github.com/tule-cloud/tule/aws"
@@ -31,6 +33,7 @@ type post struct {
 	arrived   chan struct{}
 	deleted   []string // bodies
 	published []*snsapi.PublishInput
+	objects   map[string]string // by bucket and key
 	calls     map[string]int
 }
 
@@ -44,7 +47,7 @@ type letter struct {
 
 func newPost(clock aws.Clock) *post {
 	return &post{clock: clock, timeout: 30 * time.Second, messages: map[string][]*letter{}, missing: map[string]bool{}, denied: map[string]bool{},
-		arrived: make(chan struct{}), calls: map[string]int{}}
+		arrived: make(chan struct{}), calls: map[string]int{}, objects: map[string]string{}}
 }
 
 func (p *post) routes() []aws.Route {
@@ -52,14 +55,14 @@ func (p *post) routes() []aws.Route {
 		sqsapi.SendMessage.To(p.send, aws.Nothing), sqsapi.ReceiveMessage.To(p.receive, aws.Nothing),
 		sqsapi.DeleteMessage.To(p.delete, aws.Nothing), sqsapi.DeleteMessageBatch.To(p.deleteBatch, aws.Nothing),
 		sqsapi.ChangeMessageVisibilityBatch.To(p.change, aws.Nothing), sqsapi.GetQueueAttributes.To(p.attributes, aws.Nothing),
-		snsapi.Publish.To(p.publish, aws.Nothing),
+		snsapi.Publish.To(p.publish, aws.Nothing), s3api.PutObject.To(p.putObject, aws.Nothing), s3api.GetObject.To(p.getObject, aws.Nothing),
 	}
 }
 
 // open is the name of the queue at an address, if it may be reached. The caller holds mu.
 func (p *post) open(action, url string) (string, error) {
 	p.calls[action]++
-	name := url[strings.LastIndexByte(url, '/')+1:]
+	name := url[strings.LastIndexAny(url, "/:")+1:]
 	switch {
 	case p.broken != nil:
 		return "", p.broken
@@ -225,6 +228,38 @@ func (p *post) publish(_ context.Context, in *snsapi.PublishInput) (*snsapi.Publ
 	}
 	p.published = append(p.published, in)
 	return &snsapi.PublishResponse{MessageId: ptr("m")}, nil
+}
+
+func (p *post) putObject(_ context.Context, in *s3api.PutObjectRequest) (*s3api.PutObjectOutput, error) {
+	text, err := io.ReadAll(in.Body)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.objects[*in.Bucket+"/"+*in.Key] = string(text)
+	return &s3api.PutObjectOutput{}, err
+}
+
+// getObject knows the buckets that objects were put in, and those called closed and abroad.
+func (p *post) getObject(_ context.Context, in *s3api.GetObjectRequest) (*s3api.GetObjectOutput, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	known := false
+	for name := range p.objects {
+		known = known || strings.HasPrefix(name, *in.Bucket+"/")
+	}
+	text, ok := p.objects[*in.Bucket+"/"+*in.Key]
+	switch {
+	case *in.Bucket == "closed":
+		return nil, aws.Errorf(403, "AccessDenied", "Access Denied")
+	case *in.Bucket == "abroad":
+		return nil, aws.Errorf(301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.")
+	case !known:
+		return nil, aws.Errorf(404, "NoSuchBucket", "The specified bucket does not exist")
+	case !ok:
+		return nil, aws.Errorf(404, "NoSuchKey", "The specified key does not exist.")
+	case in.VersionId != nil && *in.VersionId != "v1":
+		return nil, aws.Errorf(404, "NoSuchVersion", "The specified version does not exist.")
+	}
+	return &s3api.GetObjectOutput{Body: io.NopCloser(strings.NewReader(text)), ContentLength: ptr(int64(len(text)))}, nil
 }
 
 // left are the bodies in a queue.

@@ -49,6 +49,7 @@ type version struct {
 	Scaling     *scaling  `json:",omitempty"` // of one with a provider
 	UpdateOn    string    `json:",omitempty"` // when its runtime is updated; "" is Auto
 	SnapStart   bool      `json:",omitempty"` // asked for; nothing here takes snapshots
+	DeadLetter  string    `json:",omitempty"` // ARN of a queue or topic
 	LogGroup    string    `json:",omitempty"` // other than the function's own
 	JSONLog     bool      `json:",omitempty"` // with the levels
 	AppLevel    string    `json:",omitempty"`
