@@ -22,18 +22,17 @@ const (
 	maxUnzipped = 250 << 20
 )
 
-// checkSource refuses code that does not come as a zip file in the request.
+// checkSource refuses code that comes neither as a zip file in the request nor in a bucket.
 func checkSource(zip []byte, bucket, key, kms *string) error {
 	switch {
 	case zip != nil && (bucket != nil || key != nil):
 		return invalid("Please do not provide other FunctionCode parameters when providing a ZipFile.")
-	case bucket != nil || key != nil:
-		// There is no S3 here yet, and so no bucket.
-		return invalid("Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The specified bucket does not exist")
-	case zip == nil:
+	case zip == nil && (bucket == nil || key == nil):
 		return invalid("Please provide a source for function code.")
 	case kms != nil:
 		return unbuilt("Encryption of functions by keys of KMS is")
+	case bucket != nil:
+		return nil
 	case len(zip) == 0:
 		return invalid("Uploaded file must be a non-empty zip")
 	case len(zip) > maxZipped:
@@ -54,15 +53,19 @@ type upload struct {
 // upload checks, unpacks and writes a zip file for an account. The caller calls done
 // when the transaction with keep in it has ended.
 func (s *Service) upload(ctx context.Context, scope store.Scope, zip []byte) (*upload, error) {
-	if err := s.checkStorage(ctx, scope, len(zip)); err != nil {
+	sum := sha256.Sum256(zip)
+	return s.uploadFile(ctx, scope, zipFile{bytes.NewReader(zip), int64(len(zip)), hex.EncodeToString(sum[:]), maxZipped})
+}
+
+func (s *Service) uploadFile(ctx context.Context, scope store.Scope, zip zipFile) (*upload, error) {
+	if err := s.checkStorage(ctx, scope, int(zip.size)); err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(zip)
-	unzipped, err := unzippedSize(bytes.NewReader(zip), int64(len(zip)))
+	unzipped, err := unzippedSize(zip, zip.size)
 	if err != nil {
 		return nil, badZip(err)
 	}
-	u := &upload{s: s, code: code{SHA256: hex.EncodeToString(sum[:]), Size: int64(len(zip)), Unzipped: unzipped}}
+	u := &upload{s: s, code: code{SHA256: zip.sum, Size: zip.size, Unzipped: unzipped}}
 	s.uploads.RLock()
 	if err := u.write(ctx, zip); err != nil {
 		s.uploads.RUnlock()
@@ -72,22 +75,22 @@ func (s *Service) upload(ctx context.Context, scope store.Scope, zip []byte) (*u
 }
 
 // bring is obtain, or fetch for an image.
-func (s *Service) bring(ctx context.Context, scope store.Scope, zip []byte, bucket, key, image *string) (*upload, error) {
+func (s *Service) bring(ctx context.Context, scope store.Scope, zip []byte, bucket, key, version, image *string) (*upload, error) {
 	if image != nil {
 		return s.fetch(ctx, *image)
 	}
-	return s.obtain(ctx, scope, zip, bucket, key)
+	return s.obtain(ctx, scope, zip, bucket, key, version)
 }
 
-func (u *upload) write(ctx context.Context, zip []byte) error {
+func (u *upload) write(ctx context.Context, zip zipFile) error {
 	_, release, err := u.s.code.open(u.code.SHA256, func() (io.ReaderAt, int64, func() error, error) {
-		return bytes.NewReader(zip), int64(len(zip)), func() error { return nil }, nil
+		return zip, zip.size, func() error { return nil }, nil
 	})
 	if err != nil {
 		return badZip(err)
 	}
 	release()
-	info, err := u.s.Blobs.Put(ctx, bytes.NewReader(zip), maxZipped)
+	info, err := u.s.Blobs.Put(ctx, zip.reader(), zip.most)
 	if errors.Is(err, blob.ErrFull) {
 		return aws.Unavailable("The disk is full.").Because(err)
 	}
@@ -282,7 +285,7 @@ func (s *Service) updateFunctionCode(ctx context.Context, in *api.UpdateFunction
 	if err := s.checkSourceFor(t.version, in); err != nil {
 		return nil, err
 	}
-	up, err := s.bring(ctx, at.scope, in.ZipFile, in.S3Bucket, in.S3Key, in.ImageUri)
+	up, err := s.bring(ctx, at.scope, in.ZipFile, in.S3Bucket, in.S3Key, in.S3ObjectVersion, in.ImageUri)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequ
 			return nil, err
 		}
 	}
-	up, err := s.bring(ctx, at.scope, in.Code.ZipFile, in.Code.S3Bucket, in.Code.S3Key, in.Code.ImageUri)
+	up, err := s.bring(ctx, at.scope, in.Code.ZipFile, in.Code.S3Bucket, in.Code.S3Key, in.Code.S3ObjectVersion, in.Code.ImageUri)
 	if err != nil {
 		return nil, err
 	}

@@ -53,8 +53,12 @@ func (s *Service) checkCode(zip []byte, bucket, key, kms *string) error {
 }
 
 // obtain is upload, for code that may be hot. What checkCode refuses it does not get.
-func (s *Service) obtain(ctx context.Context, scope store.Scope, zip []byte, bucket, key *string) (*upload, error) {
-	if !s.HotReload.is(bucket) {
+func (s *Service) obtain(ctx context.Context, scope store.Scope, zip []byte, bucket, key, version *string) (*upload, error) {
+	switch {
+	case s.HotReload.is(bucket):
+	case bucket != nil:
+		return s.uploadObject(ctx, scope, bucket, key, version)
+	default:
 		return s.upload(ctx, scope, zip)
 	}
 	if err := s.HotReload.Caller(ctx); err != nil {

@@ -28,8 +28,8 @@
 //   - A mapping of a queue deals with 64 batches at once at most, unless its MaximumConcurrency
 //     or ProvisionedPollerConfig says more; AWS goes up to 1,250. Functions that fail do not
 //     slow it down.
-//   - Event source mappings of other sources than DynamoDB's streams and SQS, code from S3,
-//     file systems and encryption keys are refused (501) until they are built. An event bus
+//   - Event source mappings of other sources than DynamoDB's streams and SQS, file
+//     systems and encryption keys are refused (501) until they are built. An event bus
 //     can be a destination; until EventBridge stands, what it is to be told is tried for six
 //     hours, and then counted as not delivered.
 //   - Container images come from archives and layouts of this machine, and from registries
@@ -40,6 +40,7 @@
 //     (see HotReload), and functions be debugged (see Options.Debugger).
 //   - A capacity provider is this machine: functions that have one run as all others do, one
 //     invoke an environment, and the unqualified name is $LATEST's. PublishTo is refused (501).
+//   - Code in S3 may lie in a bucket of another region.
 //   - What a function writes to a stream may be 200 MB, AWS's default today.
 package lambda
 

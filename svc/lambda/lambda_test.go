@@ -16,7 +16,9 @@ func TestScripts(t *testing.T) {
 			Allow: func(context.Context, ...aws.Access) error { return nil }})
 		tables := dynamodb.New(dynamodb.Options{Store: h.Store, Clock: h.Clock, Random: h.Random})
 		routes := append(s.Routes(), newNeighbours(h.Clock).routes()...)
-		routes = append(routes, newPost(h.Clock).routes()...)
+		p := newPost(h.Clock)
+		p.objects = map[string]string{"code/f.zip": string(zipped(t, map[string]string{"index.js": "exports.handler = 1;"})), "code/text": "no zip", "code/empty": ""}
+		routes = append(routes, p.routes()...)
 		return append(append(routes, tables.Routes()...), tables.Streams().Routes()...)
 	})
 }

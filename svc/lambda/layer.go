@@ -91,7 +91,13 @@ func (s *Service) publishLayerVersion(ctx context.Context, in *api.PublishLayerV
 	if err := checkSource(in.Content.ZipFile, in.Content.S3Bucket, in.Content.S3Key, nil); err != nil {
 		return nil, err
 	}
-	up, err := s.upload(ctx, l.scope, in.Content.ZipFile)
+	var up *upload
+	var err error
+	if in.Content.S3Bucket != nil {
+		up, err = s.uploadObject(ctx, l.scope, in.Content.S3Bucket, in.Content.S3Key, in.Content.S3ObjectVersion)
+	} else {
+		up, err = s.upload(ctx, l.scope, in.Content.ZipFile)
+	}
 	if err != nil {
 		return nil, err
 	}
