@@ -196,8 +196,12 @@ func (h *house) buildServices(context.Context) error {
 // services: any path may be a bucket's.
 func (h *house) buildMessages() error {
 	queues := sqs.New(h.queues())
-	topics := sns.New(sns.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
-	mail := ses.New(ses.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
+	forTopics, err := h.topics()
+	if err != nil {
+		return err
+	}
+	topics := sns.New(forTopics)
+	mail := ses.New(h.mail())
 	h.front.Add(front.Service{Model: sqsapi.Service, Operations: sqsapi.Operations(), Routes: queues.Routes()}, queues.Planes()...)
 	h.front.Add(front.Service{Model: snsapi.Service, Operations: snsapi.Operations(), Routes: topics.Routes()}, topics.Planes()...)
 	h.front.Add(front.Service{Model: sesapi.Service, Operations: sesapi.Operations(), Routes: mail.Routes()}, mail.Planes()...)

@@ -1,16 +1,46 @@
-// Package ses is SES.
+// Package ses is SES, as applications use it to send mail: identities, sending in all
+// forms, templates, configuration sets, and notifications of what became of it.
+//
+// A message is one transaction with its place in the outbox, so that what was accepted
+// is sent whatever becomes of the process; what became of it is one transaction with the
+// notifications of that. With a relay, messages go out by SMTP, and are tried again for
+// fourteen hours; without one they count as delivered. Either way they can be looked at,
+// at /_aws/ses, for thirty days.
+//
+// The addresses of the mailbox simulator, such as bounce@simulator.amazonses.com, never
+// reach a relay, and give the notifications that AWS's give.
+//
+// What differs from AWS on purpose:
+//
+//   - An identity is verified when it is asked for: who may do that on an installation of
+//     its own needs no proof of whose the address is. There is no sandbox.
+//   - Bounces that a relay hears of only later are not known here. Feedback is not
+//     forwarded by mail.
+//   - Receipt rules, custom verification mails and SendBounce are refused (501). Events go
+//     to SNS; CloudWatch and Firehose destinations are stored.
 package ses
 
 import (
 	"context"
 	"io"
 	"log/slog"
+	"sync"
 
+	api "github.com/tule-cloud/tule/api/ses"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/store"
 )
 
-// Options furnish a Service. All are required.
+// principal is SES as it calls other services.
+const principal = "ses.amazonaws.com"
+
+// A Relay sends mail on. An error with a code of 500 or more, a *textproto.Error, is
+// final; others are tried again.
+type Relay interface {
+	Send(ctx context.Context, from string, to []string, message []byte) error
+}
+
+// Options furnish a Service. Store, Clock, Random and Peers are required.
 type Options struct {
 	Store  store.Store
 	Clock  aws.Clock
@@ -18,22 +48,95 @@ type Options struct {
 	Logger *slog.Logger
 	// Peers are the services that this one calls.
 	Peers aws.Peers
+	// Relay sends mail on. Nil: it is kept for inspection alone.
+	Relay Relay
 }
 
-// Service is SES.
-type Service struct{ Options }
+// Service answers SES's operations.
+type Service struct {
+	Options
+	outbox outboxWorker
+}
 
 // New makes the service.
-func New(o Options) *Service { return &Service{o} }
+func New(o Options) *Service {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.Random = &sharedReader{r: o.Random}
+	s := &Service{Options: o}
+	s.outbox = outboxWorker{s: s, wake: make(chan struct{}, 1)}
+	return s
+}
+
+// sharedReader lets many read chance.
+type sharedReader struct {
+	mu sync.Mutex
+	r  io.Reader
+}
+
+// Read implements io.Reader.
+func (s *sharedReader) Read(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return io.ReadFull(s.r, b)
+}
+
+// What the service keeps.
+var (
+	identities = store.NewTable[identity]("ses", "identity")      // name
+	templates  = store.NewTable[emailTemplate]("ses", "template") // name
+	sets       = store.NewTable[configurationSet]("ses", "set")   // name
+	accounts   = store.NewTable[accountState]("ses", "account")   // ""
+	mails      = store.NewTable[sentMail]("ses", "mail")          // time, id
+	outbox     = store.NewTable[outgoing]("ses", "outbox")        // time, id
+	notices    = store.NewTable[notice]("ses", "notice")          // time, id
+	points     = store.NewTable[point]("ses", "point")            // quarter of an hour
+)
 
 // Routes are the operations that are answered.
-func (s *Service) Routes() []aws.Route { return nil }
+func (s *Service) Routes() []aws.Route {
+	return append(s.identityRoutes(), []aws.Route{
+		api.SendEmail.To(s.sendEmail, s.guardSendEmail),
+		api.SendRawEmail.To(s.sendRawEmail, s.guardSendRaw),
+		api.SendTemplatedEmail.To(s.sendTemplatedEmail, s.guardSendTemplated),
+		api.SendBulkTemplatedEmail.To(s.sendBulkTemplatedEmail, s.guardSendBulk),
+		api.GetSendQuota.To(s.getSendQuota, aws.Anywhere),
+		api.GetSendStatistics.To(s.getSendStatistics, aws.Anywhere),
+		api.GetAccountSendingEnabled.To(s.getAccountSendingEnabled, aws.Anywhere),
+		api.UpdateAccountSendingEnabled.To(s.updateAccountSendingEnabled, aws.Anywhere),
 
-// Planes are the entrances beside the API.
-func (s *Service) Planes() []aws.Plane { return nil }
+		api.CreateTemplate.To(s.createTemplate, aws.Anywhere),
+		api.UpdateTemplate.To(s.updateTemplate, aws.Anywhere),
+		api.GetTemplate.To(s.getTemplate, aws.Anywhere),
+		api.DeleteTemplate.To(s.deleteTemplate, aws.Anywhere),
+		api.ListTemplates.To(s.listTemplates, aws.Anywhere),
+		api.TestRenderTemplate.To(s.testRenderTemplate, aws.Anywhere),
 
-// Run does the background work until ctx ends.
-func (s *Service) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+		api.CreateConfigurationSet.To(s.createConfigurationSet, aws.Anywhere),
+		api.DeleteConfigurationSet.To(s.deleteConfigurationSet, aws.Anywhere),
+		api.DescribeConfigurationSet.To(s.describeConfigurationSet, aws.Anywhere),
+		api.ListConfigurationSets.To(s.listConfigurationSets, aws.Anywhere),
+		api.CreateConfigurationSetEventDestination.To(s.createEventDestination, guardCreateDestination),
+		api.UpdateConfigurationSetEventDestination.To(s.updateEventDestination, guardUpdateDestination),
+		api.DeleteConfigurationSetEventDestination.To(s.deleteEventDestination, aws.Anywhere),
+		api.UpdateConfigurationSetSendingEnabled.To(s.updateSetSending, aws.Anywhere),
+		api.UpdateConfigurationSetReputationMetricsEnabled.To(s.updateSetReputation, aws.Anywhere),
+		api.PutConfigurationSetDeliveryOptions.To(s.putSetDelivery, aws.Anywhere),
+		api.CreateConfigurationSetTrackingOptions.To(s.createSetTracking, aws.Anywhere),
+		api.UpdateConfigurationSetTrackingOptions.To(s.updateSetTracking, aws.Anywhere),
+		api.DeleteConfigurationSetTrackingOptions.To(s.deleteSetTracking, aws.Anywhere),
+	}...)
+}
+
+// Run sends what is in the outbox until ctx ends.
+func (s *Service) Run(ctx context.Context) error { return s.outbox.run(ctx) }
+
+func scopeOf(ctx context.Context) store.Scope {
+	req := aws.RequestOf(ctx)
+	return store.Scope{Account: req.Account(), Region: req.Region}
+}
+
+func invalid(format string, args ...any) *aws.Error {
+	return aws.Errorf(400, "InvalidParameterValue", format, args...)
 }

@@ -36,7 +36,7 @@ func (s *Service) attempt(ctx context.Context, j *job) (wait time.Duration, agai
 		return 0, false
 	}
 	if sub == nil {
-		s.settle(j) // nobody is subscribed any more
+		s.settle(ctx, j) // nobody is subscribed any more
 		return 0, false
 	}
 	began := s.Clock.Now()
@@ -47,7 +47,7 @@ func (s *Service) attempt(ctx context.Context, j *job) (wait time.Duration, agai
 	tries := j.f.tried(j.sub)
 	if out.err == nil {
 		s.feedback.note(t, sub, m, began, out, tries)
-		s.settle(j)
+		s.settle(ctx, j)
 		return 0, false
 	}
 	if !out.permanent {
@@ -116,14 +116,17 @@ func (f *flight) tried(sub string) int {
 	return 1
 }
 
-// settle ends a delivery; with the last, the flight is over.
-func (s *Service) settle(j *job) {
+// settle ends a delivery; with the last, the flight is over. Where others wait to be
+// tried again, it is noted that this one need not be.
+func (s *Service) settle(ctx context.Context, j *job) {
 	j.f.mu.Lock()
 	j.f.targets = slices.DeleteFunc(j.f.targets, func(t target) bool { return t.Sub == j.sub })
-	over := len(j.f.targets) == 0
+	rest := fan{slices.Clone(j.f.targets)}
 	j.f.mu.Unlock()
-	if over {
+	if len(rest.Targets) == 0 {
 		s.deliveries.end(j.f.key)
+	} else if slices.ContainsFunc(rest.Targets, func(t target) bool { return !t.Due.IsZero() }) {
+		s.keepFan(context.WithoutCancel(ctx), j.f.key, rest)
 	}
 }
 
@@ -139,7 +142,11 @@ func (s *Service) postpone(ctx context.Context, j *job, wait time.Duration) {
 	rest := fan{slices.Clone(j.f.targets)}
 	j.f.message = nil
 	j.f.mu.Unlock()
-	k := j.f.key
+	s.keepFan(ctx, j.f.key, rest)
+}
+
+// keepFan notes to whom a message still has to go.
+func (s *Service) keepFan(ctx context.Context, k flightKey, rest fan) {
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
 		has, err := fans.Has(ctx, tx, k.at.scope, k.at.name, k.number, k.id)
 		if err != nil || !has {
@@ -292,7 +299,7 @@ func (s *Service) sendMail(ctx context.Context, t *topic, sub *subscriber, m *me
 	if name == "" {
 		name = "AWS Notifications"
 	}
-	in := &sesapi.SendEmailRequest{Source: new((&mail.Address{Name: name, Address: mailSender}).String()),
+	in := &sesapi.SendEmailRequest{Source: new((&mail.Address{Name: name, Address: s.Sender}).String()),
 		Destination: &sesapi.Destination{ToAddresses: []string{to.Address}},
 		Message:     &sesapi.Message{Subject: &sesapi.Content{Data: &subject, Charset: new("UTF-8")}, Body: &sesapi.Body{Text: &sesapi.Content{Data: &body, Charset: new("UTF-8")}}}}
 	_, err = sesapi.SendEmail.Do(s.acting(ctx, sub.at, sub.at.scope.Region, m.Trace), s.Peers, in)
@@ -304,7 +311,7 @@ func (s *Service) sendMail(ctx context.Context, t *topic, sub *subscriber, m *me
 func (s *Service) redrive(ctx context.Context, j *job, t *topic, sub *subscriber, m *message) (wait time.Duration, again bool) {
 	queue := deadLetterQueue(sub.Attributes["RedrivePolicy"])
 	if queue == "" || m.Type == unsubscribedType {
-		s.settle(j)
+		s.settle(ctx, j)
 		return 0, false
 	}
 	out := s.within(ctx, func() outcome { return s.sendSQS(ctx, t, sub, m, queue) })
@@ -315,7 +322,7 @@ func (s *Service) redrive(ctx context.Context, j *job, t *topic, sub *subscriber
 	if out.err != nil {
 		s.Logger.Warn("sns: a dead-letter queue takes nothing", "subscription", sub.arn(), "queue", queue, "message", m.ID, "error", out.err)
 	}
-	s.settle(j)
+	s.settle(ctx, j)
 	return 0, false
 }
 

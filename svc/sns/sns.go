@@ -50,6 +50,8 @@ type Options struct {
 	Signing func() (*rsa.PrivateKey, []byte, error)
 	// HTTP reaches HTTP endpoints. Nil reaches none.
 	HTTP RoundTripper
+	// Sender is whom mail is from; "" is SNS's own address.
+	Sender string
 }
 
 // Service answers SNS's operations.
@@ -69,6 +71,9 @@ func New(o Options) *Service {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.Random = &sharedReader{r: o.Random}
+	if o.Sender == "" {
+		o.Sender = mailSender
+	}
 	s := &Service{Options: o}
 	s.signer.make = o.Signing
 	if s.signer.make == nil {

@@ -1,0 +1,256 @@
+package ses
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/textproto"
+	"sync"
+	"time"
+
+	snsapi "github.com/tule-cloud/tule/api/sns"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
+)
+
+// How mail is sent: so many at once, each try so long, and tried again after a minute,
+// then twice as long each time up to an hour, until it is fourteen hours old.
+const (
+	sendersTogether = 16
+	relayTimeout    = time.Minute
+	firstPause      = time.Minute
+	longestPause    = time.Hour
+	mailAge         = 840 * time.Minute
+	noticePause     = 10 * time.Second
+	noticeAge       = 24 * time.Hour
+)
+
+// notice is a notification on its way to a topic.
+type notice struct {
+	Topic, Subject, Text, Identity string
+	Made, Due                      time.Time
+}
+
+// outboxWorker sends what is in the outbox, and tells what became of it. Its state is in
+// the store.
+type outboxWorker struct {
+	s    *Service
+	wake chan struct{}
+
+	mu   sync.Mutex
+	busy map[string]bool
+}
+
+func (w *outboxWorker) poke() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// task is a record that is due.
+type task struct {
+	scope  store.Scope
+	key    []any
+	id     string
+	mail   *outgoing
+	notice *notice
+}
+
+func (w *outboxWorker) run(ctx context.Context) error {
+	w.busy = map[string]bool{}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		due, next, err := w.look(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			w.s.Logger.Warn("ses: read the outbox; trying again", "error", err)
+			next = w.s.Clock.Now().Add(noticePause)
+		}
+		for _, t := range due {
+			wg.Go(func() { w.work(ctx, t) })
+		}
+		var c <-chan time.Time
+		stop := func() {}
+		if !next.IsZero() {
+			c, stop = w.s.Clock.After(next.Sub(w.s.Clock.Now()))
+		}
+		select {
+		case <-ctx.Done():
+			stop()
+			return ctx.Err()
+		case <-w.wake:
+			stop()
+		case <-c:
+		}
+	}
+}
+
+// look finds what is due and nobody works on, as much as may be worked on, and when to
+// look again.
+func (w *outboxWorker) look(ctx context.Context) (due []task, next time.Time, err error) {
+	now := w.s.Clock.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	err = w.s.Store.View(ctx, func(r store.Reader) error {
+		due, next = nil, time.Time{}
+		take := func(t task, at time.Time) bool {
+			if at.After(now) {
+				if next.IsZero() || at.Before(next) {
+					next = at
+				}
+			} else if !w.busy[t.id] {
+				due = append(due, t)
+			}
+			return len(due)+len(w.busy) < sendersTogether
+		}
+		for e, err := range notices.All(ctx, r) {
+			if err != nil {
+				return err
+			}
+			if !take(task{scope: e.Scope, key: e.Key.Parts(), id: "n" + e.Key.String(1), notice: &e.Record}, e.Record.Due) {
+				return nil
+			}
+		}
+		for e, err := range outbox.All(ctx, r) {
+			if err != nil {
+				return err
+			}
+			if !take(task{scope: e.Scope, key: e.Key.Parts(), id: "m" + e.Key.String(1), mail: &e.Record}, e.Record.Due) {
+				return nil
+			}
+		}
+		return nil
+	})
+	for _, t := range due {
+		w.busy[t.id] = true
+	}
+	return due, next, err
+}
+
+func (w *outboxWorker) work(ctx context.Context, t task) {
+	var err error
+	if t.notice != nil {
+		err = w.tell(ctx, t)
+	} else {
+		err = w.mail(ctx, t)
+	}
+	if err != nil && ctx.Err() == nil {
+		w.s.Logger.Warn("ses: settle what was sent; it is sent again", "id", t.id, "error", err)
+	}
+	w.mu.Lock()
+	delete(w.busy, t.id)
+	w.mu.Unlock()
+	w.poke()
+}
+
+// mail sends a message to its recipients: those of the simulator, and the others.
+func (w *outboxWorker) mail(ctx context.Context, t task) error {
+	s, m := w.s, t.mail
+	var real []string
+	var results []result
+	for _, to := range m.To {
+		if simulated, ok := simulate(to); ok {
+			results = append(results, simulated...)
+		} else {
+			real = append(real, to)
+		}
+	}
+	if len(real) > 0 {
+		got, wait := w.relay(ctx, m, real)
+		if ctx.Err() != nil {
+			return nil // the next process has it
+		}
+		if wait > 0 {
+			m.Tries++
+			m.Due = s.Clock.Now().Add(wait)
+			m.To = real
+			return s.Store.Update(ctx, func(tx store.Tx) error {
+				if has, err := outbox.Has(ctx, tx, t.scope, t.key...); err != nil || !has {
+					return err
+				}
+				if err := s.putNotices(ctx, tx, t.scope, m, results); err != nil {
+					return err
+				}
+				return outbox.Put(tx, t.scope, *m, t.key...)
+			})
+		}
+		results = append(results, got...)
+	}
+	return s.Store.Update(ctx, func(tx store.Tx) error {
+		if has, err := outbox.Has(ctx, tx, t.scope, t.key...); err != nil || !has {
+			return err // the state was reset
+		}
+		if err := s.putNotices(ctx, tx, t.scope, m, results); err != nil {
+			return err
+		}
+		return outbox.Delete(tx, t.scope, t.key...)
+	})
+}
+
+// relay sends to real recipients; wait is when to try again.
+func (w *outboxWorker) relay(ctx context.Context, m *outgoing, to []string) (out []result, wait time.Duration) {
+	if w.s.Relay == nil {
+		return []result{delivered(to, "250 2.6.0 Message kept for inspection", "tule")}, 0
+	}
+	late, stop := w.s.Clock.After(relayTimeout)
+	defer stop()
+	sending, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-late:
+			cancel()
+		case <-sending.Done():
+		}
+	}()
+	err := w.s.Relay.Send(sending, m.From, to, m.Raw)
+	if err == nil {
+		return []result{delivered(to, "250 2.6.0 Message received", "relay")}, 0
+	}
+	var code *textproto.Error
+	if errors.As(err, &code) && code.Code >= 500 {
+		return []result{bounced(to, "Permanent", "General", "5.0.0", fmt.Sprintf("smtp; %d %s", code.Code, code.Msg))}, 0
+	}
+	if w.s.Clock.Now().Sub(m.Accepted) > mailAge {
+		return []result{bounced(to, "Transient", "General", "4.4.7", "smtp; 550 4.4.7 Message expired: unable to deliver in 840 minutes. <"+err.Error()+">")}, 0
+	}
+	w.s.Logger.Info("ses: the relay did not take a message; trying again", "message", m.Mail.ID, "tries", m.Tries+1, "error", err)
+	return nil, min(firstPause<<min(m.Tries, 10), longestPause)
+}
+
+// tell publishes a notification as SES, for the identity that sent.
+func (w *outboxWorker) tell(ctx context.Context, t task) error {
+	s, n := w.s, t.notice
+	topic, ok := aws.ParseARN(n.Topic)
+	if !ok {
+		return s.Store.Update(ctx, func(tx store.Tx) error { return notices.Delete(tx, t.scope, t.key...) })
+	}
+	in := &snsapi.PublishInput{TopicArn: &n.Topic, Message: &n.Text}
+	if n.Subject != "" {
+		in.Subject = &n.Subject
+	}
+	_, err := snsapi.Publish.Do(s.acting(ctx, t.scope, topic.Region, n.Identity), s.Peers, in)
+	if ctx.Err() != nil {
+		return nil // the next process has it
+	}
+	var e *aws.Error
+	now := s.Clock.Now()
+	if err != nil && !(errors.As(err, &e) && !e.Server()) && now.Sub(n.Made) < noticeAge {
+		n.Due = now.Add(noticePause)
+		return s.Store.Update(ctx, func(tx store.Tx) error { return notices.Put(tx, t.scope, *n, t.key...) })
+	}
+	if err != nil {
+		s.Logger.Warn("ses: a topic takes no notifications", "topic", n.Topic, "identity", n.Identity, "error", err)
+	}
+	return s.Store.Update(ctx, func(tx store.Tx) error { return notices.Delete(tx, t.scope, t.key...) })
+}
+
+// acting is a context in which SES calls another service for an identity.
+func (s *Service) acting(ctx context.Context, scope store.Scope, region, identity string) context.Context {
+	req := aws.Request{Region: region, Scheme: "https", Host: "email." + scope.Region + ".amazonaws.com", ID: aws.RandomUUID(s.Random), Time: s.Clock.Now(), Secure: true}
+	return aws.WithRequest(ctx, req.As(aws.ServiceCaller(principal, scope.Account, identityARN(scope, identity))))
+}
