@@ -34,6 +34,9 @@ func (s *Service) changeOf(ctx context.Context, event, key string, o *object) ch
 	r := aws.RequestOf(ctx)
 	c := change{Event: event, Key: key, VersionID: o.Version, Size: o.Size, ETag: o.ETag, Sequencer: o.Seq,
 		Time: s.Clock.Now(), Principal: "AWS:" + r.Caller.UserID, SourceIP: r.SourceIP, RequestID: r.ID}
+	if !o.Marker && (strings.HasPrefix(event, "ObjectRemoved:") || strings.HasPrefix(event, "LifecycleExpiration:")) {
+		c.Sequencer = max(uint64(c.Time.UnixNano()), o.Seq+1) // what goes has no number of its own
+	}
 	switch r.Caller.Kind {
 	case aws.Anonymous:
 		c.Principal = "Anonymous"
