@@ -45,6 +45,11 @@ lint: ## staticcheck and go vet, pinned
 bench: build setup ## floors, peers and Tule in one run, as ratios
 	@bench/run
 
+peers: build setup ## the peers that queues are measured against, then the queues' bench
+	@setup/peers
+	go -C test build -o ../bin/rabbit ./rabbit
+	@bench/run -only queue
+
 clean: ## forget what was built and fetched
 	rm -rf bin $(CACHE)
 

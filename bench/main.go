@@ -33,6 +33,7 @@ var benches = []bench{
 	{"cold", benchCold},
 	{"invoke", benchInvoke},
 	{"dynamodb", benchDynamoDB},
+	{"queue", benchQueue},
 }
 
 func main() {
