@@ -78,25 +78,28 @@ func (s *Service) assemble(ctx context.Context, tx store.Tx, b *bucket, u *uploa
 	for i := range all {
 		by[all[i].number] = &all[i].piece
 	}
+	if err := u.ordered(listed); err != nil {
+		return nil, err
+	}
 	o := u.Object
 	keep := make(map[int64]bool, len(listed))
-	sums, sizes, h, last := make([]string, 0, len(listed)), make([]int64, 0, len(listed)), md5.New(), 0
+	sums, sizes, h := make([]string, 0, len(listed)), make([]int64, 0, len(listed)), md5.New()
 	for i := range listed {
-		p, err := u.part(&listed[i], by, last)
+		p, err := u.part(&listed[i], by)
 		if err != nil {
 			return nil, err
 		}
-		last = int(*listed[i].PartNumber)
+		number := *listed[i].PartNumber
 		if p.Size < partMin && i < len(listed)-1 {
 			return nil, aws.Errorf(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size").With(&struct {
 				ProposedSize, MinSizeAllowed int64
-				PartNumber                   int
+				PartNumber                   int32
 				ETag                         string
-			}{p.Size, partMin, last, p.ETag})
+			}{p.Size, partMin, number, p.ETag})
 		}
 		digest, _ := hex.DecodeString(p.ETag)
 		h.Write(digest)
-		keep[int64(last)] = true
+		keep[int64(number)] = true
 		o.Size += p.Size
 		sums, sizes = append(sums, p.Sum.Value), append(sizes, p.Size)
 	}
@@ -110,20 +113,31 @@ func (s *Service) assemble(ctx context.Context, tx store.Tx, b *bucket, u *uploa
 	return &o, dropPieces(ctx, tx, b, o.ID, keep)
 }
 
+// ordered returns an error unless each part listed has a greater number than the one
+// before.
+func (u *upload) ordered(listed []api.CompletedPart) error {
+	last := int32(0)
+	for i := range listed {
+		n := listed[i].PartNumber
+		if n == nil || listed[i].ETag == nil {
+			return errMalformed()
+		}
+		if *n <= last {
+			return aws.Errorf(400, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.").With(&struct{ UploadId string }{u.name()})
+		}
+		last = *n
+	}
+	return nil
+}
+
 // part finds a part that was listed, and holds it against what is said of it.
-func (u *upload) part(listed *api.CompletedPart, by map[int]*piece, last int) (*piece, error) {
-	if listed.PartNumber == nil || listed.ETag == nil {
-		return nil, errMalformed()
-	}
+func (u *upload) part(listed *api.CompletedPart, by map[int]*piece) (*piece, error) {
 	n := int(*listed.PartNumber)
-	if n <= last {
-		return nil, aws.Errorf(400, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.").With(&struct{ UploadId string }{u.name()})
-	}
 	bad := aws.Errorf(400, "InvalidPart", "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").With(&struct {
 		UploadId   string
-		PartNumber int
+		PartNumber int32
 		ETag       string
-	}{u.name(), n, strings.Trim(*listed.ETag, `"`)})
+	}{u.name(), int32(n), strings.Trim(*listed.ETag, `"`)})
 	p := by[n]
 	if p == nil || p.ETag != strings.Trim(*listed.ETag, `"`) {
 		return nil, bad

@@ -163,8 +163,8 @@ func (f *found) span(header *string, part *int32) (span, error) {
 		from += p.Size
 	}
 	return span{}, aws.Errorf(416, "InvalidPartNumber", "The requested partnumber is not satisfiable").With(&struct {
-		ActualPartCount, PartNumberRequested int
-	}{max(f.Parts, 1), int(*part)})
+		ActualPartCount, PartNumberRequested int32
+	}{int32(max(f.Parts, 1)), *part})
 }
 
 // readable returns an error for an object that is archived.

@@ -212,7 +212,7 @@ const maxKey = 1024
 
 func checkKey(key string) error {
 	if len(key) > maxKey {
-		return aws.Errorf(400, "KeyTooLongError", "Your key is too long").With(&struct{ Size, MaxSizeAllowed int }{len(key), maxKey})
+		return aws.Errorf(400, "KeyTooLongError", "Your key is too long").With(&struct{ Size, MaxSizeAllowed int64 }{int64(len(key)), maxKey})
 	}
 	if !utf8.ValidString(key) {
 		return aws.Errorf(400, "InvalidURI", "Couldn't parse the specified URI.")
@@ -228,7 +228,7 @@ func checkMeta(m map[string]string) error {
 		size += len(k) + len(v)
 	}
 	if size > maxMeta {
-		return aws.Errorf(400, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size").With(&struct{ Size, MaxSizeAllowed int }{size, maxMeta})
+		return aws.Errorf(400, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size").With(&struct{ Size, MaxSizeAllowed int64 }{int64(size), maxMeta})
 	}
 	return nil
 }
