@@ -153,3 +153,40 @@ func kmsKey(id string, b *bucket) string {
 
 // keyed reports whether a key of somebody's encrypts, in which case an ETag is no MD5.
 func (e *encryption) keyed() bool { return e.Proof != "" || strings.HasPrefix(e.Algorithm, "aws:kms") }
+
+func (s *Service) getBucketEncryption(ctx context.Context, in *api.GetBucketEncryptionRequest) (out *api.GetBucketEncryptionOutput, err error) {
+	err = s.onBucketRead(ctx, in.Bucket, in.ExpectedBucketOwner, func(r store.Reader, b *bucket) error {
+		c, err := setting[api.ServerSideEncryptionConfiguration](ctx, r, b, encryptionSetting)
+		if c == nil {
+			algorithm, off := api.ServerSideEncryptionAes256, false
+			c = &api.ServerSideEncryptionConfiguration{Rules: []api.ServerSideEncryptionRule{{BucketKeyEnabled: &off,
+				ApplyServerSideEncryptionByDefault: &api.ServerSideEncryptionByDefault{SSEAlgorithm: &algorithm}}}}
+		}
+		out = &api.GetBucketEncryptionOutput{ServerSideEncryptionConfiguration: c}
+		return err
+	})
+	return out, err
+}
+
+func (s *Service) putBucketEncryption(ctx context.Context, in *api.PutBucketEncryptionRequest) (*aws.Empty, error) {
+	c := in.ServerSideEncryptionConfiguration
+	if len(c.Rules) != 1 {
+		return nil, errMalformed()
+	}
+	rule := &c.Rules[0]
+	if by := rule.ApplyServerSideEncryptionByDefault; by != nil && by.KMSMasterKeyID != nil && !strings.HasPrefix(*by.SSEAlgorithm, "aws:kms") {
+		return nil, errArgument("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse", "ApplyServerSideEncryptionByDefault", *by.SSEAlgorithm)
+	}
+	if rule.BucketKeyEnabled == nil {
+		rule.BucketKeyEnabled = new(bool)
+	}
+	return nil, s.onBucketDo(ctx, in.Bucket, in.ExpectedBucketOwner, func(tx store.Tx, b *bucket) error {
+		return putSetting(tx, b, encryptionSetting, "", c)
+	})
+}
+
+func (s *Service) deleteBucketEncryption(ctx context.Context, in *api.DeleteBucketEncryptionRequest) (*aws.Empty, error) {
+	return nil, s.onBucketDo(ctx, in.Bucket, in.ExpectedBucketOwner, func(tx store.Tx, b *bucket) error {
+		return dropSetting(tx, b, encryptionSetting, "")
+	})
+}

@@ -9,11 +9,14 @@ func (s *Service) bucketRoutes() []aws.Route {
 	return []aws.Route{
 		api.CreateBucket.To(s.createBucket, s.guardCreateBucket),
 		api.DeleteBucket.To(s.deleteBucket, onBucket(s, func(in *api.DeleteBucketRequest) *string { return in.Bucket })),
+		api.DeleteBucketEncryption.To(s.deleteBucketEncryption, onBucket(s, func(in *api.DeleteBucketEncryptionRequest) *string { return in.Bucket }, "s3:PutEncryptionConfiguration")),
+		api.GetBucketEncryption.To(s.getBucketEncryption, onBucket(s, func(in *api.GetBucketEncryptionRequest) *string { return in.Bucket }, "s3:GetEncryptionConfiguration")),
 		api.GetBucketLocation.To(s.getBucketLocation, onBucket(s, func(in *api.GetBucketLocationRequest) *string { return in.Bucket })),
 		api.GetBucketVersioning.To(s.getBucketVersioning, onBucket(s, func(in *api.GetBucketVersioningRequest) *string { return in.Bucket })),
 		api.GetObjectLockConfiguration.To(s.getObjectLockConfiguration, onBucket(s, func(in *api.GetObjectLockConfigurationRequest) *string { return in.Bucket }, "s3:GetBucketObjectLockConfiguration")),
 		api.HeadBucket.To(s.headBucket, onBucket(s, func(in *api.HeadBucketRequest) *string { return in.Bucket }, listBucket)),
 		api.ListBuckets.To(s.listBuckets, guardListBuckets),
+		api.PutBucketEncryption.To(s.putBucketEncryption, onBucket(s, func(in *api.PutBucketEncryptionRequest) *string { return in.Bucket }, "s3:PutEncryptionConfiguration")),
 		api.PutBucketVersioning.To(s.putBucketVersioning, onBucket(s, func(in *api.PutBucketVersioningRequest) *string { return in.Bucket })),
 		api.PutObjectLockConfiguration.To(s.putObjectLockConfiguration, onBucket(s, func(in *api.PutObjectLockConfigurationRequest) *string { return in.Bucket }, "s3:PutBucketObjectLockConfiguration")),
 	}
