@@ -8,7 +8,7 @@ MODELS   := $(CACHE)/botocore-$(BOTOCORE)
 export GOFLAGS := -trimpath
 export CGO_ENABLED := 0
 
-.PHONY: help demo test terraform clients build setup generate lint bench soak soak-lambda clean
+.PHONY: help demo test terraform clients build setup generate lint peers bench soak soak-lambda clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,10 +45,11 @@ lint: ## staticcheck and go vet, pinned
 bench: build setup ## floors, peers and Tule in one run, as ratios
 	@bench/run
 
-peers: build setup ## the peers that queues are measured against, then the queues' bench
+peers: build setup ## the peers that functions and queues are measured against, then the bench beside them
+	@setup/function-peers
 	@setup/peers
 	go -C test build -o ../bin/rabbit ./rabbit
-	@bench/run -only queue
+	@bench/run -only peers,queue
 
 clean: ## forget what was built and fetched
 	rm -rf bin $(CACHE)

@@ -32,6 +32,11 @@ var benches = []bench{
 	{"sandbox", benchSandbox},
 	{"cold", benchCold},
 	{"invoke", benchInvoke},
+	{"process", benchProcess},
+	{"door", benchDoor},
+	{"peers", benchPeers},
+	{"idle", benchIdle},
+	{"burst", benchBurst},
 	{"dynamodb", benchDynamoDB},
 	{"queue", benchQueue},
 }

@@ -80,13 +80,8 @@ func benchSandbox(ctx context.Context, r *rig) ([]row, error) {
 	return []row{{"sandbox of /bin/true", ms(walled), ms(bare), "+" + ms(more), "+ < 5 ms", more < 5*time.Millisecond}}, nil
 }
 
-const (
-	nodeHello   = `exports.handler = async () => ({ hello: "world" })`
-	pythonHello = "def handler(event, context):\n    return {'hello': 'world'}\n"
-)
-
-// function makes a function of one file, and its role.
-func (r *rig) function(name, runtime, file, source string) error {
+// function makes a function of files, and its role.
+func (r *rig) function(name, runtime, handler string, memory int, files map[string]string) error {
 	trust := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}}`
 	_, err := r.call(r.request("POST", "/?Action=CreateRole&RoleName="+name+"&AssumeRolePolicyDocument="+urlEscape(trust), "iam", "", nil))
 	if err != nil {
@@ -94,17 +89,19 @@ func (r *rig) function(name, runtime, file, source string) error {
 	}
 	var buf bytes.Buffer
 	z := zip.NewWriter(&buf)
-	w, err := z.Create(file)
-	if err != nil {
-		return err
-	}
-	if _, err := w.Write([]byte(source)); err != nil {
-		return err
+	for file, text := range files {
+		w, err := z.Create(file)
+		if err == nil {
+			_, err = w.Write([]byte(text))
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if err := z.Close(); err != nil {
 		return err
 	}
-	body, err := json.Marshal(map[string]any{"FunctionName": name, "Runtime": runtime, "Handler": "index.handler", "MemorySize": 256,
+	body, err := json.Marshal(map[string]any{"FunctionName": name, "Runtime": runtime, "Handler": handler, "MemorySize": memory, "Timeout": 30,
 		"Role": "arn:aws:iam::000000000000:role/" + name, "Code": map[string]any{"ZipFile": buf.Bytes()}})
 	if err != nil {
 		return err
@@ -113,52 +110,14 @@ func (r *rig) function(name, runtime, file, source string) error {
 	return err
 }
 
+// hello makes a Node function that greets.
+func (r *rig) hello(name string) error {
+	return r.function(name, "nodejs20.x", "index.handler", 256, map[string]string{"index.js": nodeHello})
+}
+
 func (r *rig) invoke(name string) error {
 	_, err := r.call(r.request("POST", "/2015-03-31/functions/"+name+"/invocations", "lambda", "", []byte("{}")))
 	return err
-}
-
-// benchCold is a function's first answer against its interpreter's own start: of
-// Debian's, which a function of that version runs on.
-func benchCold(_ context.Context, r *rig) ([]row, error) {
-	if err := r.need(); err != nil {
-		return nil, err
-	}
-	var rows []row
-	for _, c := range []struct{ name, runtime, file, source, floor string }{
-		{"Node", "nodejs20.x", "index.js", nodeHello, "/usr/bin/node -e 0"},
-		{"Python", "python3.11", "index.py", pythonHello, "/usr/bin/python3 -I -S -E -c pass"},
-	} {
-		argv := strings.Fields(c.floor)
-		floor, err := median(15, rest, func() error {
-			cmd := exec.Command(argv[0], argv[1:]...)
-			cmd.Env = []string{"PATH=/usr/bin:/bin"}
-			return cmd.Run()
-		})
-		if err != nil {
-			return nil, err
-		}
-		const n = 15
-		for i := range n + 1 {
-			if err := r.function(fmt.Sprintf("cold-%s-%d", c.name, i), c.runtime, c.file, c.source); err != nil {
-				return nil, err
-			}
-		}
-		if err := r.invoke(fmt.Sprintf("cold-%s-%d", c.name, n)); err != nil { // finds the interpreters, once
-			return nil, err
-		}
-		i := -1
-		cold, err := median(n, rest, func() error {
-			i++
-			return r.invoke(fmt.Sprintf("cold-%s-%d", c.name, i))
-		})
-		if err != nil {
-			return nil, err
-		}
-		ratio := float64(cold) / float64(floor)
-		rows = append(rows, row{"cold start, " + c.name + " hello", ms(cold), ms(floor), fmt.Sprintf("%.2f ×", ratio), "< 1.5 ×", ratio < 1.5})
-	}
-	return rows, nil
 }
 
 // benchInvoke is a warm, signed invocation over one connection.
@@ -176,7 +135,7 @@ func benchInvoke(ctx context.Context, r *rig) ([]row, error) {
 		return nil, err
 	}
 	defer func() { server.Process.Kill(); server.Wait() }()
-	if err := r.function("warm", "nodejs20.x", "index.js", nodeHello); err != nil {
+	if err := r.hello("warm"); err != nil {
 		return nil, err
 	}
 	if err := r.invoke("warm"); err != nil {

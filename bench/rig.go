@@ -64,6 +64,26 @@ func freeAddress() string {
 	return l.Addr().String()
 }
 
+// modules are the libraries that AWS's runtimes provide to Python.
+func (r *rig) modules() string { return filepath.Join(r.dir, "data", "runtimes", "modules", "python3") }
+
+// libraries gives Tule those that were fetched for the tests, before it starts.
+func (r *rig) libraries() error {
+	r.stop()
+	to := filepath.Join(r.dir, "data", "runtimes")
+	if _, err := os.Stat(filepath.Join(to, "modules")); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o711); err != nil {
+		return err
+	}
+	_ = os.RemoveAll(to)
+	if out, err := exec.Command("cp", "-a", filepath.Join(".cache", "provided", "runtimes"), to).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
 // start starts Tule and waits for «Ready.»; it returns how long that took.
 func (r *rig) start() (time.Duration, error) {
 	r.address = freeAddress()
@@ -190,6 +210,12 @@ func inTurns(turns int, d time.Duration, a, b func(time.Duration) (float64, erro
 // start cold.
 const rest = 80 * time.Millisecond
 
+// middle is the median of times.
+func middle(all []time.Duration) time.Duration {
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
 // median times f n times, with a pause before each.
 func median(n int, pause time.Duration, f func() error) (time.Duration, error) {
 	var all []time.Duration
@@ -201,6 +227,5 @@ func median(n int, pause time.Duration, f func() error) (time.Duration, error) {
 		}
 		all = append(all, time.Since(begin))
 	}
-	slices.Sort(all)
-	return all[len(all)/2], nil
+	return middle(all), nil
 }

@@ -3,12 +3,17 @@ package lambda
 import (
 	"context"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/lambda"
+	"github.com/tule-cloud/tule/runtimes"
 	"github.com/tule-cloud/tule/steer"
 )
 
@@ -40,6 +45,72 @@ func BenchmarkWarm(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkWarmAgainstSocket is BenchmarkWarm of Node beside the conversation alone, with the same
+// bootstrap in a process without walls, in turns: what the service makes of it.
+func BenchmarkWarmAgainstSocket(b *testing.B) {
+	st := newStand(b)
+	st.create("f", "nodejs20.x", benchNode)
+	set, err := st.interpreters(context.Background())
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd, err := set.Command("nodejs20.x", runtimesPlain)
+	if err != nil {
+		b.Fatal(err)
+	}
+	task := b.TempDir()
+	if err := os.WriteFile(filepath.Join(task, "index.js"), []byte(benchNode), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	host, child, err := runtimes.Socketpair()
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := exec.Command(cmd.Argv[0], cmd.Argv[1:]...)
+	p.Env, p.ExtraFiles = runtimes.Environ{Runtime: "nodejs20.x", Handler: "index.handler", RuntimeRoot: cmd.RuntimeRoot, TaskRoot: task}.List(), []*os.File{child}
+	if err := p.Start(); err != nil {
+		b.Fatal(err)
+	}
+	child.Close()
+	defer func() { host.Close(); p.Wait() }()
+	talk := runtimes.New(host, runtimes.Config{Runtime: "nodejs20.x", Handler: "index.handler", TaskRoot: task, Clock: st.clock, Random: st.Random, Sink: func(runtimes.Line) {}})
+	if in, err := talk.Init(context.Background()); err != nil || in.Failure != nil {
+		b.Fatal(err, in.Failure)
+	}
+	payload := []byte(`{"key1":"value1","key2":"value2"}`)
+	in, ctx := &api.InvocationRequest{FunctionName: ptr("f"), Payload: payload}, st.ctx()
+	const turn = 2000
+	loop := func(f func() error) float64 {
+		begun := time.Now()
+		for range turn {
+			if err := f(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return turn / time.Since(begun).Seconds()
+	}
+	var bare, whole, ratios []float64
+	for b.Loop() {
+		x := loop(func() error {
+			_, err := talk.Invoke(ctx, runtimes.Invocation{RequestID: "r", Payload: payload, Deadline: st.clock.Now().Add(time.Minute), Timeout: time.Minute})
+			return err
+		})
+		y := loop(func() error {
+			if _, err := st.guardInvoke(ctx, in); err != nil {
+				return err
+			}
+			_, err := st.Service.invoke(ctx, in)
+			return err
+		})
+		bare, whole, ratios = append(bare, x), append(whole, y), append(ratios, y/x)
+	}
+	for name, list := range map[string][]float64{"floor/s": bare, "invokes/s": whole, "ratio": ratios} {
+		slices.Sort(list)
+		b.ReportMetric(list[len(list)/2], name)
+	}
+	b.ReportMetric(0, "ns/op")
 }
 
 // steered makes AWS's names lead out of the sandboxes, as in earnest.
@@ -105,7 +176,7 @@ func BenchmarkCold(b *testing.B) {
 				bare = append(bare, time.Since(t))
 				st.fleet.retireAll(ref{name: "f", scope: st.scope()})
 				st.fleet.wg.Wait()
-				time.Sleep(25 * time.Millisecond) // spare sandboxes are made meanwhile
+				st.quiet() // what waits for the next start is ready
 				t = time.Now()
 				if _, err := st.Service.invoke(st.ctx(), in); err != nil {
 					b.Fatal(err)
@@ -122,4 +193,41 @@ func BenchmarkCold(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// quiet waits until what was to be kept ready is, and its interpreter has nothing more to do
+// before it gets a function: its processor time does not grow.
+func (st *stand) quiet() {
+	st.settled()
+	last := -1
+	for range 200 {
+		now := 0
+		st.spares.mu.Lock()
+		for _, p := range st.spares.ready {
+			now += ticks(strconv.Itoa(p.box.PID()))
+		}
+		st.spares.mu.Unlock()
+		if now == last {
+			return
+		}
+		last = now
+		time.Sleep(30 * time.Millisecond)
+	}
+}
+
+// ticks is the processor time of a process and of those that it has started.
+func ticks(pid string) (sum int) {
+	text, _ := os.ReadFile("/proc/" + pid + "/stat")
+	_, rest, _ := strings.Cut(string(text), ") ")
+	if f := strings.Fields(rest); len(f) > 12 {
+		for _, n := range f[11:13] {
+			v, _ := strconv.Atoi(n)
+			sum += v
+		}
+	}
+	children, _ := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children")
+	for _, child := range strings.Fields(string(children)) {
+		sum += ticks(child)
+	}
+	return sum
 }

@@ -210,10 +210,6 @@ func (l *load) deploy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// An event that the function fails is not tried again a minute later.
-		if _, err := l.lambda.PutFunctionEventInvokeConfig(t.Context(), &lambda.PutFunctionEventInvokeConfigInput{FunctionName: &f.name, MaximumRetryAttempts: aws.Int32(0)}); err != nil {
-			t.Fatal(err)
-		}
 		l.functions = append(l.functions, f)
 	}
 	for _, f := range l.functions[:2] {

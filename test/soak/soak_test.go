@@ -59,6 +59,7 @@ type load struct {
 	functions []*function
 
 	invokes, failures, updates, throttles atomic.Int64
+	late                                  atomic.Int64 // for want of processors
 
 	mu     sync.Mutex
 	events map[*function]map[string]bool // those that were taken, by whether they have run
@@ -87,6 +88,12 @@ func TestSoak(t *testing.T) {
 		memory = append(memory, l.count(t)["memory, MB"])
 		t.Logf("%d invokes in %.0f s: %d failed as they should, %d were throttled, %d updates of code; %d MB resident", l.invokes.Load(), time.Since(begun).Seconds(),
 			l.failures.Load(), l.throttles.Load(), l.updates.Load(), memory[n])
+	}
+	// A machine that does much else lets few functions wait for a processor until their time is
+	// over; were it many, something else would be wrong.
+	t.Logf("%d invokes came too late to be answered", l.late.Load())
+	if l.late.Load() > l.invokes.Load()/500 {
+		t.Error("that is too many")
 	}
 	l.arrived(t)
 	after := l.settled(t, before)
@@ -209,6 +216,10 @@ func (l *load) ask(ctx context.Context, t *testing.T, f *function, do string) {
 	}
 	if err != nil {
 		t.Errorf("%s of %s (%s): %v", do, f.name, f.runtime, err)
+		return
+	}
+	if do != "sleep" && out.FunctionError != nil && strings.Contains(string(out.Payload), "Task timed out") {
+		l.late.Add(1)
 		return
 	}
 	if want := ill(do); want != "none" {
