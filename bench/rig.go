@@ -65,7 +65,9 @@ func freeAddress() string {
 }
 
 // modules are the libraries that AWS's runtimes provide to Python.
-func (r *rig) modules() string { return filepath.Join(r.dir, "data", "runtimes", "modules", "python3", "site-packages") }
+func (r *rig) modules() string {
+	return filepath.Join(r.dir, "data", "runtimes", "modules", "python3", "site-packages")
+}
 
 // libraries gives Tule those that were fetched for the tests, before it starts.
 func (r *rig) libraries() error {
