@@ -51,6 +51,12 @@ func (h *house) functions() (*lambda.Service, error) {
 			return nil, err
 		}
 		o.Attach = h.attach(resolver)
+		if h.egress == "proxy" {
+			o.Proxy = "http://" + proxyInside
+			if o.Attach, err = h.withProxy(o.Attach); err != nil {
+				return nil, err
+			}
+		}
 		o.Endpoint = insideEndpoint
 	}
 	return lambda.New(o), nil

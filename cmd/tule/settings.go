@@ -24,6 +24,7 @@ type settings struct {
 	iam        string
 	isolation  string
 	egress     string
+	allow      []string
 	images     []string
 	registries []string
 	region     string
@@ -63,6 +64,7 @@ var aliases = []struct {
 	{"iam", []string{"IAM_SOFT_MODE"}, choose("audit", "")},
 	{"isolation", []string{"TULE_ISOLATION"}, same},
 	{"egress", []string{"TULE_EGRESS"}, same},
+	{"egress-allow", []string{"TULE_EGRESS_ALLOW"}, same},
 	{"images", []string{"TULE_IMAGES"}, same},
 	{"registry", []string{"TULE_REGISTRY"}, same},
 	{"region", []string{"TULE_REGION"}, same},
@@ -140,7 +142,8 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringSliceVar(&s.listen, "listen", []string{"127.0.0.1:4566"}, "host:port to serve HTTP and HTTPS on; may be given more than once")
 	f.StringVar(&s.iam, "iam", "enforce", "what policies are for: enforce, audit (log what would be denied) or off")
 	f.StringVar(&s.isolation, "isolation", "namespaces", "how functions run: namespaces, or process (no walls)")
-	f.StringVar(&s.egress, "egress", "none", "what functions, HTTP integrations of APIs and the check of web identities reach beside Tule: none or nat")
+	f.StringVar(&s.egress, "egress", "none", "what functions, HTTP integrations of APIs and the check of web identities reach beside Tule: none, proxy (functions alone, the hosts of --egress-allow) or nat")
+	f.StringSliceVar(&s.allow, "egress-allow", nil, "host that functions reach with --egress=proxy: example.com, *.example.com for all below it, or *; with :port if it is another than 80 and 443; may be given more than once")
 	f.StringSliceVar(&s.images, "images", nil, "folder whose archives and layouts of container images functions may be made from, by whoever may make functions; may be given more than once")
 	f.StringSliceVar(&s.registries, "registry", nil, "registry, host or host:port, that container images of functions may be pulled from, or *; may be given more than once")
 	f.StringVar(&s.region, "region", "us-east-1", "region of requests that name none")
@@ -210,7 +213,7 @@ func (s *settings) check() error {
 	}{
 		{"iam", s.iam, []string{"enforce", "audit", "off"}},
 		{"isolation", s.isolation, []string{"namespaces", "process"}},
-		{"egress", s.egress, []string{"none", "nat"}},
+		{"egress", s.egress, []string{"none", "proxy", "nat"}},
 		{"log-format", s.logFormat, []string{"", "text", "json"}},
 		{"log-level", s.logLevel, []string{"debug", "info", "warn", "error"}},
 		{"queue-urls", s.queueURLs, []string{"dynamic", "standard", "domain", "path", "off"}},
@@ -219,6 +222,12 @@ func (s *settings) check() error {
 		if !slices.Contains(c.allowed, c.value) {
 			return fmt.Errorf("--%s %s: choose one of %s", c.flag, c.value, strings.Join(slices.DeleteFunc(c.allowed, func(v string) bool { return v == "" }), ", "))
 		}
+	}
+	if len(s.allow) > 0 && s.egress != "proxy" {
+		return fmt.Errorf("--egress-allow is for --egress proxy")
+	}
+	if s.egress == "proxy" && s.isolation == "process" {
+		return fmt.Errorf("--egress proxy needs --isolation namespaces: a plain process reaches what this machine does")
 	}
 	for i, dir := range s.images {
 		var err error

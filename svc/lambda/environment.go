@@ -354,6 +354,7 @@ func (e *environment) environ(cmd runtimes.Command, role *session, code string, 
 	}
 	e.imageVariables(&env)
 	maps.Copy(env.Further, e.s.trust())
+	maps.Copy(env.Further, e.s.proxied())
 	maps.Copy(env.Further, v.logVariables())
 	if plain {
 		env.TaskRoot = code

@@ -120,6 +120,8 @@ type Options struct {
 	Images   Images
 	// Egress is what functions reach beside this Tule.
 	Egress sandbox.Egress
+	// Proxy is the URL of the proxy that Attach opens in a sandbox's network; "" is none.
+	Proxy string
 	// KeepAlive is how long an environment waits for its next invoke; 0 is ten minutes.
 	KeepAlive time.Duration
 	// Thawed leaves environments running between invokes.
