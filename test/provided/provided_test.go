@@ -53,6 +53,11 @@ type cloud struct {
 
 func newCloud(t *testing.T, account string) *cloud {
 	t.Helper()
+	return newCloudIn(t, house, account)
+}
+
+func newCloudIn(t *testing.T, house *tule.Tule, account string) *cloud {
+	t.Helper()
 	config := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(house.URL()), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider(account, "any", "")}
 	c := &cloud{T: t, lambda: lambda.NewFromConfig(config), logs: cloudwatchlogs.NewFromConfig(config)}
