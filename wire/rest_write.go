@@ -61,7 +61,8 @@ func (r *Response) headers(plan *plan, v reflect.Value) {
 			}
 		case inHeaders:
 			for _, k := range m.MapKeys() {
-				r.Header.Set(f.name+k.String(), m.MapIndex(k).String())
+				// As S3 writes them: clients give the names as they came.
+				r.Header[strings.ToLower(f.name+k.String())] = []string{m.MapIndex(k).String()}
 			}
 		case inStatus:
 			if s := int(m.Int()); s >= 200 && s <= 599 {

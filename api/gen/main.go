@@ -104,6 +104,12 @@ func load(models, name string, p *patch) (*model, error) {
 	if err := json.Unmarshal(text, m); err != nil {
 		return nil, fmt.Errorf("%s: %w", versions[len(versions)-1], err)
 	}
+	for _, name := range p.Without {
+		if m.Operations[name] == nil {
+			return nil, fmt.Errorf("there is no operation %s to leave out", name)
+		}
+		delete(m.Operations, name)
+	}
 	for shape, values := range p.Enums {
 		s := m.Shapes[shape]
 		if s == nil {

@@ -115,6 +115,8 @@ type patch struct {
 	Missing []string `json:"missing,omitempty"`
 	// Errors adds errors that AWS sends and does not model: code to HTTP status.
 	Errors map[string]int `json:"errors,omitempty"`
+	// Without are operations that others have taken the place of, at the same address.
+	Without []string `json:"without,omitempty"`
 	// Roots are the root elements of answers, by operation, that the model has forgotten.
 	Roots map[string]string `json:"roots,omitempty"`
 	// Unwrapped are the operations whose answer's only member is the root element itself.

@@ -363,16 +363,6 @@ var GetBucketInventoryConfiguration = aws.Op[GetBucketInventoryConfigurationRequ
 	Root:    "GetBucketInventoryConfigurationOutput",
 }}
 
-// GetBucketLifecycle: see the API reference of S3.
-var GetBucketLifecycle = aws.Op[GetBucketLifecycleRequest, GetBucketLifecycleOutput]{Operation: aws.Operation{
-	Service: Service,
-	Name:    "GetBucketLifecycle",
-	Method:  "GET",
-	URI:     "/{Bucket}?lifecycle",
-	Status:  200,
-	Root:    "GetBucketLifecycleOutput",
-}}
-
 // GetBucketLifecycleConfiguration: see the API reference of S3.
 var GetBucketLifecycleConfiguration = aws.Op[GetBucketLifecycleConfigurationRequest, GetBucketLifecycleConfigurationOutput]{Operation: aws.Operation{
 	Service: Service,
@@ -433,16 +423,6 @@ var GetBucketMetricsConfiguration = aws.Op[GetBucketMetricsConfigurationRequest,
 	Status:  200,
 	Demands: []string{"?id"},
 	Root:    "GetBucketMetricsConfigurationOutput",
-}}
-
-// GetBucketNotification: see the API reference of S3.
-var GetBucketNotification = aws.Op[GetBucketNotificationConfigurationRequest, NotificationConfigurationDeprecated]{Operation: aws.Operation{
-	Service: Service,
-	Name:    "GetBucketNotification",
-	Method:  "GET",
-	URI:     "/{Bucket}?notification",
-	Status:  200,
-	Root:    "NotificationConfigurationDeprecated",
 }}
 
 // GetBucketNotificationConfiguration: see the API reference of S3.
@@ -833,16 +813,6 @@ var PutBucketInventoryConfiguration = aws.Op[PutBucketInventoryConfigurationRequ
 	Status:  200,
 }}
 
-// PutBucketLifecycle: see the API reference of S3.
-var PutBucketLifecycle = aws.Op[PutBucketLifecycleRequest, aws.Empty]{Operation: aws.Operation{
-	Service:      Service,
-	Name:         "PutBucketLifecycle",
-	Method:       "PUT",
-	URI:          "/{Bucket}?lifecycle",
-	Status:       200,
-	ChecksumBody: true,
-}}
-
 // PutBucketLifecycleConfiguration: see the API reference of S3.
 var PutBucketLifecycleConfiguration = aws.Op[PutBucketLifecycleConfigurationRequest, PutBucketLifecycleConfigurationOutput]{Operation: aws.Operation{
 	Service:      Service,
@@ -871,16 +841,6 @@ var PutBucketMetricsConfiguration = aws.Op[PutBucketMetricsConfigurationRequest,
 	Method:  "PUT",
 	URI:     "/{Bucket}?metrics",
 	Status:  200,
-}}
-
-// PutBucketNotification: see the API reference of S3.
-var PutBucketNotification = aws.Op[PutBucketNotificationRequest, aws.Empty]{Operation: aws.Operation{
-	Service:      Service,
-	Name:         "PutBucketNotification",
-	Method:       "PUT",
-	URI:          "/{Bucket}?notification",
-	Status:       200,
-	ChecksumBody: true,
 }}
 
 // PutBucketNotificationConfiguration: see the API reference of S3.
@@ -1173,14 +1133,12 @@ func Operations() []*aws.Operation {
 		&GetBucketEncryption.Operation,
 		&GetBucketIntelligentTieringConfiguration.Operation,
 		&GetBucketInventoryConfiguration.Operation,
-		&GetBucketLifecycle.Operation,
 		&GetBucketLifecycleConfiguration.Operation,
 		&GetBucketLocation.Operation,
 		&GetBucketLogging.Operation,
 		&GetBucketMetadataConfiguration.Operation,
 		&GetBucketMetadataTableConfiguration.Operation,
 		&GetBucketMetricsConfiguration.Operation,
-		&GetBucketNotification.Operation,
 		&GetBucketNotificationConfiguration.Operation,
 		&GetBucketOwnershipControls.Operation,
 		&GetBucketPolicy.Operation,
@@ -1220,11 +1178,9 @@ func Operations() []*aws.Operation {
 		&PutBucketEncryption.Operation,
 		&PutBucketIntelligentTieringConfiguration.Operation,
 		&PutBucketInventoryConfiguration.Operation,
-		&PutBucketLifecycle.Operation,
 		&PutBucketLifecycleConfiguration.Operation,
 		&PutBucketLogging.Operation,
 		&PutBucketMetricsConfiguration.Operation,
-		&PutBucketNotification.Operation,
 		&PutBucketNotificationConfiguration.Operation,
 		&PutBucketOwnershipControls.Operation,
 		&PutBucketPolicy.Operation,

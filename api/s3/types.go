@@ -161,15 +161,6 @@ type Checksum struct {
 	ChecksumXXHASH64  *string `aws:"ChecksumXXHASH64"`
 }
 
-// CloudFunctionConfiguration is the structure CloudFunctionConfiguration.
-type CloudFunctionConfiguration struct {
-	CloudFunction  *string  `aws:"CloudFunction"`
-	Event          *string  `aws:"Event" check:"enum:s3:ReducedRedundancyLostObject|s3:ObjectCreated:*|s3:ObjectCreated:Put|s3:ObjectCreated:Post|s3:ObjectCreated:Copy|s3:ObjectCreated:CompleteMultipartUpload|s3:ObjectRemoved:*|s3:ObjectRemoved:Delete|s3:ObjectRemoved:DeleteMarkerCreated|s3:ObjectRestore:*|s3:ObjectRestore:Post|s3:ObjectRestore:Completed|s3:Replication:*|s3:Replication:OperationFailedReplication|s3:Replication:OperationNotTracked|s3:Replication:OperationMissedThreshold|s3:Replication:OperationReplicatedAfterThreshold|s3:ObjectRestore:Delete|s3:LifecycleTransition|s3:IntelligentTiering|s3:ObjectAcl:Put|s3:LifecycleExpiration:*|s3:LifecycleExpiration:Delete|s3:LifecycleExpiration:DeleteMarkerCreated|s3:ObjectTagging:*|s3:ObjectTagging:Put|s3:ObjectTagging:Delete"`
-	Events         []string `aws:"Event,flat" check:"[enum:s3:ReducedRedundancyLostObject|s3:ObjectCreated:*|s3:ObjectCreated:Put|s3:ObjectCreated:Post|s3:ObjectCreated:Copy|s3:ObjectCreated:CompleteMultipartUpload|s3:ObjectRemoved:*|s3:ObjectRemoved:Delete|s3:ObjectRemoved:DeleteMarkerCreated|s3:ObjectRestore:*|s3:ObjectRestore:Post|s3:ObjectRestore:Completed|s3:Replication:*|s3:Replication:OperationFailedReplication|s3:Replication:OperationNotTracked|s3:Replication:OperationMissedThreshold|s3:Replication:OperationReplicatedAfterThreshold|s3:ObjectRestore:Delete|s3:LifecycleTransition|s3:IntelligentTiering|s3:ObjectAcl:Put|s3:LifecycleExpiration:*|s3:LifecycleExpiration:Delete|s3:LifecycleExpiration:DeleteMarkerCreated|s3:ObjectTagging:*|s3:ObjectTagging:Put|s3:ObjectTagging:Delete]"`
-	Id             *string  `aws:"Id"`
-	InvocationRole *string  `aws:"InvocationRole"`
-}
-
 // CommonPrefix is the structure CommonPrefix.
 type CommonPrefix struct {
 	Prefix *string `aws:"Prefix"`
@@ -723,7 +714,7 @@ type ExistingObjectReplication struct {
 
 // FilterRule is the structure FilterRule.
 type FilterRule struct {
-	Name  *string `aws:"Name" check:"enum:prefix|suffix"`
+	Name  *string `aws:"Name"`
 	Value *string `aws:"Value"`
 }
 
@@ -829,17 +820,6 @@ type GetBucketLifecycleConfigurationOutput struct {
 
 // GetBucketLifecycleConfigurationRequest is the structure GetBucketLifecycleConfigurationRequest.
 type GetBucketLifecycleConfigurationRequest struct {
-	Bucket              *string `aws:"Bucket,uri,required"`
-	ExpectedBucketOwner *string `aws:"x-amz-expected-bucket-owner,header"`
-}
-
-// GetBucketLifecycleOutput is the structure GetBucketLifecycleOutput.
-type GetBucketLifecycleOutput struct {
-	Rules []Rule `aws:"Rule,flat"`
-}
-
-// GetBucketLifecycleRequest is the structure GetBucketLifecycleRequest.
-type GetBucketLifecycleRequest struct {
 	Bucket              *string `aws:"Bucket,uri,required"`
 	ExpectedBucketOwner *string `aws:"x-amz-expected-bucket-owner,header"`
 }
@@ -1463,11 +1443,6 @@ type LambdaFunctionConfiguration struct {
 	LambdaFunctionArn *string                          `aws:"CloudFunction,required"`
 }
 
-// LifecycleConfiguration is the structure LifecycleConfiguration.
-type LifecycleConfiguration struct {
-	Rules []Rule `aws:"Rule,flat,required"`
-}
-
 // LifecycleExpiration is the structure LifecycleExpiration.
 type LifecycleExpiration struct {
 	Date                      *time.Time `aws:"Date,iso"`
@@ -1858,13 +1833,6 @@ type NotificationConfiguration struct {
 	TopicConfigurations          []TopicConfiguration          `aws:"TopicConfiguration,flat"`
 }
 
-// NotificationConfigurationDeprecated is the structure NotificationConfigurationDeprecated.
-type NotificationConfigurationDeprecated struct {
-	CloudFunctionConfiguration *CloudFunctionConfiguration   `aws:"CloudFunctionConfiguration"`
-	QueueConfiguration         *QueueConfigurationDeprecated `aws:"QueueConfiguration"`
-	TopicConfiguration         *TopicConfigurationDeprecated `aws:"TopicConfiguration"`
-}
-
 // NotificationConfigurationFilter is the structure NotificationConfigurationFilter.
 type NotificationConfigurationFilter struct {
 	Key *S3KeyFilter `aws:"S3Key"`
@@ -2118,15 +2086,6 @@ type PutBucketLifecycleConfigurationRequest struct {
 	TransitionDefaultMinimumObjectSize *string                       `aws:"x-amz-transition-default-minimum-object-size,header" check:"enum:varies_by_storage_class|all_storage_classes_128K"`
 }
 
-// PutBucketLifecycleRequest is the structure PutBucketLifecycleRequest.
-type PutBucketLifecycleRequest struct {
-	Bucket                 *string                 `aws:"Bucket,uri,required"`
-	ChecksumAlgorithm      *string                 `aws:"x-amz-sdk-checksum-algorithm,header" check:"enum:CRC32|CRC32C|SHA1|SHA256|CRC64NVME|SHA512|MD5|XXHASH64|XXHASH3|XXHASH128"`
-	ContentMD5             *string                 `aws:"Content-MD5,header"`
-	ExpectedBucketOwner    *string                 `aws:"x-amz-expected-bucket-owner,header"`
-	LifecycleConfiguration *LifecycleConfiguration `aws:"LifecycleConfiguration,payload,ns:http://s3.amazonaws.com/doc/2006-03-01/"`
-}
-
 // PutBucketLoggingRequest is the structure PutBucketLoggingRequest.
 type PutBucketLoggingRequest struct {
 	Bucket              *string              `aws:"Bucket,uri,required"`
@@ -2150,15 +2109,6 @@ type PutBucketNotificationConfigurationRequest struct {
 	ExpectedBucketOwner       *string                    `aws:"x-amz-expected-bucket-owner,header"`
 	NotificationConfiguration *NotificationConfiguration `aws:"NotificationConfiguration,payload,ns:http://s3.amazonaws.com/doc/2006-03-01/,required"`
 	SkipDestinationValidation *bool                      `aws:"x-amz-skip-destination-validation,header"`
-}
-
-// PutBucketNotificationRequest is the structure PutBucketNotificationRequest.
-type PutBucketNotificationRequest struct {
-	Bucket                    *string                              `aws:"Bucket,uri,required"`
-	ChecksumAlgorithm         *string                              `aws:"x-amz-sdk-checksum-algorithm,header" check:"enum:CRC32|CRC32C|SHA1|SHA256|CRC64NVME|SHA512|MD5|XXHASH64|XXHASH3|XXHASH128"`
-	ContentMD5                *string                              `aws:"Content-MD5,header"`
-	ExpectedBucketOwner       *string                              `aws:"x-amz-expected-bucket-owner,header"`
-	NotificationConfiguration *NotificationConfigurationDeprecated `aws:"NotificationConfiguration,payload,ns:http://s3.amazonaws.com/doc/2006-03-01/,required"`
 }
 
 // PutBucketOwnershipControlsRequest is the structure PutBucketOwnershipControlsRequest.
@@ -2411,14 +2361,6 @@ type QueueConfiguration struct {
 	QueueArn *string                          `aws:"Queue,required"`
 }
 
-// QueueConfigurationDeprecated is the structure QueueConfigurationDeprecated.
-type QueueConfigurationDeprecated struct {
-	Event  *string  `aws:"Event" check:"enum:s3:ReducedRedundancyLostObject|s3:ObjectCreated:*|s3:ObjectCreated:Put|s3:ObjectCreated:Post|s3:ObjectCreated:Copy|s3:ObjectCreated:CompleteMultipartUpload|s3:ObjectRemoved:*|s3:ObjectRemoved:Delete|s3:ObjectRemoved:DeleteMarkerCreated|s3:ObjectRestore:*|s3:ObjectRestore:Post|s3:ObjectRestore:Completed|s3:Replication:*|s3:Replication:OperationFailedReplication|s3:Replication:OperationNotTracked|s3:Replication:OperationMissedThreshold|s3:Replication:OperationReplicatedAfterThreshold|s3:ObjectRestore:Delete|s3:LifecycleTransition|s3:IntelligentTiering|s3:ObjectAcl:Put|s3:LifecycleExpiration:*|s3:LifecycleExpiration:Delete|s3:LifecycleExpiration:DeleteMarkerCreated|s3:ObjectTagging:*|s3:ObjectTagging:Put|s3:ObjectTagging:Delete"`
-	Events []string `aws:"Event,flat" check:"[enum:s3:ReducedRedundancyLostObject|s3:ObjectCreated:*|s3:ObjectCreated:Put|s3:ObjectCreated:Post|s3:ObjectCreated:Copy|s3:ObjectCreated:CompleteMultipartUpload|s3:ObjectRemoved:*|s3:ObjectRemoved:Delete|s3:ObjectRemoved:DeleteMarkerCreated|s3:ObjectRestore:*|s3:ObjectRestore:Post|s3:ObjectRestore:Completed|s3:Replication:*|s3:Replication:OperationFailedReplication|s3:Replication:OperationNotTracked|s3:Replication:OperationMissedThreshold|s3:Replication:OperationReplicatedAfterThreshold|s3:ObjectRestore:Delete|s3:LifecycleTransition|s3:IntelligentTiering|s3:ObjectAcl:Put|s3:LifecycleExpiration:*|s3:LifecycleExpiration:Delete|s3:LifecycleExpiration:DeleteMarkerCreated|s3:ObjectTagging:*|s3:ObjectTagging:Put|s3:ObjectTagging:Delete]"`
-	Id     *string  `aws:"Id"`
-	Queue  *string  `aws:"Queue"`
-}
-
 // RecordExpiration is the structure RecordExpiration.
 type RecordExpiration struct {
 	Days       *int32  `aws:"Days"`
@@ -2561,18 +2503,6 @@ type RestoreStatus struct {
 type RoutingRule struct {
 	Condition *Condition `aws:"Condition"`
 	Redirect  *Redirect  `aws:"Redirect,required"`
-}
-
-// Rule is the structure Rule.
-type Rule struct {
-	AbortIncompleteMultipartUpload *AbortIncompleteMultipartUpload `aws:"AbortIncompleteMultipartUpload"`
-	Expiration                     *LifecycleExpiration            `aws:"Expiration"`
-	ID                             *string                         `aws:"ID"`
-	NoncurrentVersionExpiration    *NoncurrentVersionExpiration    `aws:"NoncurrentVersionExpiration"`
-	NoncurrentVersionTransition    *NoncurrentVersionTransition    `aws:"NoncurrentVersionTransition"`
-	Prefix                         *string                         `aws:"Prefix,required"`
-	Status                         *string                         `aws:"Status,required" check:"enum:Enabled|Disabled"`
-	Transition                     *Transition                     `aws:"Transition"`
 }
 
 // S3KeyFilter is the structure S3KeyFilter.
@@ -2765,14 +2695,6 @@ type TopicConfiguration struct {
 	Filter   *NotificationConfigurationFilter `aws:"Filter"`
 	Id       *string                          `aws:"Id"`
 	TopicArn *string                          `aws:"Topic,required"`
-}
-
-// TopicConfigurationDeprecated is the structure TopicConfigurationDeprecated.
-type TopicConfigurationDeprecated struct {
-	Event  *string  `aws:"Event" check:"enum:s3:ReducedRedundancyLostObject|s3:ObjectCreated:*|s3:ObjectCreated:Put|s3:ObjectCreated:Post|s3:ObjectCreated:Copy|s3:ObjectCreated:CompleteMultipartUpload|s3:ObjectRemoved:*|s3:ObjectRemoved:Delete|s3:ObjectRemoved:DeleteMarkerCreated|s3:ObjectRestore:*|s3:ObjectRestore:Post|s3:ObjectRestore:Completed|s3:Replication:*|s3:Replication:OperationFailedReplication|s3:Replication:OperationNotTracked|s3:Replication:OperationMissedThreshold|s3:Replication:OperationReplicatedAfterThreshold|s3:ObjectRestore:Delete|s3:LifecycleTransition|s3:IntelligentTiering|s3:ObjectAcl:Put|s3:LifecycleExpiration:*|s3:LifecycleExpiration:Delete|s3:LifecycleExpiration:DeleteMarkerCreated|s3:ObjectTagging:*|s3:ObjectTagging:Put|s3:ObjectTagging:Delete"`
-	Events []string `aws:"Event,flat" check:"[enum:s3:ReducedRedundancyLostObject|s3:ObjectCreated:*|s3:ObjectCreated:Put|s3:ObjectCreated:Post|s3:ObjectCreated:Copy|s3:ObjectCreated:CompleteMultipartUpload|s3:ObjectRemoved:*|s3:ObjectRemoved:Delete|s3:ObjectRemoved:DeleteMarkerCreated|s3:ObjectRestore:*|s3:ObjectRestore:Post|s3:ObjectRestore:Completed|s3:Replication:*|s3:Replication:OperationFailedReplication|s3:Replication:OperationNotTracked|s3:Replication:OperationMissedThreshold|s3:Replication:OperationReplicatedAfterThreshold|s3:ObjectRestore:Delete|s3:LifecycleTransition|s3:IntelligentTiering|s3:ObjectAcl:Put|s3:LifecycleExpiration:*|s3:LifecycleExpiration:Delete|s3:LifecycleExpiration:DeleteMarkerCreated|s3:ObjectTagging:*|s3:ObjectTagging:Put|s3:ObjectTagging:Delete]"`
-	Id     *string  `aws:"Id"`
-	Topic  *string  `aws:"Topic"`
 }
 
 // Transition is the structure Transition.

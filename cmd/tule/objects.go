@@ -1,10 +1,7 @@
 package main
 
 import (
-	"slices"
-
 	s3api "github.com/tule-cloud/tule/api/s3"
-	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/blob"
 	"github.com/tule-cloud/tule/front"
 	"github.com/tule-cloud/tule/svc/s3"
@@ -19,17 +16,7 @@ func (h *house) objects() (*s3.Service, error) {
 	}
 	objects := s3.New(s3.Options{Store: h.store, Blobs: blobs, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front,
 		Open: h.openBuckets(), Vouch: h.front.Vouch})
-	// The older forms of two pairs of operations have the addresses of the newer, which
-	// read and write all that the older did.
-	operations := slices.DeleteFunc(slices.Clone(s3api.Operations()), func(op *aws.Operation) bool {
-		switch op {
-		case &s3api.GetBucketLifecycle.Operation, &s3api.PutBucketLifecycle.Operation,
-			&s3api.GetBucketNotification.Operation, &s3api.PutBucketNotification.Operation:
-			return true
-		}
-		return false
-	})
-	h.front.Add(front.Service{Model: s3api.Service, Operations: operations, Routes: objects.Routes(), Within: s3.Within, CORS: objects.CORS},
+	h.front.Add(front.Service{Model: s3api.Service, Operations: s3api.Operations(), Routes: objects.Routes(), Within: s3.Within, CORS: objects.CORS},
 		objects.Planes()...)
 	return objects, nil
 }
