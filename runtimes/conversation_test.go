@@ -91,7 +91,7 @@ func TestOrderOfCalls(t *testing.T) {
 func TestLinesComeBeforeTheResult(t *testing.T) {
 	p := newPuppet(t, "nodejs20.x")
 	p.ready(t)
-	p.speak(makeFrame(frameLog, "one"), makeFrame(frameLog, "two\nthree"), makeFrame(frameResult, "42"))
+	p.speak(makeFrame(frameLog, "one"), makeFrame(frameLog, "two\nthree"), finished(frameResult, "42"))
 	r, err := p.Invoke(context.Background(), event("x"))
 	if err != nil || string(r.Payload) != "42" || r.FunctionError != "" {
 		t.Fatalf("%+v %v", r, err)
@@ -109,22 +109,22 @@ func TestOutcomes(t *testing.T) {
 		want, kind    string
 		dead          bool
 	}{
-		{"handled", "nodejs4.3", [][]byte{makeFrame(frameError, `H{"errorMessage":"a"}`)}, `{"errorMessage":"a"}`, Handled, false},
-		{"unhandled", "nodejs20.x", [][]byte{makeFrame(frameError, `U{"errorMessage":"a"}`)}, `{"errorMessage":"a"}`, Unhandled, false},
-		{"exiting", "nodejs20.x", [][]byte{makeFrame(frameError, `X{"errorMessage":"a"}`)}, `{"errorMessage":"a"}`, Unhandled, true},
+		{"handled", "nodejs4.3", [][]byte{finished(frameError, `H{"errorMessage":"a"}`)}, `{"errorMessage":"a"}`, Handled, false},
+		{"unhandled", "nodejs20.x", [][]byte{finished(frameError, `U{"errorMessage":"a"}`)}, `{"errorMessage":"a"}`, Unhandled, false},
+		{"exiting", "nodejs20.x", [][]byte{finished(frameError, `X{"errorMessage":"a"}`)}, `{"errorMessage":"a"}`, Unhandled, true},
 		{"exit", "python3.9", [][]byte{nil},
 			`{"errorType":"Runtime.ExitError","errorMessage":"RequestId: x Error: Runtime exited with error: exit status 1"}`, Unhandled, true},
 		{"exit, legacy", "nodejs4.3", [][]byte{nil},
 			`{"errorMessage":"RequestId: x Process exited before completing request"}`, Unhandled, true},
 		{"exit within a frame", "python3.9", [][]byte{[]byte("\x00\x00"), nil},
 			`{"errorType":"Runtime.ExitError","errorMessage":"RequestId: x Error: Runtime exited with error: exit status 1"}`, Unhandled, true},
-		{"too large", "nodejs20.x", [][]byte{makeFrame(frameResult, large)},
+		{"too large", "nodejs20.x", [][]byte{finished(frameResult, large)},
 			`{"errorType":"Function.ResponseSizeTooLarge","errorMessage":"Response payload size (6291557 bytes) exceeded maximum allowed payload size (6291556 bytes)."}`, Unhandled, false},
-		{"too large, legacy", "nodejs6.10", [][]byte{makeFrame(frameResult, large)}, `{"errorMessage":"body size is too long"}`, Unhandled, false},
-		{"too large for a frame", "nodejs20.x", [][]byte{makeFrame(frameResult, large+large)},
+		{"too large, legacy", "nodejs6.10", [][]byte{finished(frameResult, large)}, `{"errorMessage":"body size is too long"}`, Unhandled, false},
+		{"too large for a frame", "nodejs20.x", [][]byte{finished(frameResult, large+large)},
 			`{"errorType":"Function.ResponseSizeTooLarge","errorMessage":"Response payload size (12583114 bytes) exceeded maximum allowed payload size (6291556 bytes)."}`, Unhandled, false},
-		{"a log line too large", "nodejs20.x", [][]byte{makeFrame(frameLog, large+large), makeFrame(frameResult, "1")}, `1`, "", false},
-		{"just not too large", "nodejs20.x", [][]byte{makeFrame(frameResult, large[1:])}, large[1:], "", false},
+		{"a log line too large", "nodejs20.x", [][]byte{makeFrame(frameLog, large+large), finished(frameResult, "1")}, `1`, "", false},
+		{"just not too large", "nodejs20.x", [][]byte{finished(frameResult, large[1:])}, large[1:], "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPuppet(t, c.runtime)
@@ -150,8 +150,8 @@ func TestBrokenProtocol(t *testing.T) {
 	}{
 		"an unknown frame":      {makeFrame('?', ""), "frame '?' during an invoke"},
 		"ready in an invoke":    {makeFrame(frameReady, "\x01"), "frame 'r' during an invoke"},
-		"an error without kind": {makeFrame(frameError, ""), "an empty error"},
-		"an error of no kind":   {makeFrame(frameError, "?{}"), "an error of kind '?'"},
+		"an error without kind": {finished(frameError, ""), "an empty error"},
+		"an error of no kind":   {finished(frameError, "?{}"), "an error of kind '?'"},
 		"a fault in an invoke":  {makeFrame(frameFault, "{}"), "frame 'x' during an invoke"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestInitOutcomes(t *testing.T) {
 	}{
 		"another version":  {makeFrame(frameReady, "\x02"), UnknownErrorType},
 		"no version":       {makeFrame(frameReady, ""), UnknownErrorType},
-		"a result":         {makeFrame(frameResult, "1"), UnknownErrorType},
+		"a result":         {finished(frameResult, "1"), UnknownErrorType},
 		"a fault too long": {makeFrame(frameFault, strings.Repeat("x", maxFrame+1)), TooLargeErrorType},
 	} {
 		p := newPuppet(t, "nodejs20.x")
@@ -253,7 +253,7 @@ func TestDeadlinesOfManyInvokes(t *testing.T) {
 	p := newPuppet(t, "nodejs20.x")
 	p.ready(t)
 	for _, left := range []time.Duration{10, 11, 5, 20} {
-		p.speak(makeFrame(frameResult, "1"))
+		p.speak(finished(frameResult, "1"))
 		in := event("x")
 		in.Deadline = p.clock.Now().Add(left * time.Second)
 		if r, err := p.Invoke(context.Background(), in); err != nil || string(r.Payload) != "1" {
@@ -305,7 +305,7 @@ func TestStreamedResponse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPuppet(t, "nodejs20.x")
 			p.ready(t)
-			p.speak(makeFrame(frameMeta, "text/plain"), makeFrame(frameChunk, "a"), makeFrame(frameChunk, "b"), makeFrame(frameResult, ""))
+			p.speak(makeFrame(frameMeta, "text/plain"), makeFrame(frameChunk, "a"), makeFrame(frameChunk, "b"), finished(frameResult, ""))
 			in := event("x")
 			if w != nil {
 				in.Stream = w
@@ -328,8 +328,8 @@ func TestStreamedResponse(t *testing.T) {
 // FuzzConversation has a runtime that says anything at all.
 func FuzzConversation(f *testing.F) {
 	f.Add([]byte{}, []byte{})
-	f.Add(makeFrame(frameReady, "\x01"), makeFrame(frameResult, "1"))
-	f.Add(makeFrame(frameReady, "\x01"), append(makeFrame(frameLog, "x"), makeFrame(frameError, "H{}")...))
+	f.Add(makeFrame(frameReady, "\x01"), finished(frameResult, "1"))
+	f.Add(makeFrame(frameReady, "\x01"), append(makeFrame(frameLog, "x"), finished(frameError, "H{}")...))
 	f.Add(makeFrame(frameFault, "{}"), []byte{1, 2, 3})
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		p := newPuppet(t, "nodejs20.x")
@@ -354,4 +354,21 @@ func FuzzConversation(f *testing.F) {
 			t.Errorf("after an invoke: %v", s)
 		}
 	})
+}
+
+// What a function writes to the socket beside the bootstrap's own answer is no other event's.
+func TestSecondOutcome(t *testing.T) {
+	p := newPuppet(t, "nodejs20.x")
+	p.ready(t)
+	p.speak(makeFrame(frameResult, `"forged"`), makeFrame(frameLog, "late"), makeFrame(frameError, `U{"errorMessage":"forged"}`), finished(frameResult, `"true"`))
+	for _, want := range []string{`"forged"`, "2", "3"} {
+		r, err := p.Invoke(context.Background(), event(want))
+		if err != nil || string(r.Payload) != want || r.FunctionError != "" || p.State() != Ready {
+			t.Errorf("%s: %+v, %v", want, r, err)
+		}
+		p.speak(finished(frameResult, map[string]string{`"forged"`: "2", "2": "3"}[want]))
+	}
+	if len(p.lines) != 1 || p.lines[0].Text != "late" {
+		t.Errorf("lines: %q", p.lines)
+	}
 }

@@ -137,6 +137,9 @@ type Environment struct {
 	cfg  Config
 	gen  generation
 	link link
+	// owes is that an outcome was read, and not yet that the runtime waits again. framed
+	// is that it says so.
+	owes, framed bool
 
 	mu       sync.Mutex
 	state    State

@@ -30,6 +30,7 @@ const (
 	frameChunk  = 'c' // a piece of a streamed response
 	frameResult = 's' // the result, JSON, or nothing after a streamed response
 	frameError  = 'e' // one of errorHandled…, then error JSON
+	frameNext   = 'n' // the runtime waits for the next event: right behind its outcome
 )
 
 // How a frameError ended the invocation.

@@ -16,6 +16,11 @@ func makeFrame(kind byte, body string) []byte {
 	return endFrame(append(appendFrameHeader(nil, kind), body...))
 }
 
+// finished is a frame that ends an invoke, and the one that says that the runtime waits again.
+func finished(kind byte, body string) []byte {
+	return append(makeFrame(kind, body), makeFrame(frameNext, "")...)
+}
+
 func TestFramesRoundTrip(t *testing.T) {
 	var wire []byte
 	bodies := []string{"", "x", strings.Repeat("long ", 100_000), strings.Repeat("y", 256<<10), "end"}

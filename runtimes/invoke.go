@@ -83,7 +83,11 @@ func (e *Environment) timeout(in *Invocation, now time.Time, took time.Duration)
 // converse sends the event and reads frames up to the outcome. alive is false when
 // the process is gone or about to go.
 func (e *Environment) converse(ctx context.Context, in *Invocation) (res Result, alive bool, err error) {
-	if err := e.link.sendInvoke(in); err != nil {
+	err = e.await(in)
+	if err == nil {
+		err = e.link.sendInvoke(in)
+	}
+	if err != nil {
 		if gone(err) && ctx.Err() == nil {
 			return e.exitResult(ctx, in.RequestID), false, nil
 		}
@@ -91,7 +95,7 @@ func (e *Environment) converse(ctx context.Context, in *Invocation) (res Result,
 	}
 	var streamed stream
 	for {
-		f, err := e.link.receive()
+		f, err := e.receive()
 		var large *tooLargeError
 		switch {
 		case errors.As(err, &large) && large.kind == frameLog:
@@ -126,6 +130,39 @@ func (e *Environment) converse(ctx context.Context, in *Invocation) (res Result,
 			return Result{}, false, fmt.Errorf("%w: frame %q during an invoke", errProtocol, f.kind)
 		}
 	}
+}
+
+// receive is the link's, and notes outcomes.
+func (e *Environment) receive() (frame, error) {
+	f, err := e.link.receive()
+	kind := f.kind
+	var large *tooLargeError
+	if errors.As(err, &large) {
+		kind = large.kind
+	}
+	if kind == frameResult || kind == frameError {
+		e.owes = e.framed
+	}
+	return f, err
+}
+
+// await reads what comes before the runtime waits for the next event. A function can write to
+// its descriptor, too: an outcome behind that of the last event is none of the next one's.
+func (e *Environment) await(in *Invocation) error {
+	for e.owes {
+		f, err := e.link.receive()
+		var large *tooLargeError
+		switch {
+		case errors.As(err, &large):
+		case err != nil:
+			return err
+		case f.kind == frameLog:
+			e.log(in.RequestID, string(f.body))
+		case f.kind == frameNext:
+			e.owes = false
+		}
+	}
+	return nil
 }
 
 func (e *Environment) success(body []byte, s *stream) Result {

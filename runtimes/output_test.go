@@ -46,7 +46,7 @@ func TestCopyOutputDuringAnInvoke(t *testing.T) {
 		if err := <-copied; err != nil {
 			t.Error(err)
 		}
-		p.far.Write(makeFrame(frameResult, "1"))
+		p.far.Write(finished(frameResult, "1"))
 	}()
 	if _, err := p.Invoke(context.Background(), event("x")); err != nil {
 		t.Fatal(err)

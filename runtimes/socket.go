@@ -35,7 +35,9 @@ func Socketpair() (host net.Conn, child *os.File, err error) {
 
 // New is the conversation over conn with a bootstrap that Command described.
 func New(conn net.Conn, cfg Config) *Environment {
-	return newEnvironment(&socketLink{conn: conn, in: bufio.NewReaderSize(conn, 64<<10)}, cfg)
+	e := newEnvironment(&socketLink{conn: conn, in: bufio.NewReaderSize(conn, 64<<10)}, cfg)
+	e.framed = true
+	return e
 }
 
 // A socketLink is the private protocol on a socket.

@@ -183,7 +183,7 @@ namespace Tule
     {
         const int Descriptor = 3, Header = 5, Chunk = 65536, Interrupted = 4;
 
-        public const byte Ready = (byte)'r', Fault = (byte)'x', Line = (byte)'l', Result = (byte)'s', Error = (byte)'e';
+        public const byte Ready = (byte)'r', Fault = (byte)'x', Line = (byte)'l', Result = (byte)'s', Error = (byte)'e', Next = (byte)'n';
 
         static byte[] buffer = new byte[Chunk];
         static int from, to; // what has been read and not yet given
@@ -263,13 +263,16 @@ namespace Tule
 
         public static void Send(byte kind, byte[] body, int start, int count)
         {
-            var b = new byte[Header + count];
+            bool outcome = kind == Result || kind == Error;
+            var b = new byte[Header + count + (outcome ? Header : 0)];
             b[0] = (byte)(count >> 24);
             b[1] = (byte)(count >> 16);
             b[2] = (byte)(count >> 8);
             b[3] = (byte)count;
             b[4] = kind;
             Buffer.BlockCopy(body, start, b, Header, count);
+            if (outcome)
+                b[b.Length - 1] = Next; // an empty frame: the next event may come
             lock (turn)
                 Write(b);
         }

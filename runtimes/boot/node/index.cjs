@@ -15,6 +15,9 @@ const PROTOCOL = 1;
 const LOG = 0x6c;
 const READY = 0x72;
 const FAULT = 0x78;
+const RESULT = 0x73;
+const ERROR = 0x65;
+const NEXT = Buffer.from([0, 0, 0, 0, 0x6e]); // a frame: an outcome is told, and the next event may come
 
 let input = Buffer.allocUnsafeSlow(64 * 1024);
 let start = 0; // of what was read and not used
@@ -94,20 +97,22 @@ function writeAll(b, n) {
 function send(type, first, body) {
   const lead = first === undefined ? 0 : 1;
   const text = typeof body === 'string';
+  const tail = type === RESULT || type === ERROR ? NEXT.length : 0;
   let b = scratch;
   let n;
-  if (text && HEADER + 1 + body.length * 3 <= b.length) {
+  if (text && HEADER + 1 + body.length * 3 + tail <= b.length) {
     n = lead + b.utf8Write(body, HEADER + lead);
   } else {
     const bytes = text ? Buffer.from(body) : body;
     n = lead + bytes.length;
-    if (HEADER + n > b.length) b = Buffer.allocUnsafe(HEADER + n);
+    if (HEADER + n + tail > b.length) b = Buffer.allocUnsafe(HEADER + n + tail);
     b.set(bytes, HEADER + lead);
   }
   b.writeUInt32BE(n, 0);
   b[4] = type;
   if (lead) b[HEADER] = first;
-  writeAll(b, HEADER + n);
+  if (tail) b.set(NEXT, HEADER + n);
+  writeAll(b, HEADER + n + tail);
 }
 
 function log(text) {

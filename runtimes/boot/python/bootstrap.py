@@ -22,6 +22,8 @@ CHUNK = 65536
 
 READY, FAULT, LOG, RESULT, ERROR = b'r', b'x', b'l', b's', b'e'
 UNHANDLED = b'U'
+OUTCOMES = (RESULT, ERROR)
+NEXT = b'\0\0\0\0n'  # a frame: an outcome is told, and the next event may come
 
 OWN_FILE = sys._getframe().f_code.co_filename  # a whole path where it runs as a script
 
@@ -76,6 +78,8 @@ _lock = allocate_lock()
 
 def send(kind, body):
     b = put32(len(body)) + kind + body
+    if kind in OUTCOMES:
+        b += NEXT
     with _lock:
         while True:
             try:

@@ -10,6 +10,7 @@ module Tule
   PROTOCOL = 1
   READY, FAULT, LOG, RESULT, ERROR = %w[r x l s e].freeze
   UNHANDLED, EXITING = %w[U X].freeze
+  NEXT = "\0\0\0\0n".b # a frame: an outcome is told, and the next event may come
   OWN_FILE = __FILE__
 
   # Wire is the conversation.
@@ -33,7 +34,9 @@ module Tule
 
     def send(kind, body)
       body = body.b
-      @turn.synchronize { @io.write([body.bytesize].pack('N') + kind + body) }
+      head = [body.bytesize].pack('N') + kind
+      body += NEXT if [RESULT, ERROR].include?(kind)
+      @turn.synchronize { @io.write(head + body) }
     rescue SystemCallError
       exit!(1) # nobody listens any more
     end

@@ -18,6 +18,7 @@ final class Wire {
     static final char LOG = 'l';
     static final char RESULT = 's';
     static final char ERROR = 'e';
+    static final byte NEXT = 'n';
 
     private static final int FD = 3;
     private static final int HEADER = 5;
@@ -59,12 +60,14 @@ final class Wire {
 
     /** Sends a frame whose body is both parts. Nobody listens any more when that fails, and the process ends. */
     synchronized void send(char kind, byte[] lead, byte[] body) {
-        int size = HEADER + lead.length + body.length;
+        int whole = HEADER + lead.length + body.length;
+        boolean outcome = kind == RESULT || kind == ERROR;
+        int size = outcome ? whole + HEADER : whole;
         byte[] b = size <= buffer.length ? buffer : new byte[size];
         if (size <= KEPT) {
             buffer = b;
         }
-        int n = size - HEADER;
+        int n = whole - HEADER;
         b[0] = (byte) (n >> 24);
         b[1] = (byte) (n >> 16);
         b[2] = (byte) (n >> 8);
@@ -72,6 +75,10 @@ final class Wire {
         b[4] = (byte) kind;
         System.arraycopy(lead, 0, b, HEADER, lead.length);
         System.arraycopy(body, 0, b, HEADER + lead.length, body.length);
+        if (outcome) { // an empty frame behind it: the next event may come
+            java.util.Arrays.fill(b, whole, size, (byte) 0);
+            b[size - 1] = NEXT;
+        }
         try {
             out.write(b, 0, size);
         } catch (IOException e) {
