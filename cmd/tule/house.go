@@ -20,6 +20,7 @@ import (
 	dynamodbapi "github.com/tule-cloud/tule/api/dynamodb"
 	streamsapi "github.com/tule-cloud/tule/api/dynamodbstreams"
 	iamapi "github.com/tule-cloud/tule/api/iam"
+	kinesisapi "github.com/tule-cloud/tule/api/kinesis"
 	lambdaapi "github.com/tule-cloud/tule/api/lambda"
 	logsapi "github.com/tule-cloud/tule/api/logs"
 	organizationsapi "github.com/tule-cloud/tule/api/organizations"
@@ -39,6 +40,7 @@ import (
 	"github.com/tule-cloud/tule/svc/cloudtrail"
 	"github.com/tule-cloud/tule/svc/dynamodb"
 	"github.com/tule-cloud/tule/svc/iam"
+	"github.com/tule-cloud/tule/svc/kinesis"
 	"github.com/tule-cloud/tule/svc/logs"
 	"github.com/tule-cloud/tule/svc/organizations"
 	"github.com/tule-cloud/tule/svc/ses"
@@ -174,6 +176,7 @@ func (h *house) buildDoor(context.Context) error {
 func (h *house) buildServices(context.Context) error {
 	dynamo := dynamodb.New(dynamodb.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
 	logger := logs.New(logs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
+	streams := kinesis.New(kinesis.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, ShardLimit: h.shardLimit})
 	gateway := apigateway.New(h.gateway())
 	functions, err := h.functions()
 	if err != nil {
@@ -186,9 +189,10 @@ func (h *house) buildServices(context.Context) error {
 	h.front.Add(front.Service{Model: logsapi.Service, Operations: logsapi.Operations(), Routes: logger.Routes()})
 	h.front.Add(front.Service{Model: dynamodbapi.Service, Operations: dynamodbapi.Operations(), Routes: dynamo.Routes()})
 	h.front.Add(front.Service{Model: streamsapi.Service, Operations: streamsapi.Operations(), Routes: dynamo.Streams().Routes()})
+	h.front.Add(front.Service{Model: kinesisapi.Service, Operations: kinesisapi.Operations(), Routes: streams.Routes()})
 	h.front.Add(front.Service{Model: lambdaapi.Service, Operations: lambdaapi.Operations(), Routes: functions.Routes()}, functions.Planes()...)
 	h.front.Add(front.Service{Model: apigatewayapi.Service, Operations: apigatewayapi.Operations(), Routes: gateway.Routes()}, gateway.Planes()...)
-	h.background = append(h.background, h.iam.Run, h.accounts.Run, h.trail.Run, dynamo.Run, logger.Run, functions.Run, gateway.Run)
+	h.background = append(h.background, h.iam.Run, h.accounts.Run, h.trail.Run, dynamo.Run, logger.Run, streams.Run, functions.Run, gateway.Run)
 	return h.buildMessages()
 }
 
