@@ -65,9 +65,9 @@ type load struct {
 	events map[*function]map[string]bool // those that were taken, by whether they have run
 }
 
-// TestSoak does TULE_SOAK invokes, 3000 without.
+// TestSoak does TULE_SOAK invokes, 2000 without.
 func TestSoak(t *testing.T) {
-	total, err := strconv.Atoi(cmp.Or(os.Getenv("TULE_SOAK"), "3000"))
+	total, err := strconv.Atoi(cmp.Or(os.Getenv("TULE_SOAK"), "2000"))
 	if err != nil {
 		t.Fatal(err)
 	}
