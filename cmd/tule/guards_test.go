@@ -315,6 +315,7 @@ func (w *walk) furnish(t *testing.T) {
 	w.furnishIAM(t)
 	w.furnishAPI(t)
 	w.furnishOrganization(t)
+	w.furnishQueues(t)
 	call(t, w, &lambdaapi.CreateFunction, &lambdaapi.CreateFunctionRequest{FunctionName: ptr("example"), Runtime: ptr("nodejs20.x"), Handler: ptr("index.handler"),
 		Role: ptr("arn:aws:iam::000000000000:role/example"), Code: &lambdaapi.FunctionCode{ZipFile: emptyZip(t)}})
 	call(t, w, &lambdaapi.AddPermission, &lambdaapi.AddPermissionRequest{FunctionName: ptr("example"), StatementId: ptr("example"),

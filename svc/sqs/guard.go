@@ -123,11 +123,6 @@ func (s *Service) guardGetQueueURL(ctx context.Context, in *api.GetQueueUrlReque
 	return []aws.Access{s.access(ctx, p, false)}, nil
 }
 
-// guardListQueues: the resource of ListQueues is every queue there could be.
-func guardListQueues(ctx context.Context, _ *api.ListQueuesRequest) ([]aws.Access, error) {
-	return []aws.Access{{Resource: aws.RequestOf(ctx).ARN("sqs", "*")}}, nil
-}
-
 // onARN guards what only the account of the queue of an ARN may do.
 func onARN[In any](s *Service, arn func(*In) string) aws.Guard[In] {
 	return func(ctx context.Context, in *In) ([]aws.Access, error) {

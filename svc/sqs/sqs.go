@@ -98,7 +98,7 @@ func (s *Service) Routes() []aws.Route {
 		api.CreateQueue.To(s.createQueue, s.guardCreateQueue),
 		api.DeleteQueue.To(s.deleteQueue, own(s, func(in *api.DeleteQueueRequest) *string { return in.QueueUrl })),
 		api.GetQueueUrl.To(s.getQueueURL, s.guardGetQueueURL),
-		api.ListQueues.To(s.listQueues, guardListQueues),
+		api.ListQueues.To(s.listQueues, aws.Anywhere),
 		api.GetQueueAttributes.To(s.getQueueAttributes, shared(s, func(in *api.GetQueueAttributesRequest) *string { return in.QueueUrl })),
 		api.SetQueueAttributes.To(s.setQueueAttributes, own(s, func(in *api.SetQueueAttributesRequest) *string { return in.QueueUrl })),
 		api.PurgeQueue.To(s.purgeQueue, shared(s, func(in *api.PurgeQueueRequest) *string { return in.QueueUrl })),
