@@ -128,19 +128,53 @@ func (s *Service) guardSendBulk(ctx context.Context, in *api.SendBulkTemplatedEm
 	return s.sending(ctx, *in.Source, in.SourceArn, aws.Value(in.ReturnPath), to, in.ConfigurationSetName)
 }
 
+// setARN is a configuration set's.
+func setARN(ctx context.Context, name *string) string {
+	return aws.RequestOf(ctx).ARN("ses", "configuration-set/"+aws.Value(name))
+}
+
+// onSet guards what works on a configuration set.
+func onSet[In any](name func(*In) *string) aws.Guard[In] {
+	return func(ctx context.Context, in *In) ([]aws.Access, error) {
+		return []aws.Access{{Resource: setARN(ctx, name(in))}}, nil
+	}
+}
+
+// versioned adds to all that is asked for that it is asked by the first API.
+func versioned(routes []aws.Route) []aws.Route {
+	for i := range routes {
+		guard := routes[i].Guard
+		routes[i].Guard = func(ctx context.Context, in any) ([]aws.Access, error) {
+			needs, err := guard(ctx, in)
+			for i := range needs {
+				if !strings.HasPrefix(needs[i].Action, "ses:") {
+					continue
+				}
+				if needs[i].Keys == nil {
+					needs[i].Keys = map[string][]string{}
+				}
+				needs[i].Keys["ses:ApiVersion"] = []string{"1"}
+			}
+			return needs, err
+		}
+	}
+	return routes
+}
+
 // destinationGuard asks for the role of a Firehose destination, too.
-func destinationGuard(d *api.EventDestination) []aws.Access {
-	needs := []aws.Access{{Resource: "*"}}
+func destinationGuard(ctx context.Context, set *string, d *api.EventDestination) []aws.Access {
+	needs := []aws.Access{{Resource: setARN(ctx, set)}}
 	if d != nil && d.KinesisFirehoseDestination != nil {
-		needs = append(needs, aws.Access{Action: "iam:PassRole", Resource: *d.KinesisFirehoseDestination.IAMRoleARN, Keys: map[string][]string{"iam:PassedToService": {principal}}})
+		needs = append(needs, aws.Access{Action: "iam:PassRole", Resource: *d.KinesisFirehoseDestination.IAMRoleARN, Keys: map[string][]string{
+			"iam:PassedToService": {principal}, "iam:AssociatedResourceArn": {setARN(ctx, set)}}})
 	}
 	return needs
 }
 
-func guardCreateDestination(_ context.Context, in *api.CreateConfigurationSetEventDestinationRequest) ([]aws.Access, error) {
-	return destinationGuard(in.EventDestination), nil
+func guardCreateDestination(ctx context.Context, in *api.CreateConfigurationSetEventDestinationRequest) ([]aws.Access, error) {
+	return destinationGuard(ctx, in.ConfigurationSetName, in.EventDestination), nil
 }
 
-func guardUpdateDestination(_ context.Context, in *api.UpdateConfigurationSetEventDestinationRequest) ([]aws.Access, error) {
-	return destinationGuard(in.EventDestination), nil
+func guardUpdateDestination(ctx context.Context, in *api.UpdateConfigurationSetEventDestinationRequest) ([]aws.Access, error) {
+	return destinationGuard(ctx, in.ConfigurationSetName, in.EventDestination), nil
 }

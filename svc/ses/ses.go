@@ -96,7 +96,7 @@ var (
 
 // Routes are the operations that are answered.
 func (s *Service) Routes() []aws.Route {
-	return append(s.identityRoutes(), []aws.Route{
+	return versioned(append(s.identityRoutes(), []aws.Route{
 		api.SendEmail.To(s.sendEmail, s.guardSendEmail),
 		api.SendRawEmail.To(s.sendRawEmail, s.guardSendRaw),
 		api.SendTemplatedEmail.To(s.sendTemplatedEmail, s.guardSendTemplated),
@@ -113,20 +113,20 @@ func (s *Service) Routes() []aws.Route {
 		api.ListTemplates.To(s.listTemplates, aws.Anywhere),
 		api.TestRenderTemplate.To(s.testRenderTemplate, aws.Anywhere),
 
-		api.CreateConfigurationSet.To(s.createConfigurationSet, aws.Anywhere),
-		api.DeleteConfigurationSet.To(s.deleteConfigurationSet, aws.Anywhere),
+		api.CreateConfigurationSet.To(s.createConfigurationSet, onSet(func(in *api.CreateConfigurationSetRequest) *string { return in.ConfigurationSet.Name })),
+		api.DeleteConfigurationSet.To(s.deleteConfigurationSet, onSet(func(in *api.DeleteConfigurationSetRequest) *string { return in.ConfigurationSetName })),
 		api.DescribeConfigurationSet.To(s.describeConfigurationSet, aws.Anywhere),
 		api.ListConfigurationSets.To(s.listConfigurationSets, aws.Anywhere),
 		api.CreateConfigurationSetEventDestination.To(s.createEventDestination, guardCreateDestination),
 		api.UpdateConfigurationSetEventDestination.To(s.updateEventDestination, guardUpdateDestination),
-		api.DeleteConfigurationSetEventDestination.To(s.deleteEventDestination, aws.Anywhere),
+		api.DeleteConfigurationSetEventDestination.To(s.deleteEventDestination, onSet(func(in *api.DeleteConfigurationSetEventDestinationRequest) *string { return in.ConfigurationSetName })),
 		api.UpdateConfigurationSetSendingEnabled.To(s.updateSetSending, aws.Anywhere),
 		api.UpdateConfigurationSetReputationMetricsEnabled.To(s.updateSetReputation, aws.Anywhere),
-		api.PutConfigurationSetDeliveryOptions.To(s.putSetDelivery, aws.Anywhere),
+		api.PutConfigurationSetDeliveryOptions.To(s.putSetDelivery, onSet(func(in *api.PutConfigurationSetDeliveryOptionsRequest) *string { return in.ConfigurationSetName })),
 		api.CreateConfigurationSetTrackingOptions.To(s.createSetTracking, aws.Anywhere),
 		api.UpdateConfigurationSetTrackingOptions.To(s.updateSetTracking, aws.Anywhere),
 		api.DeleteConfigurationSetTrackingOptions.To(s.deleteSetTracking, aws.Anywhere),
-	}...)
+	}...))
 }
 
 // Run sends what is in the outbox until ctx ends.

@@ -55,19 +55,6 @@ func onTopic[In any](s *Service, arn func(*In) *string) aws.Guard[In] {
 	return func(ctx context.Context, in *In) ([]aws.Access, error) { return s.named(ctx, arn(in)), nil }
 }
 
-// onPlatform guards what works on applications and endpoints of mobile platforms, which
-// have no policies of their own.
-func onPlatform[In any](arn func(*In) *string) aws.Guard[In] {
-	return func(_ context.Context, in *In) ([]aws.Access, error) {
-		if text := aws.Value(arn(in)); validARN(text) {
-			return []aws.Access{{Resource: text}}, nil
-		}
-		return []aws.Access{{Resource: "*"}}, nil
-	}
-}
-
-func validARN(s string) bool { _, ok := aws.ParseARN(s); return ok }
-
 func tagKeys(list []api.Tag) map[string]string {
 	tags := map[string]string{}
 	for _, t := range list {
@@ -221,11 +208,7 @@ func (s *Service) guardCreateApplication(_ context.Context, in *api.CreatePlatfo
 }
 
 func (s *Service) guardSetApplication(_ context.Context, in *api.SetPlatformApplicationAttributesInput) ([]aws.Access, error) {
-	need := aws.Access{Resource: "*"}
-	if validARN(aws.Value(in.PlatformApplicationArn)) {
-		need.Resource = *in.PlatformApplicationArn
-	}
-	return append([]aws.Access{need}, passedPlain(in.Attributes)...), nil
+	return append([]aws.Access{{Resource: "*"}}, passedPlain(in.Attributes)...), nil
 }
 
 func guardSetSMS(_ context.Context, in *api.SetSMSAttributesInput) ([]aws.Access, error) {
