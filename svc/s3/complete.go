@@ -48,6 +48,9 @@ func (s *Service) completeMultipartUpload(ctx context.Context, in *api.CompleteM
 			return err
 		}
 		out = completeOutput(ctx, b, u.Key, o)
+		if out.Expiration, err = s.expiration(ctx, tx, b, u.Key, o); err != nil {
+			return err
+		}
 		return uploads.Delete(tx, b.scope(), b.ID, u.Key, u.Object.ID)
 	})
 	return out, err

@@ -26,6 +26,7 @@ type found struct {
 	key    string
 	inline []byte
 	pieces []numbered // if it has parts
+	expire *string    // what its bucket's lifecycle has in mind
 }
 
 type numbered struct {
@@ -40,6 +41,9 @@ func (s *Service) findObject(ctx context.Context, r store.Reader, b *bucket, key
 		return nil, err
 	}
 	f := &found{object: o, bucket: b, key: key}
+	if f.expire, err = s.expiration(ctx, r, b, key, o); err != nil {
+		return nil, err
+	}
 	if o.Inline {
 		f.inline, err = inlines.Get(ctx, r, b.scope(), b.ID, o.ID)
 		return f, err
@@ -188,7 +192,7 @@ func (s *Service) getOutput(f *found, p span, part *int32, sums bool) *api.GetOb
 		CacheControl: text(o.CacheControl), ContentDisposition: text(o.Disposition), ContentEncoding: text(o.Encoding),
 		ContentLanguage: text(o.Language), ContentType: text(o.Type), Expires: text(o.Expires),
 		WebsiteRedirectLocation: text(o.Redirect), StorageClass: text(o.Class), VersionId: told(f.bucket, o),
-		ObjectLockMode: text(o.Lock.Mode),
+		ObjectLockMode: text(o.Lock.Mode), Expiration: f.expire,
 	}
 	if out.ContentType == nil {
 		out.ContentType = text("binary/octet-stream")
@@ -249,6 +253,9 @@ func (s *Service) headObject(ctx context.Context, in *api.HeadObjectRequest) (*a
 			return err
 		}
 		f = &found{object: o, bucket: b, key: *in.Key}
+		if f.expire, err = s.expiration(ctx, r, b, *in.Key, o); err != nil {
+			return err
+		}
 		if in.PartNumber != nil && o.Parts > 0 {
 			f.pieces, err = piecesOf(ctx, r, b, o.ID)
 		}

@@ -59,7 +59,8 @@ func (s *Service) write(ctx context.Context, in *api.PutObjectRequest, body io.R
 			return err
 		}
 		out = putOutput(b, o)
-		return nil
+		out.Expiration, err = s.expiration(ctx, tx, b, *in.Key, o)
+		return err
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.drop(ctx, c))
