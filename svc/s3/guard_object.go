@@ -45,7 +45,7 @@ func (s *Service) objectAccess(ctx context.Context, b *bucket, p place, action, 
 	need.Keys = map[string][]string{}
 	if p.version != nil && versioned != "" {
 		need.Action = versioned
-		need.Keys["s3:VersionId"] = []string{*p.version}
+		need.Keys["s3:versionid"] = []string{*p.version}
 	}
 	if !taggedActions[need.Action] {
 		return need, nil
