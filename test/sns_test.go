@@ -201,7 +201,7 @@ func TestTopicsOperations(t *testing.T) {
 	must(other.Publish(ctx, &sns.PublishInput{TopicArn: topic, Message: aws.String("m")}))(t)
 	must(topics.RemovePermission(ctx, &sns.RemovePermissionInput{TopicArn: topic, Label: aws.String("l")}))(t)
 	_, err := other.Publish(ctx, &sns.PublishInput{TopicArn: topic, Message: aws.String("m")})
-	fails[*types.AuthorizationErrorException](t, err, "is not authorized to perform: SNS:Publish")
+	fails[*types.AuthorizationErrorException](t, err, "is not authorized to perform: sns:Publish")
 	must(topics.PutDataProtectionPolicy(ctx, &sns.PutDataProtectionPolicyInput{ResourceArn: topic, DataProtectionPolicy: aws.String(`{"Name":"p"}`)}))(t)
 	must(topics.GetDataProtectionPolicy(ctx, &sns.GetDataProtectionPolicyInput{ResourceArn: topic}))(t)
 	must(topics.TagResource(ctx, &sns.TagResourceInput{ResourceArn: topic, Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}}}))(t)
