@@ -174,7 +174,7 @@ func (h *house) buildDoor(context.Context) error {
 
 // buildServices makes each service and opens the door to it.
 func (h *house) buildServices(context.Context) error {
-	dynamo := dynamodb.New(dynamodb.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
+	dynamo := dynamodb.New(dynamodb.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
 	logger := logs.New(logs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
 	streams := kinesis.New(kinesis.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, ShardLimit: h.shardLimit})
 	gateway := apigateway.New(h.gateway())

@@ -14,6 +14,10 @@
 //   - A batch of writes happens as a whole or not at all, and leaves nothing
 //     unprocessed; a batch of reads does so only beyond 16 MB.
 //   - Secondary indexes are refused (501) until they are built.
+//   - Point-in-time recovery is kept and shown; of a table's past there is nothing: an export
+//     is of the table as it is when the export's work begins, incremental ones and imports of
+//     Ion files are refused (501), and a table can be read while it is being imported. An
+//     import's errors are counted, and not logged.
 //   - A stream is one shard, from its beginning to its end; see Streams.
 //
 // An item lies in the store under its table's space, a hash of its partition key,
@@ -40,6 +44,7 @@ type Service struct {
 	clock  aws.Clock
 	random io.Reader
 	logger *slog.Logger
+	peers  aws.Peers
 
 	schemas   schemas
 	numbering *store.Numbering // of what streams tell
@@ -56,12 +61,13 @@ type count struct {
 	took         time.Duration
 }
 
-// Options are what a Service needs. All but Logger must be set.
+// Options are what a Service needs. All but Logger and Peers must be set.
 type Options struct {
 	Store  store.Store
 	Clock  aws.Clock
 	Random io.Reader    // table ids are made of it
 	Logger *slog.Logger // of what goes wrong in the background; nil for none
+	Peers  aws.Peers    // S3, for exports and imports; nil if there are none
 }
 
 // New returns a Service that keeps its state in the store.
@@ -69,7 +75,7 @@ func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger,
+	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger, peers: o.Peers,
 		schemas: newSchemas(o.Store), numbering: store.NewNumbering("dynamodb", "life"), tables: map[string]*table{}, counts: map[uint64]count{}}
 }
 
@@ -109,6 +115,13 @@ func (s *Service) Routes() []aws.Route {
 		api.UpdateTimeToLive.To(s.updateTimeToLive, on(s, func(in *api.UpdateTimeToLiveInput) *string { return in.TableName })),
 		api.DescribeTimeToLive.To(s.describeTimeToLive, on(s, func(in *api.DescribeTimeToLiveInput) *string { return in.TableName })),
 		api.DescribeContinuousBackups.To(s.describeContinuousBackups, on(s, func(in *api.DescribeContinuousBackupsInput) *string { return in.TableName })),
+		api.UpdateContinuousBackups.To(s.updateContinuousBackups, on(s, func(in *api.UpdateContinuousBackupsInput) *string { return in.TableName })),
+		api.ExportTableToPointInTime.To(s.exportTable, on(s, func(in *api.ExportTableToPointInTimeInput) *string { return in.TableArn })),
+		api.DescribeExport.To(s.describeExport, onTransfer(func(in *api.DescribeExportInput) *string { return in.ExportArn })),
+		api.ListExports.To(s.listExports, aws.Anywhere),
+		api.ImportTable.To(s.importTable, guardImport),
+		api.DescribeImport.To(s.describeImport, onTransfer(func(in *api.DescribeImportInput) *string { return in.ImportArn })),
+		api.ListImports.To(s.listImports, aws.Anywhere),
 		api.DescribeLimits.To(s.describeLimits, aws.Anywhere),
 		api.DescribeEndpoints.To(s.describeEndpoints, aws.Anywhere),
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/dynamodb"
@@ -22,9 +23,15 @@ const (
 	tooOld = 5 * 365 * 24 * time.Hour
 )
 
-// Run deletes items whose time to live is over, until ctx ends.
+// Run deletes items whose time to live is over, and does exports and imports, until ctx
+// ends.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
 func (s *Service) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	if s.peers != nil {
+		wg.Go(func() { s.runTransfers(ctx) })
+	}
 	pause := sweepEvery
 	for {
 		due, stop := s.clock.After(pause)

@@ -354,3 +354,23 @@ func (s *Service) transactWriteTargets(ctx context.Context, in *api.TransactWrit
 	}
 	return out
 }
+
+// onTransfer is the guard of an operation on one export or import.
+func onTransfer[In any](arn func(in *In) *string) aws.Guard[In] {
+	return func(ctx context.Context, in *In) ([]aws.Access, error) {
+		if _, ok := aws.ParseARN(*arn(in)); !ok {
+			return onAll(ctx, in)
+		}
+		return []aws.Access{{Resource: *arn(in)}}, nil
+	}
+}
+
+// guardImport is the guard of ImportTable. AWS's reference knows as its resource an import,
+// which has no name yet.
+func guardImport(ctx context.Context, in *api.ImportTableInput) ([]aws.Access, error) {
+	at, err := parseRef(ctx, in.TableCreationParameters.TableName)
+	if err != nil {
+		return nil, err
+	}
+	return []aws.Access{{Resource: at.arn() + "/import/*"}}, nil
+}

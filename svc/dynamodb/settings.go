@@ -61,24 +61,20 @@ func (s *Service) describeTimeToLive(ctx context.Context, in *api.DescribeTimeTo
 	return &api.DescribeTimeToLiveOutput{TimeToLiveDescription: d}, nil
 }
 
-// describeContinuousBackups answers as AWS does of a table that never asked for
-// point-in-time recovery.
+// describeContinuousBackups tells whether point-in-time recovery is on.
 func (s *Service) describeContinuousBackups(ctx context.Context, in *api.DescribeContinuousBackupsInput) (*api.DescribeContinuousBackupsOutput, error) {
 	at, err := own(ctx, in.TableName)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.peek(ctx, in.TableName); err != nil {
+	t, err := s.peek(ctx, in.TableName)
+	if err != nil {
 		if aws.CodeOf(err) == "ResourceNotFoundException" {
 			return nil, api.TableNotFoundException("Table not found: %s", at.name)
 		}
 		return nil, err
 	}
-	backups, recovery := api.ContinuousBackupsStatusEnabled, api.PointInTimeRecoveryStatusDisabled
-	return &api.DescribeContinuousBackupsOutput{ContinuousBackupsDescription: &api.ContinuousBackupsDescription{
-		ContinuousBackupsStatus:        &backups,
-		PointInTimeRecoveryDescription: &api.PointInTimeRecoveryDescription{PointInTimeRecoveryStatus: &recovery},
-	}}, nil
+	return &api.DescribeContinuousBackupsOutput{ContinuousBackupsDescription: s.backups(t)}, nil
 }
 
 // describeLimits answers with AWS's initial quotas of an account.

@@ -38,6 +38,7 @@ type table struct {
 	// stream of now, or of the last one that there was.
 	Stream     *tableStream `json:",omitempty"`
 	LastStream string       `json:",omitempty"`
+	Recovery   *recovery    `json:",omitempty"` // point-in-time recovery; nil is off
 }
 
 // keyAttribute is an attribute of the key, of type S, N or B.
