@@ -74,6 +74,7 @@ const (
 	BucketLocationConstraintUsGovWest1   = "us-gov-west-1"
 	BucketLocationConstraintUsWest1      = "us-west-1"
 	BucketLocationConstraintUsWest2      = "us-west-2"
+	BucketLocationConstraintUsEast1      = "us-east-1"
 )
 
 // Values of BucketLogsPermission.

@@ -36,7 +36,7 @@ func (f filler) structure(v reflect.Value, depth int) {
 			union = strings.Contains(field.Tag.Get("aws")+",", ",union,")
 			continue
 		}
-		required := strings.Contains(field.Tag.Get("aws")+",", ",required,")
+		required := strings.Contains(field.Tag.Get("aws")+",", ",required,") || needed[f.op.Service.Package+"."+field.Name]
 		if !field.IsExported() || !required && (!f.full || depth >= deep) {
 			continue
 		}

@@ -24,6 +24,11 @@ var differentResources = []exception{
 	{"organizations PutResourcePolicy", "organizations:PutResourcePolicy", "a resource policy to be made has no id"},
 	{"iam List*", "iam:List*", "AWS's refusals name the kind and no name: user/"},
 	{"sts GetFederationToken", "sts:TagSession", "the tags are on the federated user, as AWS's guide to session tags has it"},
+	{"kinesis UpdateStreamMode", "kinesis:UpdateStreamMode", "AWS's own examples of policies name the stream"},
+	{"kinesis UpdateShardCount", "kinesis:UpdateShardCount", "AWS's own examples of policies name the stream"},
+	{"kinesis *EnhancedMonitoring", "kinesis:*EnhancedMonitoring", "AWS's own examples of policies name the stream"},
+	{"sns Publish", "sns:Publish", "a phone number is no resource"},
+	{"ses SendRawEmail", "ses:SendRawEmail", "a message without From, which is refused"},
 	{"apigateway GetModelTemplate", "apigateway:GET", "the reference has /restapis/models/NAME/template, where no request goes"},
 }
 
@@ -31,6 +36,7 @@ var differentResources = []exception{
 var furtherKeys = []exception{
 	{"sts AssumeRole*", "sts:*", "all the actions of a call see all that it says"},
 	{"iam Create*", "iam:Tag* iam:PermissionsBoundary", "all the actions of a call see all that it says"},
+	{"s3 *", "s3:* s3:*", "all the actions of a call see all that it says"},
 	{"dynamodb TransactWriteItems", "dynamodb:ConditionCheckItem dynamodb:EnclosingOperation", "AWS's guide to transactions denies it by this key"},
 }
 
@@ -53,6 +59,15 @@ var absentKeys = []exception{
 	{"apigateway CreateStage", "apigateway:POST apigateway:Request|AccessLogging*", "only UpdateStage takes settings of the access log"},
 	{"apigateway DeleteRestApi", "apigateway:DELETE apigateway:Request|DisableExecuteApiEndpoint", "a deletion brings no settings"},
 	{"apigateway PutRestApi", "apigateway:PUT apigateway:Resource|AuthorizerType", "there are no authorizers yet that could stand"},
+	{"ses *", "ses:* ses:FromDisplayName", "only where the sender has a display name"},
+	{"ses *", "ses:* ses:TenantName", "of the newer API's tenants"},
+	{"ses *", "ses:* ses:MultiRegionEndpointId", "of the newer API's endpoints"},
+	{"ses *", "ses:* *ResourceTag*", "this API tags nothing"},
+	{"s3 *", "s3:* s3:authType", "how a request was signed is the door's, and not told to services"},
+	{"s3 *", "s3:* s3:signatureversion", "how a request was signed is the door's, and not told to services"},
+	{"s3 *", "s3:* s3:signatureAge", "how a request was signed is the door's, and not told to services"},
+	{"s3 *", "s3:* s3:TlsVersion", "aws:SecureTransport says whether it came by TLS"},
+	{"s3 *", "s3:* s3:x-amz-content-sha256", "what was signed is the door's, and not told to services"},
 	{"*", "iam:PassRole *ResourceTag*", "AWS says not to go by tags when roles are passed"},
 }
 
@@ -90,8 +105,12 @@ var knownMembers = map[string]string{
 	"iam.SerialNumber":             "arn:aws:iam::000000000000:mfa/example",
 }
 
+// needed are members without which an input says nothing, though the model lets it.
+var needed = map[string]bool{"kinesis.StreamARN": true, "kinesis.ConsumerARN": true}
+
 // adjust are third inputs, for guards that everything at once would contradict.
 var adjust = map[string]func(in any){
+	"kinesis ListShards":           without("NextToken", "ExclusiveStartShardId", "ShardFilter"),
 	"sts AssumeRole":               without("SerialNumber", "TokenCode"),
 	"dynamodb Query":               without("KeyConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"),
 	"apigateway UpdateRestApi":     patching("/name", "x", "/disableExecuteApiEndpoint", "true", "/endpointConfiguration/types/0", "EDGE", "/securityPolicy", "TLS_1_2", "/policy", "{}"),

@@ -17,8 +17,10 @@ import (
 	apigatewayapi "github.com/tule-cloud/tule/api/apigateway"
 	dynamodbapi "github.com/tule-cloud/tule/api/dynamodb"
 	iamapi "github.com/tule-cloud/tule/api/iam"
+	kinesisapi "github.com/tule-cloud/tule/api/kinesis"
 	lambdaapi "github.com/tule-cloud/tule/api/lambda"
 	organizationsapi "github.com/tule-cloud/tule/api/organizations"
+	s3api "github.com/tule-cloud/tule/api/s3"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/wire"
 )
@@ -316,6 +318,8 @@ func (w *walk) furnish(t *testing.T) {
 	w.furnishAPI(t)
 	w.furnishOrganization(t)
 	w.furnishQueues(t)
+	w.furnishStreams(t)
+	w.furnishBuckets(t)
 	call(t, w, &lambdaapi.CreateFunction, &lambdaapi.CreateFunctionRequest{FunctionName: ptr("example"), Runtime: ptr("nodejs20.x"), Handler: ptr("index.handler"),
 		Role: ptr("arn:aws:iam::000000000000:role/example"), Code: &lambdaapi.FunctionCode{ZipFile: emptyZip(t)}})
 	call(t, w, &lambdaapi.AddPermission, &lambdaapi.AddPermissionRequest{FunctionName: ptr("example"), StatementId: ptr("example"),
@@ -323,6 +327,27 @@ func (w *walk) furnish(t *testing.T) {
 	call(t, w, &dynamodbapi.CreateTable, &dynamodbapi.CreateTableInput{TableName: ptr("example"), BillingMode: ptr("PAY_PER_REQUEST"),
 		KeySchema:            []dynamodbapi.KeySchemaElement{{AttributeName: ptr("id"), KeyType: ptr("HASH")}},
 		AttributeDefinitions: []dynamodbapi.AttributeDefinition{{AttributeName: ptr("id"), AttributeType: ptr("S")}}})
+}
+
+// furnishStreams makes a stream with a consumer, and an iterator of its shard.
+func (w *walk) furnishStreams(t *testing.T) {
+	t.Helper()
+	arn := "arn:aws:kinesis:us-east-1:000000000000:stream/example"
+	call(t, w, &kinesisapi.CreateStream, &kinesisapi.CreateStreamInput{StreamName: ptr("example"), ShardCount: ptr(int32(1)), Tags: map[string]string{"team": "red"}})
+	made := call(t, w, &kinesisapi.RegisterStreamConsumer, &kinesisapi.RegisterStreamConsumerInput{StreamARN: &arn, ConsumerName: ptr("example")})
+	it := call(t, w, &kinesisapi.GetShardIterator, &kinesisapi.GetShardIteratorInput{StreamName: ptr("example"), ShardId: ptr("shardId-000000000000"), ShardIteratorType: ptr("LATEST")})
+	w.known["kinesis.StreamARN"], w.known["kinesis.ResourceARN"] = arn, arn
+	w.known["kinesis.ConsumerARN"], w.known["kinesis.ShardIterator"] = *made.Consumer.ConsumerARN, *it.ShardIterator
+}
+
+// furnishBuckets makes a bucket with an object.
+func (w *walk) furnishBuckets(t *testing.T) {
+	t.Helper()
+	call(t, w, &s3api.CreateBucket, &s3api.CreateBucketRequest{Bucket: ptr("example")})
+	call(t, w, &s3api.PutObject, &s3api.PutObjectRequest{Bucket: ptr("example"), Key: ptr("example"), Body: strings.NewReader("example"), ContentLength: ptr(int64(7))})
+	w.known["s3.CopySource"], w.known["s3.RenameSource"] = "/example/example", "/example/example"
+	w.known["s3.ExpectedBucketOwner"], w.known["s3.ExpectedSourceBucketOwner"] = "000000000000", "000000000000"
+	w.known["s3.NextToken"] = ""
 }
 
 // furnishAPI makes an API with a method, deployed to a stage that logs.
