@@ -73,7 +73,7 @@ func TestLambdaDestinations(t *testing.T) {
 	equal(t, "how often it was told", len(c.loggedLines("sink", "told", 1)), 1)
 	_, err := c.lambda.PutFunctionEventInvokeConfig(ctx, &lambda.PutFunctionEventInvokeConfigInput{FunctionName: aws.String("may"),
 		DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String(c.arn("sqs", "queue"))}}})
-	refused(t, err, "NotImplemented", "Amazon SQS")
+	refused(t, err, "InvalidParameterValueException", "does not have permissions to call SendMessage on "+c.arn("sqs", "queue"))
 }
 
 // A function that invokes itself by AWS's library is stopped after 16 rounds.
