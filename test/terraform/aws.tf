@@ -13,9 +13,15 @@ provider "aws" {
   max_retries             = 2
   skip_metadata_api_check = true
 
+  s3_use_path_style       = true # the host is an address
+
   endpoints {
-    iam = var.endpoint
-    sts = var.endpoint
+    iam     = var.endpoint
+    kinesis = var.endpoint
+    s3      = var.endpoint
+    sns     = var.endpoint
+    sqs     = var.endpoint
+    sts     = var.endpoint
   }
 
   default_tags {

@@ -8,6 +8,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
 // iam calls Tule as the root of the scenario's account.
@@ -44,7 +48,30 @@ func left(s *scenario) map[string][]string {
 	try(s.T, err)
 	all["aliases"] = aliases.AccountAliases
 	believed(s, client, all)
+	messages(s, all)
 	return all
+}
+
+// messages adds what an account holds of buckets, queues, topics and streams.
+func messages(s *scenario, all map[string][]string) {
+	c := aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String(s.house.URL()), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(s.account, "test", "")}
+	buckets, err := s3.NewFromConfig(c).ListBuckets(s.Context(), &s3.ListBucketsInput{})
+	try(s.T, err)
+	for _, b := range buckets.Buckets {
+		all["buckets"] = append(all["buckets"], *b.Name)
+	}
+	queues, err := sqs.NewFromConfig(c).ListQueues(s.Context(), &sqs.ListQueuesInput{})
+	try(s.T, err)
+	all["queues"] = queues.QueueUrls
+	topics, err := sns.NewFromConfig(c).ListTopics(s.Context(), &sns.ListTopicsInput{})
+	try(s.T, err)
+	for _, t := range topics.Topics {
+		all["topics"] = append(all["topics"], *t.TopicArn)
+	}
+	streams, err := kinesis.NewFromConfig(c).ListStreams(s.Context(), &kinesis.ListStreamsInput{})
+	try(s.T, err)
+	all["streams"] = streams.StreamNames
 }
 
 // believed adds the names of what an account believes others by.
