@@ -107,9 +107,9 @@ func (s *Service) url(ctx context.Context, p place) string {
 	r := aws.RequestOf(ctx)
 	scheme, host, form := r.Scheme, s.Host, s.Strategy
 	if form == "" || form == "dynamic" {
-		if form, host = formOf(r.Host); form == "off" && p.region != "us-east-1" {
-			form = "path" // nothing else would say where the queue is
-		}
+		// Where the host names no region, neither does the URL: tools such as Terraform take
+		// it for /account/name, and whoever signs a call to it says the region.
+		form, host = formOf(r.Host)
 	}
 	if scheme == "" {
 		scheme = "http"
