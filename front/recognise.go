@@ -96,6 +96,13 @@ func (f *Front) bySigner(c *call, name string) *Service {
 		if s := f.byHost(c.r.Host); s != nil && slices.Contains(list, s) {
 			return s
 		}
+		for _, s := range list {
+			if router := f.routers[s]; router != nil {
+				if _, _, ok := router.Match(c.r.Method, c.r.URL.EscapedPath(), c.values(), c.r.Header); ok {
+					return s
+				}
+			}
+		}
 		return list[0]
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	s3api "github.com/tule-cloud/tule/api/s3"
+	controlapi "github.com/tule-cloud/tule/api/s3control"
 	"github.com/tule-cloud/tule/blob"
 	"github.com/tule-cloud/tule/front"
 	"github.com/tule-cloud/tule/svc/s3"
@@ -15,7 +16,9 @@ func (h *house) objects() (*s3.Service, error) {
 		return nil, err
 	}
 	objects := s3.New(s3.Options{Store: h.store, Blobs: blobs, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front,
-		Open: h.openBuckets(), Vouch: h.front.Vouch})
+		Allow: h.front.Allow, Open: h.openBuckets(), Vouch: h.front.Vouch})
+	control := objects.Control()
+	h.front.Add(front.Service{Model: controlapi.Service, Operations: controlapi.Operations(), Routes: control.Routes(), Within: control.Within})
 	h.front.Add(front.Service{Model: s3api.Service, Operations: s3api.Operations(), Routes: objects.Routes(), Within: s3.Within, CORS: objects.CORS},
 		objects.Planes()...)
 	return objects, nil

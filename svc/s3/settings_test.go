@@ -80,6 +80,6 @@ func (d *destination) routes() []aws.Route {
 func TestSettingScripts(t *testing.T) {
 	script.Run(t, "testdata/settings", func(t *testing.T, h *script.House) []aws.Route {
 		s, d := furnished(t, h)
-		return append(s.Routes(), d.routes()...)
+		return append(append(s.Routes(), s.Control().Routes()...), d.routes()...)
 	})
 }

@@ -19,6 +19,7 @@ provider "aws" {
     iam     = var.endpoint
     kinesis = var.endpoint
     s3      = var.endpoint
+    s3control = var.endpoint
     sns     = var.endpoint
     sqs     = var.endpoint
     sts     = var.endpoint
