@@ -77,7 +77,11 @@ func (st *queueStand) start() {
 		st.t.Fatal(err)
 	}
 	p := newQueuePoller(&poller{s: st.s, scope: st.scope(), m: st.m, filters: f, call: st.call,
-		as: func(context.Context) (context.Context, error) { return st.house.Context(context.Background()), nil }})
+		as: func(context.Context) (context.Context, error) {
+			st.mu.Lock() // the house counts calls, one at a time
+			defer st.mu.Unlock()
+			return st.house.Context(context.Background()), nil
+		}})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); p.run(ctx) }()
@@ -340,10 +344,10 @@ func TestQueueConcurrency(t *testing.T) {
 		st.post.put(queueName, bodies(24)...)
 		st.start()
 		st.empty()
+		st.stop()
 		if st.most < min(want, 8) || st.most > max(want, int(most)) && most > 0 {
 			t.Errorf("with %d at most there were %d at once", most, st.most)
 		}
-		st.stop()
 	}
 }
 
@@ -430,7 +434,9 @@ func TestQueueTrouble(t *testing.T) {
 	st.post.denied["ReceiveMessage"], st.post.broken = false, aws.Unavailable("not now")
 	st.post.mu.Unlock()
 	st.until("the result", func() bool { return st.result() == "PROBLEM: Internal error" })
+	st.post.mu.Lock()
 	before := st.post.calls["ReceiveMessage"]
+	st.post.mu.Unlock()
 	st.house.Clock.Advance(2 * time.Second)
 	st.post.mu.Lock()
 	if n := st.post.calls["ReceiveMessage"] - before; n > 3 {
