@@ -372,3 +372,28 @@ func TestSecondOutcome(t *testing.T) {
 		t.Errorf("lines: %q", p.lines)
 	}
 }
+
+// A late link is one over which the runtime says that it is ready at the moment at which time is up.
+type lateLink struct {
+	link
+	up context.CancelFunc
+}
+
+func (l lateLink) sendInit([]byte) error { return nil }
+func (l lateLink) interrupt()            {}
+func (l lateLink) Close() error          { return nil }
+func (l lateLink) receive() (frame, error) {
+	l.up()
+	return frame{kind: frameReady, body: []byte{Protocol}}, nil
+}
+
+// Whoever is told that a function is loaded can invoke it: one whose conversation was cut off
+// meanwhile is not.
+func TestInitReadyTooLate(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	e := newEnvironment(lateLink{up: cancel}, Config{Runtime: "nodejs20.x", Handler: "index.handler", Clock: aws.NewManualClock(noon)})
+	in, err := e.Init(ctx)
+	if !errors.Is(err, context.Canceled) || in.Failure != nil || e.State() != Dead {
+		t.Errorf("%+v, %v: %v", in, err, e.State())
+	}
+}

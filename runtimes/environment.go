@@ -234,10 +234,10 @@ func (e *Environment) Init(ctx context.Context) (InitResult, error) {
 	}
 	begun := e.cfg.Clock.Now()
 	stop := context.AfterFunc(ctx, e.link.interrupt)
-	defer stop()
 	failure, err := e.initialise(ctx)
 	failure, err = e.initExtensions(ctx, begun, failure, err)
-	if err != nil && ctx.Err() != nil {
+	// One that was ready just as ctx ended has had its conversation cut off.
+	if interrupted := !stop(); err != nil && ctx.Err() != nil || interrupted && failure == nil {
 		err = ctx.Err()
 	}
 	if errors.Is(err, errProtocol) {
