@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -144,8 +145,26 @@ func openCgroups(trees []tree, name string) (*cgroups, error) {
 		b.dir = dir
 		c.bases = append(c.bases, b)
 	}
+	for _, b := range c.bases {
+		if b.cpu {
+			why = append(why, b.weigh(runtime.NumCPU()))
+		}
+	}
 	return c, errors.Join(why...)
 }
+
+// weigh gives all groups together the weight of one process for each processor: the folder has
+// the machine's processes beside it, and would otherwise weigh as much as one of them.
+func (b base) weigh(processors int) error {
+	d := groupDir{b, b.dir}
+	if b.v2 {
+		return d.write("cpu.weight", weightV2(processors))
+	}
+	return d.write("cpu.shares", strconv.Itoa(min(1<<18, 1024*processors)))
+}
+
+// weightV2 is the weight of one process for each processor, in version 2.
+func weightV2(processors int) string { return strconv.Itoa(min(10000, 100*processors)) }
 
 // mkdirFirst makes name in the first of the places that allows it.
 func mkdirFirst(name string, places ...string) (string, error) {

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -78,7 +80,7 @@ bad line
 
 func TestV2(t *testing.T) {
 	top := fake(t, "cgroup.controllers cpu memory pids io", "svc/cgroup.procs 1", "svc/cgroup.subtree_control ",
-		"svc/tule-x/cgroup.controllers cpu memory pids", "svc/tule-x/cgroup.freeze 0")
+		"svc/tule-x/cgroup.controllers cpu memory pids", "svc/tule-x/cgroup.freeze 0", "svc/tule-x/cpu.weight 100")
 	c, err := openCgroups([]tree{{v2: true, controllers: []string{"cpu", "memory", "pids", "io"}, mount: top, own: top + "/svc"}}, "tule-x")
 	if err != nil || len(c.bases) != 1 {
 		t.Fatal(c, err)
@@ -86,6 +88,9 @@ func TestV2(t *testing.T) {
 	want := base{dir: top + "/svc/tule-x", v2: true, memory: true, pids: true, cpu: true, freeze: true}
 	if c.bases[0] != want {
 		t.Errorf("%+v", c.bases[0])
+	}
+	if got := content(t, top, "svc/tule-x/cpu.weight"); got != strconv.Itoa(100*runtime.NumCPU()) {
+		t.Error("all sandboxes together weigh ", got)
 	}
 	if got := c.version(func(b base) bool { return b.memory }); got != "cgroup v2" {
 		t.Error(got)
@@ -135,7 +140,7 @@ func TestV2(t *testing.T) {
 }
 
 func TestV1(t *testing.T) {
-	top := fake(t, "memory/me/", "pids/", "cpu/", "freezer/", "blkio/")
+	top := fake(t, "memory/me/", "pids/", "cpu/tule-x/cpu.shares 1024", "freezer/", "blkio/")
 	var trees []tree
 	for _, ctl := range []string{"memory", "pids", "cpu", "freezer", "blkio"} {
 		trees = append(trees, tree{controllers: []string{ctl}, mount: top + "/" + ctl, own: top + "/" + ctl})
@@ -147,6 +152,9 @@ func TestV1(t *testing.T) {
 	}
 	if got := strings.ReplaceAll(strings.Join(c.dirs(), " "), top, ""); got != "/memory/me/tule-x /pids/tule-x /cpu/tule-x /freezer/tule-x" {
 		t.Error(got)
+	}
+	if got := content(t, top, "cpu/tule-x/cpu.shares"); got != strconv.Itoa(1024*runtime.NumCPU()) {
+		t.Error("all sandboxes together weigh ", got)
 	}
 	g, err := c.create("1")
 	if err != nil {

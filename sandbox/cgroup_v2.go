@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +64,7 @@ func tryV2(t tree, place, name string) (base, error) {
 			if err := os.Mkdir(leaf, 0o755); err == nil || errors.Is(err, os.ErrExist) {
 				_ = os.WriteFile(filepath.Join(leaf, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0)
 				_ = enable(place, wanted)
+				_ = groupDir{path: leaf}.write("cpu.weight", weightV2(runtime.NumCPU())) // as much as what it runs
 			}
 		}
 	}
