@@ -7,6 +7,7 @@ import (
 
 	"github.com/tule-cloud/tule/sandbox/nat"
 	"github.com/tule-cloud/tule/sandbox/proxy"
+	"github.com/tule-cloud/tule/steer"
 	"github.com/tule-cloud/tule/svc/lambda"
 )
 
@@ -17,8 +18,49 @@ const (
 	proxyConns  = 256
 )
 
-// attacher is lambda.Options.Attach.
+// attacher opens in a sandbox's network what leads out of it.
 type attacher func(ctx context.Context, name string, n lambda.Network) (detach func(), err error)
+
+// ways is lambda.Options.Attach: a function's names and ports by what it reaches. Every way up to
+// the operator's is there, since a function's tag may ask for less.
+func (h *house) ways() (func(context.Context, string, lambda.Egress, lambda.Network) (func(), error), error) {
+	none, err := h.attach(steer.ResolverOptions{})
+	if err != nil {
+		return nil, err
+	}
+	ways := map[lambda.Egress]attacher{lambda.EgressNone: none}
+	if h.egress != "none" {
+		if ways[lambda.EgressProxy], err = h.withProxy(none); err != nil {
+			return nil, err
+		}
+	}
+	if h.egress == "nat" {
+		servers, err := steer.HostServers()
+		if err != nil {
+			return nil, err
+		}
+		if ways[lambda.EgressNAT], err = h.attach(steer.ResolverOptions{Upstream: servers}); err != nil {
+			return nil, err
+		}
+	}
+	return func(ctx context.Context, name string, out lambda.Egress, n lambda.Network) (func(), error) {
+		return ways[out](ctx, name, n)
+	}, nil
+}
+
+// attach opens the ports that AWS's names lead to.
+func (h *house) attach(names steer.ResolverOptions) (attacher, error) {
+	resolver, err := steer.NewResolver(names)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, name string, n lambda.Network) (func(), error) {
+		return steer.Attach(ctx, n, steer.Services{
+			Name: name, Resolver: resolver,
+			Streams: map[uint16]steer.Sink{80: h.gate, 443: h.gate, 4566: h.gate},
+		})
+	}, nil
+}
 
 // withProxy opens the way out by the hosts that the operator allows, beside AWS's names.
 func (h *house) withProxy(attach attacher) (attacher, error) {

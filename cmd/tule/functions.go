@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"net"
 	"os"
 	"time"
 
-	"github.com/tule-cloud/tule/sandbox"
 	"github.com/tule-cloud/tule/steer"
 	"github.com/tule-cloud/tule/svc/lambda"
 )
@@ -39,23 +37,10 @@ func (h *house) functions() (*lambda.Service, error) {
 			JavaProperties: steer.JavaProperties},
 	}
 	if h.settings.isolation == "namespaces" {
-		var names steer.ResolverOptions
-		if h.egress == "nat" {
-			o.Egress = sandbox.EgressNAT
-			if names.Upstream, err = steer.HostServers(); err != nil {
-				return nil, err
-			}
-		}
-		resolver, err := steer.NewResolver(names)
-		if err != nil {
+		o.Egress, _ = lambda.ParseEgress(h.egress)
+		o.Proxy = "http://" + proxyInside
+		if o.Attach, err = h.ways(); err != nil {
 			return nil, err
-		}
-		o.Attach = h.attach(resolver)
-		if h.egress == "proxy" {
-			o.Proxy = "http://" + proxyInside
-			if o.Attach, err = h.withProxy(o.Attach); err != nil {
-				return nil, err
-			}
 		}
 		o.Endpoint = insideEndpoint
 	}
@@ -66,16 +51,6 @@ func (h *house) functions() (*lambda.Service, error) {
 // AWS_ENDPOINT_URL: by a name that any service can put another before, and without
 // the time that TLS takes. Those that do not look find it by AWS's names.
 const insideEndpoint = "http://localhost.localstack.cloud:4566"
-
-// attach opens, in a sandbox's network, the ports that AWS's names lead to.
-func (h *house) attach(resolver *steer.Resolver) func(context.Context, string, lambda.Network) (func(), error) {
-	return func(ctx context.Context, name string, n lambda.Network) (func(), error) {
-		return steer.Attach(ctx, n, steer.Services{
-			Name: name, Resolver: resolver,
-			Streams: map[uint16]steer.Sink{80: h.gate, 443: h.gate, 4566: h.gate},
-		})
-	}
-}
 
 // reachable is an address that is listened on, as one to connect to.
 func reachable(listen string) string {

@@ -143,7 +143,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringVar(&s.iam, "iam", "enforce", "what policies are for: enforce, audit (log what would be denied) or off")
 	f.StringVar(&s.isolation, "isolation", "namespaces", "how functions run: namespaces, or process (no walls)")
 	f.StringVar(&s.egress, "egress", "none", "what functions, HTTP integrations of APIs and the check of web identities reach beside Tule: none, proxy (functions alone, the hosts of --egress-allow) or nat")
-	f.StringSliceVar(&s.allow, "egress-allow", nil, "host that functions reach with --egress=proxy: example.com, *.example.com for all below it, or *; with :port if it is another than 80 and 443; may be given more than once")
+	f.StringSliceVar(&s.allow, "egress-allow", nil, "host that functions reach with --egress=proxy, or by the tag tule:egress=proxy: example.com, *.example.com for all below it, or *; with :port if it is another than 80 and 443; may be given more than once")
 	f.StringSliceVar(&s.images, "images", nil, "folder whose archives and layouts of container images functions may be made from, by whoever may make functions; may be given more than once")
 	f.StringSliceVar(&s.registries, "registry", nil, "registry, host or host:port, that container images of functions may be pulled from, or *; may be given more than once")
 	f.StringVar(&s.region, "region", "us-east-1", "region of requests that name none")
@@ -223,8 +223,8 @@ func (s *settings) check() error {
 			return fmt.Errorf("--%s %s: choose one of %s", c.flag, c.value, strings.Join(slices.DeleteFunc(c.allowed, func(v string) bool { return v == "" }), ", "))
 		}
 	}
-	if len(s.allow) > 0 && s.egress != "proxy" {
-		return fmt.Errorf("--egress-allow is for --egress proxy")
+	if len(s.allow) > 0 && s.egress == "none" {
+		return fmt.Errorf("--egress-allow is for --egress proxy, or nat and functions whose tag says proxy")
 	}
 	if s.egress == "proxy" && s.isolation == "process" {
 		return fmt.Errorf("--egress proxy needs --isolation namespaces: a plain process reaches what this machine does")

@@ -368,7 +368,7 @@ func TestAttach(t *testing.T) {
 	}
 	st := newStand(t, func(o *Options) {
 		o.Endpoint, o.Trust.Bundle = "http://127.0.0.1:4566", bundle
-		o.Attach = func(_ context.Context, name string, n Network) (func(), error) {
+		o.Attach = func(_ context.Context, name string, _ Egress, n Network) (func(), error) {
 			l, err := n.Listen("tcp", "127.0.0.1:80")
 			if err != nil {
 				return nil, err

@@ -122,7 +122,7 @@ func steered(b *testing.B) func(*Options) {
 	gate := steer.NewGate(&net.TCPAddr{})
 	b.Cleanup(func() { gate.Close() })
 	return func(o *Options) {
-		o.Attach = func(ctx context.Context, name string, n Network) (func(), error) {
+		o.Attach = func(ctx context.Context, name string, _ Egress, n Network) (func(), error) {
 			return steer.Attach(ctx, n, steer.Services{Name: name, Resolver: resolver, Streams: map[uint16]steer.Sink{80: gate, 443: gate}})
 		}
 	}

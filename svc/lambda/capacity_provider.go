@@ -345,11 +345,11 @@ func (s *Service) passProvider(ctx context.Context, in *api.CapacityProviderConf
 
 func (s *Service) taggedProvider(at ref) tagged {
 	return tagged{
-		func(ctx context.Context, r store.Reader) (map[string]string, error) {
+		read: func(ctx context.Context, r store.Reader) (map[string]string, error) {
 			p, err := s.provider(ctx, r, at)
 			return p.Tags, err
 		},
-		func(ctx context.Context, tx store.Tx, tags map[string]string) error {
+		write: func(ctx context.Context, tx store.Tx, tags map[string]string) error {
 			p, err := s.provider(ctx, tx, at)
 			if err != nil {
 				return err

@@ -303,7 +303,7 @@ func (s *Service) updateFunctionCode(ctx context.Context, in *api.UpdateFunction
 	if !aws.Value(in.DryRun) {
 		s.fleet.retire(at, 0)
 		s.empty(gone)
-		s.foresee(at, shown)
+		s.foresee(at, shown, s.egressOf(t.function))
 	}
 	arn := at.arn("")
 	if shown.Number > 0 {

@@ -31,6 +31,7 @@ type environment struct {
 	s       *Service
 	at      ref
 	version *version
+	egress  Egress // the function's when it was made
 	hot     string // the state of the folder that it started from, if its code is hot
 	id      string // 32 hex digits
 	stream  *stream
@@ -77,7 +78,7 @@ type environment struct {
 
 func (s *Service) newEnvironment(t *target) *environment {
 	id := aws.RandomID(s.Random, aws.Hex, 32)
-	e := &environment{s: s, at: t.at, version: t.version, hot: t.hot, id: id}
+	e := &environment{s: s, at: t.at, version: t.version, egress: s.egressOf(t.function), hot: t.hot, id: id}
 	e.stream = s.logs.stream(t.at, t.version.Role, t.version.group(t.at), runtimes.LogStream(s.Clock.Now(), t.version.label(), id))
 	return e
 }
@@ -208,7 +209,7 @@ func (e *environment) launch(ctx context.Context, cause string) (attached <-chan
 	cfg := e.config(cause, code, plain)
 	env := e.environ(cmd, role, code, plain)
 	e.accompany(&cfg, cmd, plain)
-	if k, ok := s.kindOf(e.version, code); ok && len(e.external) == 0 {
+	if k, ok := s.kindOf(e.version, code, e.egress); ok && len(e.external) == 0 {
 		e.kind = k
 		if e.adopt(k, code, cfg, env) {
 			stands := make(chan error, 1)
@@ -314,7 +315,7 @@ func (e *environment) attach() <-chan error {
 		return done
 	}
 	go func() {
-		detach, err := e.s.Attach(context.Background(), e.id, e.sandbox)
+		detach, err := e.s.Attach(context.Background(), e.id, e.egress, e.sandbox)
 		if err == nil {
 			e.onClose(detach)
 		}
@@ -354,7 +355,7 @@ func (e *environment) environ(cmd runtimes.Command, role *session, code string, 
 	}
 	e.imageVariables(&env)
 	maps.Copy(env.Further, e.s.trust())
-	maps.Copy(env.Further, e.s.proxied())
+	maps.Copy(env.Further, e.proxied())
 	maps.Copy(env.Further, v.logVariables())
 	if plain {
 		env.TaskRoot = code
@@ -406,7 +407,7 @@ func (s *Service) plain() bool {
 
 // spec is the sandbox without what is said elsewhere: variables, descriptors, output.
 func (e *environment) spec(cmd runtimes.Command, code string, plain bool) sandbox.Spec {
-	spec := e.s.base(e.id, cmd)
+	spec := e.s.base(e.id, cmd, e.egress)
 	spec.Memory, spec.TmpSize = int64(e.version.Memory)<<20, int64(e.version.Storage)<<20
 	if e.version.Image != nil {
 		e.imageSpec(&spec, code)
@@ -419,8 +420,8 @@ func (e *environment) spec(cmd runtimes.Command, code string, plain bool) sandbo
 }
 
 // base is the sandbox for a command, whatever function it is to run.
-func (s *Service) base(id string, cmd runtimes.Command) sandbox.Spec {
-	spec := sandbox.Spec{ID: id, Argv: cmd.Argv, Egress: s.Egress}
+func (s *Service) base(id string, cmd runtimes.Command, out Egress) sandbox.Spec {
+	spec := sandbox.Spec{ID: id, Argv: cmd.Argv, Egress: out.sandboxed()}
 	if s.plain() {
 		return spec
 	}

@@ -117,8 +117,8 @@ func (f *fleet) admit(t *target, spare int) (*crew, error) {
 }
 
 // reuse takes the idle environment of the target's version that was used last; first
-// of those that are provisioned, so that the others can end. Those of a version that has
-// changed, or whose credentials end soon, are ended instead.
+// of those that are provisioned, so that the others can end. Those of a version or an egress that
+// has changed, or whose credentials end soon, are ended instead.
 func (f *fleet) reuse(c *crew, t *target) *environment {
 	if e := f.reuseOf(c, t, true); e != nil {
 		return e
@@ -134,7 +134,7 @@ func (f *fleet) reuseOf(c *crew, t *target, provisioned bool) *environment {
 			continue
 		}
 		c.idle = slices.Delete(c.idle, i, i+1)
-		if e.version.Revision == t.version.Revision && e.hot == t.hot && e.until.After(last) {
+		if e.version.Revision == t.version.Revision && e.egress == f.s.egressOf(t.function) && e.hot == t.hot && e.until.After(last) {
 			return e
 		}
 		f.end(e)
@@ -265,7 +265,7 @@ func (f *fleet) await(e *environment) (serves *environment, fresh bool) {
 func (f *fleet) waiter(e *environment, c *crew) *environment {
 	for i, w := range c.waiting {
 		last := f.s.Clock.Now().Add(time.Duration(w.version.Timeout)*time.Second + time.Minute)
-		if w.version.Number == e.version.Number && w.version.Revision == e.version.Revision && !w.provisioned && e.until.After(last) {
+		if w.version.Number == e.version.Number && w.version.Revision == e.version.Revision && w.egress == e.egress && !w.provisioned && e.until.After(last) {
 			c.waiting = slices.Delete(c.waiting, i, i+1)
 			return w
 		}

@@ -55,7 +55,7 @@ func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequ
 	if err != nil {
 		return nil, err
 	}
-	s.foresee(at, shown)
+	s.foresee(at, shown, s.egressOf(f))
 	return shown.configuration(at, at.arn("")), nil
 }
 
@@ -104,6 +104,9 @@ func (s *Service) checkCreate(in *api.CreateFunctionRequest) error {
 	}
 	if len(in.Tags) > maxTags {
 		return invalid("Number of tags exceeds resource tag limit.")
+	}
+	if err := checkEgress(in.Tags); err != nil {
+		return err
 	}
 	if err := s.checkPackage(in); err != nil {
 		return err

@@ -112,15 +112,16 @@ type Options struct {
 	// Dir is where unpacked code lies. What is in it can be lost at any time.
 	Dir string
 	// Attach makes AWS's names lead to Tule within a sandbox's network, until
-	// detach. Nil is without.
-	Attach func(ctx context.Context, name string, n Network) (detach func(), err error)
+	// detach, and opens the proxy there if out is EgressProxy. Nil is without.
+	Attach func(ctx context.Context, name string, out Egress, n Network) (detach func(), err error)
 	// Endpoint is this Tule's address as functions reach it, for their AWS_ENDPOINT_URL.
 	Endpoint string
 	Trust    TrustFiles
 	Images   Images
-	// Egress is what functions reach beside this Tule.
-	Egress sandbox.Egress
-	// Proxy is the URL of the proxy that Attach opens in a sandbox's network; "" is none.
+	// Egress is the most that functions reach beside this Tule. Those that have the tag
+	// tule:egress may reach less.
+	Egress Egress
+	// Proxy is the URL of the proxy that Attach opens in a sandbox's network.
 	Proxy string
 	// KeepAlive is how long an environment waits for its next invoke; 0 is ten minutes.
 	KeepAlive time.Duration

@@ -451,11 +451,11 @@ func parseMapping(arn *string) (uuid string, ok bool) {
 
 func (s *Service) taggedMapping(scope store.Scope, uuid string) tagged {
 	return tagged{
-		func(ctx context.Context, r store.Reader) (map[string]string, error) {
+		read: func(ctx context.Context, r store.Reader) (map[string]string, error) {
 			m, _, err := s.mapping(ctx, r, scope, uuid)
 			return m.Tags, err
 		},
-		func(ctx context.Context, tx store.Tx, tags map[string]string) error {
+		write: func(ctx context.Context, tx store.Tx, tags map[string]string) error {
 			m, _, err := s.mapping(ctx, tx, scope, uuid)
 			if err != nil {
 				return err

@@ -5,12 +5,13 @@ package lambda
 const direct = "localhost,127.0.0.1,::1,sandbox,.localdomain,.localhost,.amazonaws.com,.amazonaws.com.cn,.api.aws,.on.aws,localhost.localstack.cloud,.localhost.localstack.cloud"
 
 // proxied are the variables by which programs find the proxy, in both ways in which they are spelt.
-func (s *Service) proxied() map[string]string {
-	if s.Proxy == "" {
+func (e *environment) proxied() map[string]string {
+	if e.egress != EgressProxy {
 		return nil
 	}
+	url := e.s.Proxy
 	return map[string]string{
-		"HTTP_PROXY": s.Proxy, "http_proxy": s.Proxy, "HTTPS_PROXY": s.Proxy, "https_proxy": s.Proxy,
+		"HTTP_PROXY": url, "http_proxy": url, "HTTPS_PROXY": url, "https_proxy": url,
 		"NO_PROXY": direct, "no_proxy": direct,
 	}
 }

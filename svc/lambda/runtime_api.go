@@ -83,7 +83,7 @@ func (e *environment) prepare(sb *sandbox.Sandbox, serve func(net.Listener)) err
 	if e.s.Attach == nil {
 		return nil
 	}
-	detach, err := e.s.Attach(context.Background(), e.id, sb)
+	detach, err := e.s.Attach(context.Background(), e.id, e.egress, sb)
 	if err == nil {
 		e.onClose(detach)
 	}

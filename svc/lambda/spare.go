@@ -32,6 +32,7 @@ type kind struct {
 	runtime string
 	memory  int // MB; 0 where the interpreter does not care
 	sdk     bool
+	egress  Egress
 }
 
 // A spare is a sandbox in which an interpreter waits.
@@ -85,12 +86,12 @@ func newSpares(s *Service) spares {
 	return spares{s: s, ready: map[kind]*spare{}, wanted: map[kind]time.Time{}, making: map[kind]bool{}}
 }
 
-// kindOf is the kind of a version's environments; false if they cannot be kept ready.
-func (s *Service) kindOf(v *version, code string) (kind, bool) {
+// kindOf is the kind of a version's environments that reach out; false if they cannot be kept ready.
+func (s *Service) kindOf(v *version, code string, out Egress) (kind, bool) {
 	if s.Host == nil || s.debugs(v) || !s.Host.Features().Furnish || !runtimes.Waits(v.Runtime, v.Environment) {
 		return kind{}, false
 	}
-	k := kind{runtime: v.Runtime, sdk: usesSDK(v, code)}
+	k := kind{runtime: v.Runtime, sdk: usesSDK(v, code), egress: out}
 	if runtimes.SizesHeap(v.Runtime) {
 		k.memory = int(v.Memory) // the size of its heap is an argument
 	}
@@ -231,12 +232,12 @@ func (s *Service) prepare(k kind) (p *spare, err error) {
 	}
 	defer print.Close()
 	p = &spare{kind: k, conn: host, out: out}
-	spec := s.base(aws.RandomID(s.Random, aws.Hex, 32), cmd)
+	spec := s.base(aws.RandomID(s.Random, aws.Hex, 32), cmd, k.egress)
 	spec.Memory = waitingMemory
 	spec.Env = runtimes.Environ{Runtime: k.runtime, RuntimeRoot: cmd.RuntimeRoot, ModulePath: cmd.ModulePath, Further: s.trust()}.List()
 	spec.Inherit, spec.Stdout, spec.Stderr = []*os.File{child}, print, print
 	if p.box, err = s.Host.Start(ctx, spec); err == nil && s.Attach != nil {
-		p.detach, err = s.Attach(context.Background(), spec.ID, p.box)
+		p.detach, err = s.Attach(context.Background(), spec.ID, k.egress, p.box)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", k.runtime, err), p.close())
@@ -282,7 +283,7 @@ func (p *spares) kinds() []string {
 	defer p.mu.Unlock()
 	var out []string
 	for k := range p.ready {
-		out = append(out, fmt.Sprintf("%s/%d/%t", k.runtime, k.memory, k.sdk))
+		out = append(out, fmt.Sprintf("%s/%d/%t/%v", k.runtime, k.memory, k.sdk, k.egress))
 	}
 	slices.Sort(out)
 	return out
@@ -290,7 +291,7 @@ func (p *spares) kinds() []string {
 
 // foresee keeps a sandbox ready for a version that was just deployed: its first invoke is
 // likely to be next.
-func (s *Service) foresee(at ref, v version) {
+func (s *Service) foresee(at ref, v version, out Egress) {
 	if s.Host == nil || !s.Host.Features().Furnish {
 		return
 	}
@@ -302,7 +303,7 @@ func (s *Service) foresee(at ref, v version) {
 			return // deleted again, or not fit to run: its invoke will say so
 		}
 		defer release()
-		if k, ok := s.kindOf(&v, code); ok {
+		if k, ok := s.kindOf(&v, code, out); ok {
 			s.spares.want(k)
 		}
 	})

@@ -126,7 +126,7 @@ func TestNotFurnished(t *testing.T) {
 func TestFurnishedSDK(t *testing.T) {
 	st := furnishing(t)
 	st.create("f", "python3.11", "import sys\ndef handler(event, context):\n    return 'boto3' in sys.modules\n")
-	if got := st.settled(); got != "python3.11/0/true" {
+	if got := st.settled(); got != "python3.11/0/true/none" {
 		t.Errorf("kept ready: %s", got)
 	}
 	if _, err := st.createFunction(st.ctx(), &api.CreateFunctionRequest{FunctionName: ptr("own"), Runtime: ptr("python3.11"), Handler: ptr("index.handler"),

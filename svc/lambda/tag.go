@@ -14,6 +14,8 @@ import (
 type tagged struct {
 	read  func(ctx context.Context, r store.Reader) (map[string]string, error)
 	write func(ctx context.Context, tx store.Tx, tags map[string]string) error
+	// written, if not nil, is called when they are.
+	written func()
 }
 
 // taggable is what an ARN given to the tag operations names.
@@ -35,32 +37,38 @@ func (s *Service) taggable(ctx context.Context, arn *string) (tagged, error) {
 }
 
 func (s *Service) taggedFunction(at ref) tagged {
+	var out Egress
 	return tagged{
-		func(ctx context.Context, r store.Reader) (map[string]string, error) {
+		read: func(ctx context.Context, r store.Reader) (map[string]string, error) {
 			f, err := s.function(ctx, r, at)
 			if err != nil {
 				return nil, err
 			}
 			return f.Tags, nil
 		},
-		func(ctx context.Context, tx store.Tx, tags map[string]string) error {
+		write: func(ctx context.Context, tx store.Tx, tags map[string]string) error {
+			if err := checkEgress(tags); err != nil {
+				return err
+			}
 			f, err := s.change(ctx, tx, at)
 			if err != nil {
 				return err
 			}
 			f.Tags = tags
+			out = s.egressOf(f)
 			return put(tx, functionRecords, at.scope, f, at.name)
 		},
+		written: func() { s.fleet.readmit(at, out) },
 	}
 }
 
 func (s *Service) taggedSigning(arn *string) tagged {
 	return tagged{
-		func(ctx context.Context, r store.Reader) (map[string]string, error) {
+		read: func(ctx context.Context, r store.Reader) (map[string]string, error) {
 			c, err := s.signing(ctx, r, arn)
 			return c.Tags, err
 		},
-		func(ctx context.Context, tx store.Tx, tags map[string]string) error {
+		write: func(ctx context.Context, tx store.Tx, tags map[string]string) error {
 			c, err := s.signing(ctx, tx, arn)
 			if err != nil {
 				return err
@@ -78,7 +86,7 @@ func (s *Service) retag(ctx context.Context, arn *string, change func(tags map[s
 	if err != nil {
 		return err
 	}
-	return s.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		had, err := of.read(ctx, tx)
 		if err != nil {
 			return err
@@ -90,6 +98,10 @@ func (s *Service) retag(ctx context.Context, arn *string, change func(tags map[s
 		}
 		return of.write(ctx, tx, tags)
 	})
+	if err == nil && of.written != nil {
+		of.written()
+	}
+	return err
 }
 
 func (s *Service) tagResource(ctx context.Context, in *api.TagResourceRequest) (*aws.Empty, error) {
