@@ -128,7 +128,7 @@ func (e *environment) start(ctx context.Context, cause string, limit time.Durati
 		e.s.spares.want(e.kind)
 	}
 	if ctx.Err() != nil && in.Failure == nil {
-		return nil, errInitTimeout // if it was just ready, its conversation has been cut off
+		return nil, errInitTimeout // nobody waits for what it may have been about to say
 	}
 	return in.Failure, err
 }
@@ -409,6 +409,7 @@ func (s *Service) plain() bool {
 func (e *environment) spec(cmd runtimes.Command, code string, plain bool) sandbox.Spec {
 	spec := e.s.base(e.id, cmd, e.egress)
 	spec.Memory, spec.TmpSize = int64(e.version.Memory)<<20, int64(e.version.Storage)<<20
+	spec.CPU, spec.CPUWeight = power(e.version.Memory)
 	if e.version.Image != nil {
 		e.imageSpec(&spec, code)
 	} else if plain {

@@ -251,8 +251,13 @@ const waitingMemory = 1 << 30
 // furnish brings a version's code to a waiting sandbox, which is the environment's from
 // then on.
 func (e *environment) furnish(p *spare, code string) error {
-	v := e.version
-	return p.box.Furnish(sandbox.Furnishing{Code: code, Layers: e.layers, Memory: int64(v.Memory) << 20, TmpSize: int64(v.Storage) << 20})
+	return p.box.Furnish(e.furnishing(code))
+}
+
+func (e *environment) furnishing(code string) sandbox.Furnishing {
+	f := sandbox.Furnishing{Code: code, Layers: e.layers, Memory: int64(e.version.Memory) << 20, TmpSize: int64(e.version.Storage) << 20}
+	f.CPU, f.CPUWeight = power(e.version.Memory)
+	return f
 }
 
 // adopt makes a waiting sandbox the environment's; false if there is none or it failed,
