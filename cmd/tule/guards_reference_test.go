@@ -156,7 +156,7 @@ func (a *referenceAction) keysOf(types []*referenceType) map[string]bool {
 	keys := map[string]bool{}
 	add := func(list []string) {
 		for _, k := range list {
-			keys[k] = true
+			keys[strings.Replace(k, "<key>", "${TagKey}", 1)] = true // as S3's are written, of objects
 		}
 	}
 	add(a.ConditionKeys)

@@ -6,6 +6,7 @@ package main
 var free = map[string]string{
 	"sts GetCallerIdentity": "no permission is needed, and none can be denied",
 	"sts GetSessionToken":   "every user may have a session of its own",
+	"s3 DeleteObjects":      "each key is asked for by itself: one that may not be deleted is an error in the answer",
 }
 
 // An exception is something that differs from the reference: of the operations that op
@@ -36,7 +37,6 @@ var differentResources = []exception{
 var furtherKeys = []exception{
 	{"sts AssumeRole*", "sts:*", "all the actions of a call see all that it says"},
 	{"iam Create*", "iam:Tag* iam:PermissionsBoundary", "all the actions of a call see all that it says"},
-	{"s3 *", "s3:* s3:*", "all the actions of a call see all that it says"},
 	{"dynamodb TransactWriteItems", "dynamodb:ConditionCheckItem dynamodb:EnclosingOperation", "AWS's guide to transactions denies it by this key"},
 }
 
@@ -63,11 +63,25 @@ var absentKeys = []exception{
 	{"ses *", "ses:* ses:TenantName", "of the newer API's tenants"},
 	{"ses *", "ses:* ses:MultiRegionEndpointId", "of the newer API's endpoints"},
 	{"ses *", "ses:* *ResourceTag*", "this API tags nothing"},
-	{"s3 *", "s3:* s3:authType", "how a request was signed is the door's, and not told to services"},
-	{"s3 *", "s3:* s3:signatureversion", "how a request was signed is the door's, and not told to services"},
-	{"s3 *", "s3:* s3:signatureAge", "how a request was signed is the door's, and not told to services"},
-	{"s3 *", "s3:* s3:TlsVersion", "aws:SecureTransport says whether it came by TLS"},
-	{"s3 *", "s3:* s3:x-amz-content-sha256", "what was signed is the door's, and not told to services"},
+	{"s3 *", "s3:* s3:AccessGrantsInstanceArn", "there are no access grants"},
+	{"s3 ListMultipartUploads", "s3:ListBucketMultipartUploads s3:*AccessPoint*", "there are no access points"},
+	{"s3 CreateBucket", "s3:* s3:BucketTag|*", "a bucket to be made has no tags that stand"},
+	{"s3 HeadBucket", "s3:ListBucket s3:[dmp]*", "it lists nothing, by prefix, delimiter or max-keys"},
+	{"s3 *BucketReplication", "s3:PutReplicationConfiguration s3:isReplicationPauseRequest", "of the Fault Injection Service"},
+	{"s3 DeleteBucketInventoryConfiguration", "s3:PutInventoryConfiguration s3:InventoryAccessibleOptionalFields", "a deletion brings no fields"},
+	{"s3 *", "s3:Put* s3:object-lock-event-hold*", "the model has no holds on events yet"},
+	{"s3 *UploadPart*", "s3:PutObject s3:object-lock-*", "the upload has the lock, and its parts none"},
+	{"s3 CompleteMultipartUpload", "s3:PutObject s3:object-lock-*", "the upload has had its lock since it was created"},
+	{"s3 *UploadPart*", "s3:PutObject s3:RequestObjectTag*", "the upload has the tags, and its parts none"},
+	{"s3 CompleteMultipartUpload", "s3:PutObject s3:RequestObjectTag*", "the upload has had its tags since it was created"},
+	{"s3 RenameObject", "s3:PutObject s3:object-lock-*", "an object keeps its lock under a new name"},
+	{"s3 RenameObject", "s3:PutObject s3:RequestObjectTag*", "an object keeps its tags under a new name"},
+	{"s3 RenameObject", "s3:DeleteObject s3:if-match", "the condition is on the destination"},
+	{"s3 *", "s3:BypassGovernanceRetention s3:RequestObjectTag*", "what passes over a lock tags nothing"},
+	{"s3*", "s3:* s3:authType", "how a request was signed is the door's, and not told to services"},
+	{"s3*", "s3:* s3:signatureversion", "how a request was signed is the door's, and not told to services"},
+	{"s3*", "s3:* s3:signatureAge", "how a request was signed is the door's, and not told to services"},
+	{"s3*", "s3:* s3:TlsVersion", "aws:SecureTransport says whether it came by TLS"},
 	{"*", "iam:PassRole *ResourceTag*", "AWS says not to go by tags when roles are passed"},
 }
 

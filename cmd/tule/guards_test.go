@@ -190,7 +190,8 @@ func givenKeys(n aws.Access) map[string]bool {
 // possible reports whether an operation can give an action a condition key at all: the
 // tags of a request if its input has tags; those of a resource if it is not the one
 // that makes it; and a key whose description lists the operations that have it if it
-// is among those, for its own action.
+// is among those, for its own action; and one that is called after a header if the
+// input has the header.
 func possible(key string, r aws.Route, action, description string) bool {
 	in := reflect.TypeOf(r.New()).Elem()
 	_, tags := in.FieldByName("Tags")
@@ -207,6 +208,9 @@ func possible(key string, r aws.Route, action, description string) bool {
 	if strings.HasSuffix(key, ":ResourceTag/${TagKey}") {
 		return !strings.HasPrefix(r.Op.Name, "Create") && !strings.HasPrefix(r.Op.Name, "Import") && !strings.HasPrefix(r.Op.Name, "Upload")
 	}
+	if head, ok := headerOf(key); ok {
+		return hasHeader(in, head)
+	}
 	_, when, listed := strings.Cut(description, "Available during")
 	if !listed {
 		return true
@@ -216,6 +220,22 @@ func possible(key string, r aws.Route, action, description string) bool {
 	}
 	return strings.Contains(when, r.Op.Name) ||
 		r.Op.Name == "ImportRestApi" && strings.Contains(when, " import") || r.Op.Name == "PutRestApi" && strings.Contains(when, "reimport")
+}
+
+// headerOf is the header that a condition key of S3 is called after.
+func headerOf(key string) (string, bool) {
+	name, _ := strings.CutPrefix(key, "s3:")
+	return name, strings.HasPrefix(name, "x-amz-") || name == "if-match" || name == "if-none-match"
+}
+
+func hasHeader(in reflect.Type, name string) bool {
+	for i := range in.NumField() {
+		head, rest, _ := strings.Cut(in.Field(i).Tag.Get("aws"), ",")
+		if strings.EqualFold(head, name) && strings.HasPrefix(rest, "header") {
+			return true
+		}
+	}
+	return false
 }
 
 // A walk is a house with an example of most things in it, and how its routes are asked.
@@ -256,15 +276,22 @@ type asked struct {
 	needs []aws.Access
 }
 
-// ask gives a route's guard the least input and the most, and returns what each asks
-// for.
+// ask gives a route's guard the least input and the most, and the most of what is
+// current where that can name a version, and returns what each asks for.
 func (w *walk) ask(t *testing.T, r aws.Route) []asked {
 	t.Helper()
 	id := r.Op.Service.Package + " " + r.Op.Name
 	var out []asked
-	for _, full := range []bool{false, true} {
-		in := r.New()
+	inputs := []string{"least", "full"}
+	if f, ok := reflect.TypeOf(r.New()).Elem().FieldByName("VersionId"); ok && !strings.Contains(f.Tag.Get("aws"), ",required") {
+		inputs = append(inputs, "current")
+	}
+	for _, kind := range inputs {
+		in, full := r.New(), kind != "least"
 		filler{op: r.Op, full: full, known: w.known, arns: w.arns}.fill(in)
+		if kind == "current" {
+			reflect.ValueOf(in).Elem().FieldByName("VersionId").SetZero()
+		}
 		if change := adjust[id]; full && change != nil {
 			change(in)
 		}
@@ -340,14 +367,18 @@ func (w *walk) furnishStreams(t *testing.T) {
 	w.known["kinesis.ConsumerARN"], w.known["kinesis.ShardIterator"] = *made.Consumer.ConsumerARN, *it.ShardIterator
 }
 
-// furnishBuckets makes a bucket with an object.
+// furnishBuckets makes a bucket with an object, both with tags.
 func (w *walk) furnishBuckets(t *testing.T) {
 	t.Helper()
 	call(t, w, &s3api.CreateBucket, &s3api.CreateBucketRequest{Bucket: ptr("example")})
-	call(t, w, &s3api.PutObject, &s3api.PutObjectRequest{Bucket: ptr("example"), Key: ptr("example"), Body: strings.NewReader("example"), ContentLength: ptr(int64(7))})
+	call(t, w, &s3api.PutBucketTagging, &s3api.PutBucketTaggingRequest{Bucket: ptr("example"), Tagging: &s3api.Tagging{TagSet: []s3api.Tag{{Key: ptr("team"), Value: ptr("red")}}}})
+	call(t, w, &s3api.PutBucketAbac, &s3api.PutBucketAbacRequest{Bucket: ptr("example"), AbacStatus: &s3api.AbacStatus{Status: ptr(s3api.BucketAbacStatusEnabled)}})
+	call(t, w, &s3api.PutObject, &s3api.PutObjectRequest{Bucket: ptr("example"), Key: ptr("example"), Body: strings.NewReader("example"), ContentLength: ptr(int64(7)), Tagging: ptr("team=red")})
+	w.known["s3.Bucket"], w.known["s3.Key"], w.known["s3.VersionId"] = "example", "example", "null"
 	w.known["s3.CopySource"], w.known["s3.RenameSource"] = "/example/example", "/example/example"
 	w.known["s3.ExpectedBucketOwner"], w.known["s3.ExpectedSourceBucketOwner"] = "000000000000", "000000000000"
 	w.known["s3.NextToken"] = ""
+	w.known["s3control.ResourceArn"] = "arn:aws:s3:::example"
 }
 
 // furnishAPI makes an API with a method, deployed to a stage that logs.

@@ -13,32 +13,9 @@ import (
 func (s *Service) aclRoutes() []aws.Route {
 	return []aws.Route{
 		api.GetBucketAcl.To(s.getBucketAcl, onBucket(s, func(in *api.GetBucketAclRequest) *string { return in.Bucket })),
-		api.PutBucketAcl.To(s.putBucketAcl, onBucket(s, func(in *api.PutBucketAclRequest) *string { return in.Bucket })),
-		api.GetObjectAcl.To(s.getObjectAcl, onACL(s, "s3:GetObjectAcl", "s3:GetObjectVersionAcl",
-			func(in *api.GetObjectAclRequest) (bucket, key, version *string) {
-				return in.Bucket, in.Key, in.VersionId
-			})),
-		api.PutObjectAcl.To(s.putObjectAcl, onACL(s, "s3:PutObjectAcl", "s3:PutObjectVersionAcl",
-			func(in *api.PutObjectAclRequest) (bucket, key, version *string) {
-				return in.Bucket, in.Key, in.VersionId
-			})),
-	}
-}
-
-// onACL guards what works on an object's ACL, by another action where a version is named.
-func onACL[In any](s *Service, action, ofVersion string, of func(*In) (bucket, key, version *string)) aws.Guard[In] {
-	return func(ctx context.Context, in *In) ([]aws.Access, error) {
-		name, key, version := of(in)
-		b, err := s.find(ctx, *name)
-		if err != nil {
-			return nil, err
-		}
-		if version == nil {
-			return []aws.Access{s.access(b, action, *key)}, nil
-		}
-		need := s.access(b, ofVersion, *key)
-		need.Keys = map[string][]string{"s3:VersionId": {*version}}
-		return []aws.Access{need}, nil
+		api.PutBucketAcl.To(s.putBucketAcl, onBucketWith(s, func(in *api.PutBucketAclRequest) *string { return in.Bucket }, grantingBucket)),
+		api.GetObjectAcl.To(s.getObjectAcl, onObject(s, func(in *api.GetObjectAclRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:GetObjectAcl", "s3:GetObjectVersionAcl")),
+		api.PutObjectAcl.To(s.putObjectAcl, onObject(s, func(in *api.PutObjectAclRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:PutObjectAcl", "s3:PutObjectVersionAcl", granting)),
 	}
 }
 

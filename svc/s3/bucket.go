@@ -30,6 +30,8 @@ type bucket struct {
 	ID         uint64
 	Created    time.Time
 	Versioning string `json:",omitempty"` // "Enabled", "Suspended", or "" for never
+
+	tags map[string]string // by which policies may decide; find alone reads them
 }
 
 // scope is where what is in the bucket is kept.
@@ -64,24 +66,24 @@ func (s *Service) bucket(ctx context.Context, r store.Reader, bucketName, owner 
 
 // onBucketDo runs fn in a transaction that changes what belongs to a bucket.
 func (s *Service) onBucketDo(ctx context.Context, bucketName, owner *string, fn func(store.Tx, *bucket) error) error {
-	return s.Store.Update(ctx, func(tx store.Tx) error {
+	return s.discreet(ctx, s.Store.Update(ctx, func(tx store.Tx) error {
 		b, err := s.bucket(ctx, tx, bucketName, owner)
 		if err != nil {
 			return err
 		}
 		return fn(tx, b)
-	})
+	}))
 }
 
 // onBucketRead runs fn on a snapshot of what belongs to a bucket.
 func (s *Service) onBucketRead(ctx context.Context, bucketName, owner *string, fn func(store.Reader, *bucket) error) error {
-	return s.Store.View(ctx, func(r store.Reader) error {
+	return s.discreet(ctx, s.Store.View(ctx, func(r store.Reader) error {
 		b, err := s.bucket(ctx, r, bucketName, owner)
 		if err != nil {
 			return err
 		}
 		return fn(r, b)
-	})
+	}))
 }
 
 // newID is an identifier for a bucket or an object, as chance has it.

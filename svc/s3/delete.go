@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/s3"
@@ -119,14 +120,18 @@ func (s *Service) deleteObject(ctx context.Context, in *api.DeleteObjectRequest)
 	return out, nil
 }
 
-// deleteObjects deletes each of up to a thousand, as if alone, and all that can be
-// deleted in one transaction.
+// deleteObjects deletes each of up to a thousand, as if alone, and all that can and may
+// be deleted in one transaction.
 func (s *Service) deleteObjects(ctx context.Context, in *api.DeleteObjectsRequest) (*api.DeleteObjectsOutput, error) {
 	if n := len(in.Delete.Objects); n == 0 || n > 1000 {
 		return nil, errMalformed()
 	}
+	refused, err := s.refused(ctx, in)
+	if err != nil {
+		return nil, err
+	}
 	var out *api.DeleteObjectsOutput
-	err := s.onBucketDo(ctx, in.Bucket, in.ExpectedBucketOwner, func(tx store.Tx, b *bucket) error {
+	err = s.onBucketDo(ctx, in.Bucket, in.ExpectedBucketOwner, func(tx store.Tx, b *bucket) error {
 		out = &api.DeleteObjectsOutput{}
 		for i := range in.Delete.Objects {
 			one := &in.Delete.Objects[i]
@@ -135,6 +140,9 @@ func (s *Service) deleteObjects(ctx context.Context, in *api.DeleteObjectsReques
 				d.version = nil
 			}
 			done, err := deleted{}, checkKey(d.key)
+			if err == nil && refused != nil {
+				err = refused[i]
+			}
 			if err == nil {
 				done, err = s.delete(ctx, tx, b, d)
 			}
@@ -145,6 +153,44 @@ func (s *Service) deleteObjects(ctx context.Context, in *api.DeleteObjectsReques
 		return nil
 	})
 	return out, err
+}
+
+// refused is why the caller may not delete each of the objects, nil where the caller may.
+// It is nil if all may be deleted.
+func (s *Service) refused(ctx context.Context, in *api.DeleteObjectsRequest) ([]error, error) {
+	if s.Allow == nil {
+		return nil, nil
+	}
+	b, err := s.find(ctx, *in.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	needs := make([][]aws.Access, len(in.Delete.Objects))
+	for i := range in.Delete.Objects {
+		if needs[i], err = s.deletionAccesses(ctx, b, &in.Delete.Objects[i], in.BypassGovernanceRetention); err != nil {
+			return nil, err
+		}
+	}
+	if err = s.Allow(ctx, slices.Concat(needs...)...); err == nil {
+		return nil, nil
+	}
+	refused := make([]error, len(needs))
+	for i := range needs {
+		if refused[i], err = refusal(s.Allow(ctx, needs[i]...)); err != nil {
+			return nil, err
+		}
+	}
+	return refused, nil
+}
+
+// refusal is the answer to who may not, in S3's words; the second result is why it could
+// not be decided.
+func refusal(err error) (error, error) {
+	var e *aws.Error
+	if !errors.As(err, &e) || e.Server() {
+		return nil, err
+	}
+	return api.AccessDenied("%s", e.Message), nil
 }
 
 // tellDeleted adds what became of one object. Errors that are not the caller's end all.

@@ -1,6 +1,8 @@
 package s3
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/s3"
@@ -16,6 +18,31 @@ func errNoBucket(name string) error {
 
 func errNoKey(key string) error {
 	return api.NoSuchKey("The specified key does not exist.").With(&struct{ Key string }{key})
+}
+
+// A missing is the error that a bucket has no object under a key.
+type missing struct {
+	bucket *bucket
+	error
+}
+
+func (m *missing) Unwrap() error { return m.error }
+
+// discreet makes of such an error, for a caller who may not list the bucket, the refusal
+// to list it: who may not list may not find out by asking, either.
+func (s *Service) discreet(ctx context.Context, err error) error {
+	var m *missing
+	if s.Allow == nil || !errors.As(err, &m) || aws.CodeOf(err) != "NoSuchKey" {
+		return err
+	}
+	b, failed := s.find(ctx, m.bucket.Name)
+	if failed != nil {
+		return failed
+	}
+	if failed = s.Allow(ctx, s.access(b, listBucket, "")); failed != nil {
+		return failed
+	}
+	return err
 }
 
 // errArgument is InvalidArgument, which names the argument and its value.

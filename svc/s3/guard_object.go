@@ -3,8 +3,11 @@ package s3
 import (
 	"context"
 	"errors"
+	"maps"
+	"math"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/s3"
@@ -18,36 +21,52 @@ type place struct {
 }
 
 // onObject guards what works on the object that find finds in the input: by the first
-// action, or if a version is named, by the second.
-func onObject[In any](s *Service, find func(*In) place, action, versioned string, more ...func(*In, *aws.Access) []aws.Access) aws.Guard[In] {
+// action, or if a version is named, by the second; and by what else the input demands.
+func onObject[In any](s *Service, find func(*In) place, action, versioned string, more ...func(*In) []demand) aws.Guard[In] {
 	return func(ctx context.Context, in *In) ([]aws.Access, error) {
 		p := find(in)
-		b, err := s.find(ctx, *p.bucket)
-		if err != nil {
-			return nil, err
+		demands := []demand{{action: action}}
+		if p.version != nil && versioned != "" {
+			demands[0].action = versioned
 		}
-		need, err := s.objectAccess(ctx, b, p, action, versioned)
-		if err != nil {
-			return nil, err
-		}
-		needs := []aws.Access{need}
 		for _, f := range more {
-			needs = append(needs, f(in, &needs[0])...)
+			demands = append(demands, f(in)...)
 		}
-		return needs, nil
+		return s.objectAccesses(ctx, p, demands...)
 	}
 }
 
+// objectAccesses are what demands on an object come to.
+func (s *Service) objectAccesses(ctx context.Context, p place, demands ...demand) ([]aws.Access, error) {
+	b, err := s.find(ctx, *p.bucket)
+	if err != nil {
+		return nil, err
+	}
+	return s.accessesOn(ctx, b, p, demands)
+}
+
+func (s *Service) accessesOn(ctx context.Context, b *bucket, p place, demands []demand) (needs []aws.Access, err error) {
+	for _, d := range demands {
+		if d.action != "" {
+			need, err := s.objectAccess(ctx, b, p, d.action)
+			if err != nil {
+				return nil, err
+			}
+			needs = append(needs, need)
+		}
+		maps.Copy(needs[len(needs)-1].Keys, d.keys)
+	}
+	return needs, nil
+}
+
 // objectAccess is what a call needs on an object: with its version and the tags that it
-// has as condition keys.
-func (s *Service) objectAccess(ctx context.Context, b *bucket, p place, action, versioned string) (aws.Access, error) {
+// has as condition keys, where the action has such.
+func (s *Service) objectAccess(ctx context.Context, b *bucket, p place, action string) (aws.Access, error) {
 	need := s.access(b, action, *p.key)
-	need.Keys = map[string][]string{}
-	if p.version != nil && versioned != "" {
-		need.Action = versioned
+	if p.version != nil && strings.Contains(action, "Version") {
 		need.Keys["s3:versionid"] = []string{*p.version}
 	}
-	if !taggedActions[need.Action] {
+	if !taggedActions[action] {
 		return need, nil
 	}
 	var tags map[string]string
@@ -76,90 +95,94 @@ var taggedActions = map[string]bool{
 	"s3:GetObjectAttributes": true, "s3:GetObjectVersionAttributes": true,
 }
 
-// header adds a condition key if the input has the header.
-func header(keys map[string][]string, name string, value *string) {
-	if value != nil {
-		keys[name] = []string{*value}
-	}
+// creating says of a PutObject whether it makes an object, or a part of one.
+func creating(whole bool) map[string][]string {
+	return map[string][]string{"s3:ObjectCreationOperation": {strconv.FormatBool(whole)}}
 }
 
-// writing are the condition keys of what brings an object, and what else it needs.
-func writing(in *api.PutObjectRequest, need *aws.Access) []aws.Access {
-	k := need.Keys
-	header(k, "s3:x-amz-acl", in.ACL)
-	header(k, "s3:x-amz-grant-full-control", in.GrantFullControl)
-	header(k, "s3:x-amz-grant-read", in.GrantRead)
-	header(k, "s3:x-amz-grant-read-acp", in.GrantReadACP)
-	header(k, "s3:x-amz-grant-write-acp", in.GrantWriteACP)
-	header(k, "s3:x-amz-storage-class", in.StorageClass)
-	header(k, "s3:x-amz-website-redirect-location", in.WebsiteRedirectLocation)
-	header(k, "s3:x-amz-server-side-encryption", in.ServerSideEncryption)
-	header(k, "s3:x-amz-server-side-encryption-aws-kms-key-id", in.SSEKMSKeyId)
-	header(k, "s3:x-amz-server-side-encryption-customer-algorithm", in.SSECustomerAlgorithm)
-	header(k, "s3:object-lock-mode", in.ObjectLockMode)
-	header(k, "s3:object-lock-legal-hold", in.ObjectLockLegalHoldStatus)
-	header(k, "s3:if-match", in.IfMatch)
-	header(k, "s3:if-none-match", in.IfNoneMatch)
-	if in.ObjectLockRetainUntilDate != nil {
-		k["s3:object-lock-retain-until-date"] = []string{in.ObjectLockRetainUntilDate.UTC().Format(time.RFC3339)}
+// encryptedBy is what a part's request says of its encryption.
+func encryptedBy(keys map[string][]string, algorithm *string) map[string][]string {
+	header(keys, "s3:x-amz-server-side-encryption-customer-algorithm", algorithm)
+	return keys
+}
+
+// writing is what a request demands that brings an object.
+func (s *Service) writing(in *api.PutObjectRequest) []demand {
+	grants := grantHeaders{fullControl: in.GrantFullControl, read: in.GrantRead, readACP: in.GrantReadACP, writeACP: in.GrantWriteACP}
+	acl, retention, hold := grants.keys(in.ACL), s.retentionKeys(in.ObjectLockMode, in.ObjectLockRetainUntilDate), map[string][]string{}
+	header(hold, "s3:object-lock-legal-hold", in.ObjectLockLegalHoldStatus)
+	own := encryptedBy(creating(true), in.SSECustomerAlgorithm)
+	header(own, "s3:x-amz-storage-class", in.StorageClass)
+	header(own, "s3:x-amz-website-redirect-location", in.WebsiteRedirectLocation)
+	header(own, "s3:x-amz-server-side-encryption", in.ServerSideEncryption)
+	header(own, "s3:x-amz-server-side-encryption-aws-kms-key-id", in.SSEKMSKeyId)
+	header(own, "s3:if-match", in.IfMatch)
+	header(own, "s3:if-none-match", in.IfNoneMatch)
+	for _, k := range []map[string][]string{acl, retention, hold} {
+		maps.Copy(own, k)
 	}
-	var more []aws.Access
-	also := func(action string) {
-		a := *need
-		a.Action = action
-		more = append(more, a)
-	}
+	var more []demand
 	if in.Tagging != nil {
-		if q, err := url.ParseQuery(*in.Tagging); err == nil {
-			names := []string{}
-			for name, v := range q {
-				k["s3:RequestObjectTag/"+name] = v
-				names = append(names, name)
-			}
-			k["s3:RequestObjectTagKeys"] = names
-		}
-		also("s3:PutObjectTagging")
+		tags, _ := url.ParseQuery(*in.Tagging) // what cannot be read the handler refuses
+		maps.Copy(own, requestTags(tags))
+		more = append(more, demand{"s3:PutObjectTagging", requestTags(tags)})
 	}
-	if in.ACL != nil || in.GrantFullControl != nil || in.GrantRead != nil || in.GrantReadACP != nil || in.GrantWriteACP != nil {
-		also("s3:PutObjectAcl")
+	if in.ACL != nil || !grants.empty() {
+		header(acl, "s3:x-amz-storage-class", in.StorageClass)
+		more = append(more, demand{"s3:PutObjectAcl", acl})
 	}
 	if in.ObjectLockMode != nil || in.ObjectLockRetainUntilDate != nil {
-		also("s3:PutObjectRetention")
+		more = append(more, demand{"s3:PutObjectRetention", retention})
 	}
 	if in.ObjectLockLegalHoldStatus != nil {
-		also("s3:PutObjectLegalHold")
+		more = append(more, demand{"s3:PutObjectLegalHold", hold})
 	}
-	return more
+	return append([]demand{{keys: own}}, more...)
 }
 
-func writingUpload(in *api.CreateMultipartUploadRequest, need *aws.Access) []aws.Access {
+func (s *Service) writingUpload(in *api.CreateMultipartUploadRequest) []demand {
 	p := putOfUpload(in)
 	p.SSECustomerAlgorithm = in.SSECustomerAlgorithm
-	return writing(p, need)
+	demands := s.writing(p)
+	maps.Copy(demands[0].keys, creating(false))
+	return demands
+}
+
+func writingPart(in *api.UploadPartRequest) []demand {
+	return []demand{{keys: encryptedBy(creating(false), in.SSECustomerAlgorithm)}}
+}
+
+func completing(in *api.CompleteMultipartUploadRequest) []demand {
+	keys := encryptedBy(creating(true), in.SSECustomerAlgorithm)
+	header(keys, "s3:if-match", in.IfMatch)
+	header(keys, "s3:if-none-match", in.IfNoneMatch)
+	return []demand{{keys: keys}}
 }
 
 // guardCopy asks for reading the source and writing the destination.
 func (s *Service) guardCopy(ctx context.Context, in *api.CopyObjectRequest) ([]aws.Access, error) {
-	put := putOfCopy(in)
-	put.SSECustomerAlgorithm, put.IfMatch, put.IfNoneMatch = in.SSECustomerAlgorithm, in.IfMatch, in.IfNoneMatch
-	needs, err := onObject(s, func(in *api.PutObjectRequest) place { return place{in.Bucket, in.Key, nil} }, "s3:PutObject", "", writing)(ctx, put)
+	from, err := s.sourceAccess(ctx, *in.CopySource)
 	if err != nil {
 		return nil, err
 	}
-	header(needs[0].Keys, "s3:x-amz-copy-source", in.CopySource)
-	header(needs[0].Keys, "s3:x-amz-metadata-directive", in.MetadataDirective)
-	from, err := s.sourceAccess(ctx, *in.CopySource)
-	return append(from, needs...), err
+	put := putOfCopy(in)
+	put.SSECustomerAlgorithm, put.IfMatch, put.IfNoneMatch = in.SSECustomerAlgorithm, in.IfMatch, in.IfNoneMatch
+	demands := s.writing(put)
+	header(demands[0].keys, "s3:x-amz-copy-source", in.CopySource)
+	header(demands[0].keys, "s3:x-amz-metadata-directive", in.MetadataDirective)
+	to, err := s.objectAccesses(ctx, place{in.Bucket, in.Key, nil}, append([]demand{{action: "s3:PutObject"}}, demands...)...)
+	return append(from, to...), err
 }
 
 func (s *Service) guardPartCopy(ctx context.Context, in *api.UploadPartCopyRequest) ([]aws.Access, error) {
-	needs, err := onObject(s, func(in *api.UploadPartCopyRequest) place { return place{in.Bucket, in.Key, nil} }, "s3:PutObject", "")(ctx, in)
+	from, err := s.sourceAccess(ctx, *in.CopySource)
 	if err != nil {
 		return nil, err
 	}
-	header(needs[0].Keys, "s3:x-amz-copy-source", in.CopySource)
-	from, err := s.sourceAccess(ctx, *in.CopySource)
-	return append(from, needs...), err
+	keys := encryptedBy(creating(false), in.SSECustomerAlgorithm)
+	header(keys, "s3:x-amz-copy-source", in.CopySource)
+	to, err := s.objectAccesses(ctx, place{in.Bucket, in.Key, nil}, demand{"s3:PutObject", keys})
+	return append(from, to...), err
 }
 
 // sourceAccess is what a copy needs on what it copies.
@@ -168,56 +191,58 @@ func (s *Service) sourceAccess(ctx context.Context, header string) ([]aws.Access
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.find(ctx, from.bucket)
-	if err != nil {
-		return nil, err
+	action := "s3:GetObject"
+	if from.version != nil {
+		action = "s3:GetObjectVersion"
 	}
-	need, err := s.objectAccess(ctx, b, place{&from.bucket, &from.key, from.version}, "s3:GetObject", "s3:GetObjectVersion")
-	return []aws.Access{need}, err
+	return s.objectAccesses(ctx, place{&from.bucket, &from.key, from.version}, demand{action: action})
 }
 
+// guardRename asks for reading and deleting the object, and for writing it under its new
+// key, which is what the conditions of the request are on.
 func (s *Service) guardRename(ctx context.Context, in *api.RenameObjectRequest) ([]aws.Access, error) {
 	from, err := parseSource(*in.RenameSource)
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.find(ctx, *in.Bucket)
+	needs, err := s.objectAccesses(ctx, place{in.Bucket, &from.key, nil}, demand{action: "s3:GetObject"}, demand{action: "s3:DeleteObject"})
 	if err != nil {
 		return nil, err
 	}
-	return []aws.Access{s.access(b, "s3:GetObject", from.key), s.access(b, "s3:DeleteObject", from.key), s.access(b, "s3:PutObject", *in.Key)}, nil
+	keys := creating(true)
+	header(keys, "s3:if-match", in.DestinationIfMatch)
+	header(keys, "s3:if-none-match", in.DestinationIfNoneMatch)
+	to, err := s.objectAccesses(ctx, place{in.Bucket, in.Key, nil}, demand{"s3:PutObject", keys})
+	return append(needs, to...), err
+}
+
+// deleting is what the deletion of an object demands.
+func deleting(in *api.DeleteObjectRequest) []demand {
+	var demands []demand
+	if in.VersionId == nil && in.IfMatch != nil {
+		demands = append(demands, demand{keys: map[string][]string{"s3:if-match": {*in.IfMatch}}})
+	}
+	return append(demands, bypassing(in.BypassGovernanceRetention)...)
 }
 
 // bypassing asks for what lets pass over governance, if a caller asks to.
-func bypassing(on *bool, need *aws.Access) []aws.Access {
+func bypassing(on *bool) []demand {
 	if !aws.Value(on) {
 		return nil
 	}
-	a := *need
-	a.Action = "s3:BypassGovernanceRetention"
-	return []aws.Access{a}
+	return []demand{{action: "s3:BypassGovernanceRetention"}}
 }
 
-// guardDeleteObjects asks for each of the objects: one that may not be deleted keeps all
-// others.
-func (s *Service) guardDeleteObjects(ctx context.Context, in *api.DeleteObjectsRequest) ([]aws.Access, error) {
-	b, err := s.find(ctx, *in.Bucket)
-	if err != nil {
-		return nil, err
+// deletionAccesses is what the deletion of one object among others demands.
+func (s *Service) deletionAccesses(ctx context.Context, b *bucket, one *api.ObjectIdentifier, bypass *bool) ([]aws.Access, error) {
+	in := &api.DeleteObjectRequest{Bucket: &b.Name, Key: one.Key, VersionId: one.VersionId, IfMatch: one.ETag, BypassGovernanceRetention: bypass}
+	action := "s3:DeleteObject"
+	if aws.Value(one.VersionId) == "" {
+		in.VersionId = nil
+	} else {
+		action = "s3:DeleteObjectVersion"
 	}
-	var needs []aws.Access
-	for i := range in.Delete.Objects {
-		one := &in.Delete.Objects[i]
-		need, err := s.objectAccess(ctx, b, place{in.Bucket, one.Key, one.VersionId}, "s3:DeleteObject", "s3:DeleteObjectVersion")
-		if err != nil {
-			return nil, err
-		}
-		needs = append(append(needs, need), bypassing(in.BypassGovernanceRetention, &need)...)
-	}
-	if len(needs) == 0 {
-		return []aws.Access{s.access(b, "s3:DeleteObject", "*")}, nil
-	}
-	return needs, nil
+	return s.accessesOn(ctx, b, place{in.Bucket, in.Key, in.VersionId}, append([]demand{{action: action}}, deleting(in)...))
 }
 
 // onList guards lists, with what they list as condition keys.
@@ -229,7 +254,7 @@ func onList[In any](s *Service, action string, find func(*In) (bucketName, prefi
 			return nil, err
 		}
 		need := s.access(b, action, "")
-		need.Keys = map[string][]string{"s3:prefix": {aws.Value(prefix)}}
+		need.Keys["s3:prefix"] = []string{aws.Value(prefix)}
 		header(need.Keys, "s3:delimiter", delimiter)
 		if most != nil {
 			need.Keys["s3:max-keys"] = []string{strconv.Itoa(int(*most))}
@@ -238,24 +263,56 @@ func onList[In any](s *Service, action string, find func(*In) (bucketName, prefi
 	}
 }
 
-// retaining are the condition keys of a retention.
-func retaining(in *api.PutObjectRetentionRequest, need *aws.Access) []aws.Access {
+// retaining is what a retention demands.
+func (s *Service) retaining(in *api.PutObjectRetentionRequest) []demand {
+	var demands []demand
 	if r := in.Retention; r != nil {
-		header(need.Keys, "s3:object-lock-mode", r.Mode)
-		if r.RetainUntilDate != nil {
-			need.Keys["s3:object-lock-retain-until-date"] = []string{r.RetainUntilDate.UTC().Format(time.RFC3339)}
-		}
+		demands = append(demands, demand{keys: s.retentionKeys(r.Mode, r.RetainUntilDate)})
 	}
-	return bypassing(in.BypassGovernanceRetention, need)
+	return append(demands, bypassing(in.BypassGovernanceRetention)...)
 }
 
-// tagging are the condition keys of an object's new tags.
-func tagging(in *api.PutObjectTaggingRequest, need *aws.Access) []aws.Access {
-	names := []string{}
-	for _, t := range in.Tagging.TagSet {
-		need.Keys["s3:RequestObjectTag/"+*t.Key] = []string{*t.Value}
-		names = append(names, *t.Key)
+// retentionKeys are the condition keys of a retention. Of its last day, any part counts
+// as one.
+func (s *Service) retentionKeys(mode *string, until *time.Time) map[string][]string {
+	keys := map[string][]string{}
+	header(keys, "s3:object-lock-mode", mode)
+	if until != nil {
+		left := math.Ceil(until.Sub(s.Clock.Now()).Hours() / 24)
+		keys["s3:object-lock-retain-until-date"] = []string{until.UTC().Format(time.RFC3339)}
+		keys["s3:object-lock-remaining-retention-days"] = []string{strconv.Itoa(int(left))}
 	}
-	need.Keys["s3:RequestObjectTagKeys"] = names
-	return nil
+	return keys
+}
+
+func holding(in *api.PutObjectLegalHoldRequest) []demand {
+	keys := map[string][]string{}
+	if h := in.LegalHold; h != nil {
+		header(keys, "s3:object-lock-legal-hold", h.Status)
+	}
+	return []demand{{keys: keys}}
+}
+
+// tagging is what an object's new tags demand.
+func tagging(in *api.PutObjectTaggingRequest) []demand {
+	tags := url.Values{}
+	for _, t := range in.Tagging.TagSet {
+		tags.Add(*t.Key, *t.Value)
+	}
+	return []demand{{keys: requestTags(tags)}}
+}
+
+// requestTags are the condition keys of the tags that a request gives an object.
+func requestTags(tags url.Values) map[string][]string {
+	keys, names := map[string][]string{}, []string{}
+	for name, v := range tags {
+		keys["s3:RequestObjectTag/"+name] = v
+		names = append(names, name)
+	}
+	keys["s3:RequestObjectTagKeys"] = names
+	return keys
+}
+
+func granting(in *api.PutObjectAclRequest) []demand {
+	return []demand{{keys: grantHeaders{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWrite, in.GrantWriteACP}.keys(in.ACL)}}
 }

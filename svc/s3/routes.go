@@ -40,21 +40,18 @@ func (s *Service) listRoutes() []aws.Route {
 func (s *Service) objectRoutes() []aws.Route {
 	return []aws.Route{
 		api.CopyObject.To(s.copyObject, s.guardCopy),
-		api.DeleteObject.To(s.deleteObject, onObject(s, func(in *api.DeleteObjectRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:DeleteObject", "s3:DeleteObjectVersion",
-			func(in *api.DeleteObjectRequest, need *aws.Access) []aws.Access {
-				return bypassing(in.BypassGovernanceRetention, need)
-			})),
+		api.DeleteObject.To(s.deleteObject, onObject(s, func(in *api.DeleteObjectRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:DeleteObject", "s3:DeleteObjectVersion", deleting)),
 		api.DeleteObjectTagging.To(s.deleteObjectTagging, onObject(s, func(in *api.DeleteObjectTaggingRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging")),
-		api.DeleteObjects.To(s.deleteObjects, s.guardDeleteObjects),
+		api.DeleteObjects.To(s.deleteObjects, aws.Nothing),
 		api.GetObject.To(s.getObject, onObject(s, func(in *api.GetObjectRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:GetObject", "s3:GetObjectVersion")),
 		api.GetObjectAttributes.To(s.getObjectAttributes, onObject(s, func(in *api.GetObjectAttributesRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:GetObjectAttributes", "s3:GetObjectVersionAttributes")),
 		api.GetObjectLegalHold.To(s.getObjectLegalHold, onObject(s, func(in *api.GetObjectLegalHoldRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:GetObjectLegalHold", "")),
 		api.GetObjectRetention.To(s.getObjectRetention, onObject(s, func(in *api.GetObjectRetentionRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:GetObjectRetention", "")),
 		api.GetObjectTagging.To(s.getObjectTagging, onObject(s, func(in *api.GetObjectTaggingRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:GetObjectTagging", "s3:GetObjectVersionTagging")),
 		api.HeadObject.To(s.headObject, onObject(s, func(in *api.HeadObjectRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:GetObject", "s3:GetObjectVersion")),
-		api.PutObject.To(s.putObject, onObject(s, func(in *api.PutObjectRequest) place { return place{in.Bucket, in.Key, nil} }, "s3:PutObject", "", writing)),
-		api.PutObjectLegalHold.To(s.putObjectLegalHold, onObject(s, func(in *api.PutObjectLegalHoldRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:PutObjectLegalHold", "")),
-		api.PutObjectRetention.To(s.putObjectRetention, onObject(s, func(in *api.PutObjectRetentionRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:PutObjectRetention", "", retaining)),
+		api.PutObject.To(s.putObject, onObject(s, func(in *api.PutObjectRequest) place { return place{in.Bucket, in.Key, nil} }, "s3:PutObject", "", s.writing)),
+		api.PutObjectLegalHold.To(s.putObjectLegalHold, onObject(s, func(in *api.PutObjectLegalHoldRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:PutObjectLegalHold", "", holding)),
+		api.PutObjectRetention.To(s.putObjectRetention, onObject(s, func(in *api.PutObjectRetentionRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:PutObjectRetention", "", s.retaining)),
 		api.PutObjectTagging.To(s.putObjectTagging, onObject(s, func(in *api.PutObjectTaggingRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:PutObjectTagging", "s3:PutObjectVersionTagging", tagging)),
 		api.RenameObject.To(s.renameObject, s.guardRename),
 		api.RestoreObject.To(s.restoreObject, onObject(s, func(in *api.RestoreObjectRequest) place { return place{in.Bucket, in.Key, in.VersionId} }, "s3:RestoreObject", "")),
@@ -64,10 +61,10 @@ func (s *Service) objectRoutes() []aws.Route {
 func (s *Service) uploadRoutes() []aws.Route {
 	return []aws.Route{
 		api.AbortMultipartUpload.To(s.abortMultipartUpload, onObject(s, func(in *api.AbortMultipartUploadRequest) place { return place{in.Bucket, in.Key, nil} }, "s3:AbortMultipartUpload", "")),
-		api.CompleteMultipartUpload.To(s.completeMultipartUpload, onObject(s, func(in *api.CompleteMultipartUploadRequest) place { return place{in.Bucket, in.Key, nil} }, "s3:PutObject", "")),
-		api.CreateMultipartUpload.To(s.createMultipartUpload, onObject(s, func(in *api.CreateMultipartUploadRequest) place { return place{in.Bucket, in.Key, nil} }, "s3:PutObject", "", writingUpload)),
+		api.CompleteMultipartUpload.To(s.completeMultipartUpload, onObject(s, func(in *api.CompleteMultipartUploadRequest) place { return place{in.Bucket, in.Key, nil} }, "s3:PutObject", "", completing)),
+		api.CreateMultipartUpload.To(s.createMultipartUpload, onObject(s, func(in *api.CreateMultipartUploadRequest) place { return place{in.Bucket, in.Key, nil} }, "s3:PutObject", "", s.writingUpload)),
 		api.ListParts.To(s.listParts, onObject(s, func(in *api.ListPartsRequest) place { return place{in.Bucket, in.Key, nil} }, "s3:ListMultipartUploadParts", "")),
-		api.UploadPart.To(s.uploadPart, onObject(s, func(in *api.UploadPartRequest) place { return place{in.Bucket, in.Key, nil} }, "s3:PutObject", "")),
+		api.UploadPart.To(s.uploadPart, onObject(s, func(in *api.UploadPartRequest) place { return place{in.Bucket, in.Key, nil} }, "s3:PutObject", "", writingPart)),
 		api.UploadPartCopy.To(s.uploadPartCopy, s.guardPartCopy),
 	}
 }

@@ -30,7 +30,7 @@ import (
 	"github.com/tule-cloud/tule/store"
 )
 
-// Options furnish a Service. All but Open and Vouch are required.
+// Options furnish a Service. All but Allow, Open and Vouch are required.
 type Options struct {
 	Store store.Store
 	// Blobs hold what is too large for the store. They are this service's own.
@@ -40,6 +40,10 @@ type Options struct {
 	Logger *slog.Logger
 	// Peers are the services that this one calls.
 	Peers aws.Peers
+	// Allow asks whether the caller of ctx may do all of needs: for each of the objects
+	// that a request deletes, and for what is told of keys that are not there. If nil,
+	// everybody may.
+	Allow func(ctx context.Context, needs ...aws.Access) error
 	// Open makes new buckets as they came before April 2023: ACLs count in them, and
 	// public access is not blocked.
 	Open bool

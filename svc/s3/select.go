@@ -16,9 +16,7 @@ import (
 
 func (s *Service) selectRoutes() []aws.Route {
 	return []aws.Route{api.SelectObjectContent.To(s.selectObjectContent,
-		onACL(s, "s3:GetObject", "s3:GetObjectVersion", func(in *api.SelectObjectContentRequest) (bucket, key, version *string) {
-			return in.Bucket, in.Key, nil
-		}))}
+		onObject(s, func(in *api.SelectObjectContentRequest) place { return place{in.Bucket, in.Key, nil} }, "s3:GetObject", ""))}
 }
 
 const (

@@ -91,7 +91,7 @@ func (s *Service) droppedRoutes() []aws.Route {
 			func(c *api.ReplicationConfiguration) *api.GetBucketReplicationOutput {
 				return &api.GetBucketReplicationOutput{ReplicationConfiguration: c}
 			}),
-		write(&api.PutBucketReplication, replication, "s3:PutReplicationConfiguration",
+		writeGuarded(&api.PutBucketReplication, replication, s.guardReplication,
 			func(in *api.PutBucketReplicationRequest) (bucket, owner *string, c *api.ReplicationConfiguration) {
 				return in.Bucket, in.ExpectedBucketOwner, in.ReplicationConfiguration
 			}, checkReplication),
@@ -163,9 +163,8 @@ func checkReplication(ctx context.Context, tx store.Tx, b *bucket, c *api.Replic
 	if b.Versioning != api.BucketVersioningStatusEnabled {
 		return errRequest("Versioning must be 'Enabled' on the bucket to apply a replication configuration")
 	}
-	role, ok := aws.ParseARN(*c.Role)
-	if !ok || role.Service != "iam" || !strings.HasPrefix(role.Resource, "role/") {
-		return errArgument("Invalid Role specified in replication configuration", "Role", *c.Role)
+	if err := checkReplicationRole(c); err != nil {
+		return err
 	}
 	if len(c.Rules) == 0 || len(c.Rules) > 1000 {
 		return errMalformed()
@@ -198,6 +197,14 @@ func checkReplication(ctx context.Context, tx store.Tx, b *bucket, c *api.Replic
 			return errArgument("Rule Id must be unique", "ID", *rule.ID)
 		}
 		ids[*rule.ID] = true
+	}
+	return nil
+}
+
+func checkReplicationRole(c *api.ReplicationConfiguration) error {
+	role, ok := aws.ParseARN(*c.Role)
+	if !ok || role.Service != "iam" || !strings.HasPrefix(role.Resource, "role/") {
+		return errArgument("Invalid Role specified in replication configuration", "Role", *c.Role)
 	}
 	return nil
 }

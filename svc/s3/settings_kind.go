@@ -49,6 +49,12 @@ func read[In, T, Out any](op *aws.Op[In, Out], k kind[T], action string, of func
 // write is the route that sets a setting, once check has passed and filled it.
 func write[In, T any](op *aws.Op[In, aws.Empty], k kind[T], action string, of func(*In) (bucket, owner *string, v *T),
 	check func(context.Context, store.Tx, *bucket, *T) error) aws.Route {
+	return writeGuarded(op, k, onBucket(k.s, func(in *In) *string { name, _, _ := of(in); return name }, action), of, check)
+}
+
+// writeGuarded is write with a guard of its own.
+func writeGuarded[In, T any](op *aws.Op[In, aws.Empty], k kind[T], guard aws.Guard[In], of func(*In) (bucket, owner *string, v *T),
+	check func(context.Context, store.Tx, *bucket, *T) error) aws.Route {
 	return op.To(func(ctx context.Context, in *In) (*aws.Empty, error) {
 		name, owner, v := of(in)
 		return nil, k.s.onBucketDo(ctx, name, owner, func(tx store.Tx, b *bucket) error {
@@ -59,7 +65,7 @@ func write[In, T any](op *aws.Op[In, aws.Empty], k kind[T], action string, of fu
 			}
 			return putSetting(tx, b, k.name, "", v)
 		})
-	}, onBucket(k.s, func(in *In) *string { name, _, _ := of(in); return name }, action))
+	}, guard)
 }
 
 // drop is the route that takes a setting away.

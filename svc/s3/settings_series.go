@@ -21,6 +21,8 @@ type series[T any] struct {
 	name  string
 	id    func(*T) *string
 	check func(*T) error
+	// keys, if not nil, are the condition keys of one that is put.
+	keys func(*T) map[string][]string
 }
 
 func put[In, T any](op *aws.Op[In, aws.Empty], k series[T], action string, of func(*In) (bucket, owner, id *string, v *T)) aws.Route {
@@ -52,7 +54,13 @@ func put[In, T any](op *aws.Op[In, aws.Empty], k series[T], action string, of fu
 			}
 			return putSetting(tx, b, k.name, *id, v)
 		})
-	}, onBucket(k.s, func(in *In) *string { name, _, _, _ := of(in); return name }, action))
+	}, onBucketWith(k.s, func(in *In) *string { name, _, _, _ := of(in); return name }, func(in *In) []demand {
+		d := demand{action: action}
+		if _, _, _, v := of(in); v != nil && k.keys != nil {
+			d.keys = k.keys(v)
+		}
+		return []demand{d}
+	}))
 }
 
 func errNoConfiguration() error {
@@ -136,7 +144,7 @@ func list[In, T, Out any](op *aws.Op[In, Out], k series[T], action string, of fu
 }
 
 func (s *Service) analyticsRoutes() []aws.Route {
-	k := series[api.AnalyticsConfiguration]{s, "analytics", func(c *api.AnalyticsConfiguration) *string { return c.Id }, nil}
+	k := series[api.AnalyticsConfiguration]{s, "analytics", func(c *api.AnalyticsConfiguration) *string { return c.Id }, nil, nil}
 	return []aws.Route{
 		remove(&api.DeleteBucketAnalyticsConfiguration, k, "s3:PutAnalyticsConfiguration",
 			func(in *api.DeleteBucketAnalyticsConfigurationRequest) (bucket, owner, id *string) {
@@ -164,7 +172,7 @@ func (s *Service) analyticsRoutes() []aws.Route {
 }
 
 func (s *Service) inventoryRoutes() []aws.Route {
-	k := series[api.InventoryConfiguration]{s, "inventory", func(c *api.InventoryConfiguration) *string { return c.Id }, checkInventory}
+	k := series[api.InventoryConfiguration]{s, "inventory", func(c *api.InventoryConfiguration) *string { return c.Id }, checkInventory, reported}
 	return []aws.Route{
 		remove(&api.DeleteBucketInventoryConfiguration, k, "s3:PutInventoryConfiguration",
 			func(in *api.DeleteBucketInventoryConfigurationRequest) (bucket, owner, id *string) {
@@ -192,7 +200,7 @@ func (s *Service) inventoryRoutes() []aws.Route {
 }
 
 func (s *Service) metricsRoutes() []aws.Route {
-	k := series[api.MetricsConfiguration]{s, "metrics", func(c *api.MetricsConfiguration) *string { return c.Id }, nil}
+	k := series[api.MetricsConfiguration]{s, "metrics", func(c *api.MetricsConfiguration) *string { return c.Id }, nil, nil}
 	return []aws.Route{
 		remove(&api.DeleteBucketMetricsConfiguration, k, "s3:PutMetricsConfiguration",
 			func(in *api.DeleteBucketMetricsConfigurationRequest) (bucket, owner, id *string) {
@@ -220,7 +228,7 @@ func (s *Service) metricsRoutes() []aws.Route {
 }
 
 func (s *Service) intelligentTieringRoutes() []aws.Route {
-	k := series[api.IntelligentTieringConfiguration]{s, "intelligenttiering", func(c *api.IntelligentTieringConfiguration) *string { return c.Id }, checkTiering}
+	k := series[api.IntelligentTieringConfiguration]{s, "intelligenttiering", func(c *api.IntelligentTieringConfiguration) *string { return c.Id }, checkTiering, nil}
 	return []aws.Route{
 		remove(&api.DeleteBucketIntelligentTieringConfiguration, k, "s3:PutIntelligentTieringConfiguration",
 			func(in *api.DeleteBucketIntelligentTieringConfigurationRequest) (bucket, owner, id *string) {

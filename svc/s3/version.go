@@ -165,11 +165,11 @@ func lookUp(ctx context.Context, r store.Reader, b *bucket, key string, version 
 	case err != nil:
 		return nil, false, err
 	case o == nil && version == nil:
-		return nil, false, errNoKey(key)
+		return nil, false, &missing{b, errNoKey(key)}
 	case o == nil:
 		return nil, false, errNoVersion(key, *version)
 	case o.Marker:
-		return nil, false, errMarker(key, o, version)
+		return nil, false, &missing{b, errMarker(key, o, version)}
 	}
 	return o, isCurrent, nil
 }
