@@ -75,16 +75,17 @@ def walk(account, call):
     return called
 
 
-# What takes a token of an identity provider, or the header of a refusal, and what the
-# AWS CLI does not have, tests of aws-sdk-go-v2 alone call (../sts_federation_test.go,
-# ../lambda_url_test.go).
+# What takes a token of an identity provider, the header of a refusal, or what a message
+# says, and what the AWS CLI does not have, tests of aws-sdk-go-v2 alone call
+# (../sts_federation_test.go, ../lambda_url_test.go, ../kinesis_test.go, ../sns_test.go).
 ELSEWHERE = {("sts", operation) for operation in ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "DecodeAuthorizationMessage")}
-ELSEWHERE.add(("lambda", "InvokeWithResponseStream"))
+ELSEWHERE |= {("lambda", "InvokeWithResponseStream"), ("kinesis", "SubscribeToShard")}
+ELSEWHERE |= {("sns", "ConfirmSubscription"), ("sns", "VerifySMSSandboxPhoneNumber")}
 
 
 def standing():
     """The operations of the README's coverage table, but for those called elsewhere."""
-    ids = {"API Gateway": "apigateway", "CloudTrail": "cloudtrail", "CloudWatch Logs": "logs", "DynamoDB": "dynamodb", "DynamoDB Streams": "dynamodbstreams", "IAM": "iam", "Lambda": "lambda", "Organizations": "organizations", "STS": "sts"}
+    ids = {"API Gateway": "apigateway", "CloudTrail": "cloudtrail", "CloudWatch Logs": "logs", "DynamoDB": "dynamodb", "DynamoDB Streams": "dynamodbstreams", "IAM": "iam", "Kinesis": "kinesis", "Lambda": "lambda", "Organizations": "organizations", "S3": "s3", "SES": "ses", "SNS": "sns", "SQS": "sqs", "STS": "sts"}
     for line in (ROOT / "README.md").read_text().splitlines():
         cells = [c.strip() for c in line.split("|")]
         if len(cells) > 3 and re.fullmatch(r"\d+ of \d+", cells[2]) and cells[3]:
@@ -119,13 +120,13 @@ def test_cli(house, tmp_path, monkeypatch, capsys):
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", key)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
         args = ["--endpoint-url", house, "--output", "json", service, botocore.xform_name(operation, "-")]
-        for n, (name, flag) in enumerate({"ZipFile": "--zip-file", "Payload": "--payload", "InvokeArgs": "--invoke-args", "body": "--body"}.items()):
+        for n, (name, flag) in enumerate({"ZipFile": "--zip-file", "Payload": "--payload", "InvokeArgs": "--invoke-args", "body": "--body", "Body": "--body"}.items()):
             within = [k for k in ("Code", "Content") if isinstance(params.get(k), dict) and name in params[k]]
             holder = params.pop(within[0]) if within else params
             if name in holder:
                 file = tmp_path / f"{operation}-{n}"
                 file.write_bytes(holder.pop(name))
-                args += [flag, str(file) if name == "InvokeArgs" else f"fileb://{file}"]
+                args += [flag, str(file) if name in ("InvokeArgs", "Body") else f"fileb://{file}"]
         (tmp_path / "input").write_text(json.dumps(params))
         args += ["--cli-input-json", f"file://{tmp_path / 'input'}"]
         own = {  # flags of those that take no input as JSON
