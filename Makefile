@@ -54,9 +54,9 @@ peers: build setup ## the peers that functions and queues are measured against, 
 clean: ## forget what was built and fetched
 	rm -rf bin $(CACHE)
 
-clients: build setup ## AWS's own runtime interface clients, SAM and Serverless on Tule: minutes
+clients: build setup ## AWS's own runtime interface clients, SAM, Serverless and clients of queues on Tule: minutes
 	@setup/clients
-	go -C test test -timeout 30m -v ./provided ./frameworks
+	go -C test test -timeout 30m -v ./provided ./frameworks ./messages
 
 soak: build setup ## 200 kills of the real binary and of the store, minutes long
 	TULE_STORE_KILLS=200 go test -timeout 30m -run Kill -v ./store
