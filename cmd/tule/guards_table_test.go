@@ -104,6 +104,7 @@ var knownMembers = map[string]string{
 	"dynamodbstreams.ShardIterator":           "arn:aws:dynamodb:us-east-1:000000000000:table/example/stream/2026-01-02T03:04:05.000|1|eyJTaGFyZCI6InNoYXJkIiwiTmV4dCI6MSwiTWFkZSI6Mn08owhN",
 	"dynamodbstreams.ExclusiveStartStreamArn": "arn:aws:dynamodb:us-east-1:000000000000:table/example/stream/2026-01-02T03:04:05.000",
 	"dynamodb.ResourceArn":                    "arn:aws:dynamodb:us-east-1:000000000000:table/example",
+	"dynamodb.TableArn":                       "arn:aws:dynamodb:us-east-1:000000000000:table/example",
 	"lambda.Resource":                         "arn:aws:lambda:us-east-1:000000000000:function:example",
 	"lambda.Layers":                           "arn:aws:lambda:us-east-1:000000000000:layer:example:1",
 	"lambda.CodeSigningConfigArn":             "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0",

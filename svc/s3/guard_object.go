@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -304,12 +305,10 @@ func tagging(in *api.PutObjectTaggingRequest) []demand {
 
 // requestTags are the condition keys of the tags that a request gives an object.
 func requestTags(tags url.Values) map[string][]string {
-	keys, names := map[string][]string{}, []string{}
+	keys := map[string][]string{"s3:RequestObjectTagKeys": slices.Sorted(maps.Keys(tags))}
 	for name, v := range tags {
 		keys["s3:RequestObjectTag/"+name] = v
-		names = append(names, name)
 	}
-	keys["s3:RequestObjectTagKeys"] = names
 	return keys
 }
 

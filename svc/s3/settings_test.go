@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 
 	lambdaapi "github.com/tule-cloud/tule/api/lambda"
@@ -17,6 +18,7 @@ import (
 // sent, and by whom.
 type destination struct {
 	s    *Service
+	mu   sync.Mutex // of deliveries, which come side by side
 	got  []string
 	from []aws.Caller
 	fail int // so many more deliveries fail
@@ -37,6 +39,8 @@ func furnished(t *testing.T, h *script.House) (*Service, *destination) {
 }
 
 func (d *destination) take(ctx context.Context, to, body string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.fail > 0 {
 		d.fail--
 		return aws.Errorf(503, "ServiceUnavailable", "not now")
