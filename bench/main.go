@@ -39,6 +39,7 @@ var benches = []bench{
 	{"burst", benchBurst},
 	{"dynamodb", benchDynamoDB},
 	{"queue", benchQueue},
+	{"objects", benchObjects},
 }
 
 func main() {
@@ -48,21 +49,23 @@ func main() {
 	}
 	only := flag.String("only", "", "names of the measurements to run, by comma; all if empty")
 	tule := flag.String("tule", "bin/tule", "the program to measure")
+	keys := flag.Int("keys", 100_000, "keys of the bucket whose list is measured; a million take minutes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *tule, *only); err != nil {
+	if err := run(ctx, *tule, *only, *keys); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, program, only string) error {
+func run(ctx context.Context, program, only string, keys int) error {
 	r, err := newRig(program)
 	if err != nil {
 		return err
 	}
 	defer r.close()
+	r.keys = keys
 	out := tabwriter.NewWriter(os.Stdout, 2, 8, 2, ' ', 0)
 	fmt.Fprintln(out, "what\tTule\tfloor\tratio\taim\t")
 	for _, b := range benches {
@@ -86,8 +89,12 @@ func run(ctx context.Context, program, only string) error {
 }
 
 // floorServer is the Go HTTP server that answers at once: what a request costs
-// before anything is done for it.
+// before anything is done for it. Where a folder is named, it hands out its files.
 func floorServer() {
+	if len(os.Args) > 3 {
+		fmt.Fprintln(os.Stderr, http.ListenAndServe(os.Args[2], http.FileServer(http.Dir(os.Args[3]))))
+		return
+	}
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"hello":"world"}`)

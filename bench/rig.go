@@ -28,6 +28,7 @@ type rig struct {
 	program, dir string
 	tule         *exec.Cmd
 	address      string
+	keys         int // of the bucket whose list is measured
 	client       *http.Client
 }
 

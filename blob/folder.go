@@ -84,14 +84,39 @@ func (f *Folder) Stage(ctx context.Context, r io.Reader, limit int64) (string, i
 }
 
 func write(ctx context.Context, file *os.File, r io.Reader, limit int64) (int64, error) {
-	n, err := io.Copy(struct{ io.Writer }{file}, io.LimitReader(contextReader{ctx, r}, limit+1))
-	if err != nil {
-		return n, err
+	to := &paced{ctx: ctx, file: file, limit: limit}
+	if _, err := io.Copy(to, r); err != nil {
+		return to.size, err
 	}
-	if n > limit {
-		return n, ErrTooLarge
+	return to.size, file.Sync()
+}
+
+// pace is after how many bytes the disk begins to write.
+const pace = 8 << 20
+
+// A paced writer writes at most limit bytes, and has the disk write the first while the
+// last are yet to come.
+type paced struct {
+	ctx               context.Context
+	file              *os.File
+	limit, size, sent int64
+}
+
+// Write implements io.Writer.
+func (p *paced) Write(b []byte) (int, error) {
+	if err := p.ctx.Err(); err != nil {
+		return 0, err
 	}
-	return n, file.Sync()
+	if p.size+int64(len(b)) > p.limit {
+		return 0, ErrTooLarge
+	}
+	n, err := p.file.Write(b)
+	p.size += int64(n)
+	if p.size-p.sent >= pace {
+		ahead(p.file, p.sent, p.size-p.sent)
+		p.sent = p.size
+	}
+	return n, err
 }
 
 // Keep implements Store. The move need not be durable: where a predecessor's was lost,

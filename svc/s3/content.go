@@ -3,11 +3,8 @@ package s3
 import (
 	"bytes"
 	"context"
-	"crypto/md5"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"hash"
 	"io"
 	"sync"
 
@@ -121,88 +118,6 @@ func errTooLarge(size int64) error {
 	return aws.Errorf(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size").With(&struct {
 		ProposedSize, MaxSizeAllowed int64
 	}{size, putMax})
-}
-
-// hashing sums up a body as it is read. What ends is remembered: a body is not asked
-// again.
-type hashing struct {
-	r    io.Reader
-	md5  hash.Hash
-	sum  hash.Hash // nil where the sum comes behind the body, and is right
-	algo *algorithm
-	n    int64
-	err  error
-}
-
-func newHashing(r io.Reader, w wanted, trailed bool) *hashing {
-	h := &hashing{r: r, md5: md5.New(), algo: algorithmNamed(w.Algorithm)}
-	switch {
-	case h.algo == nil:
-		h.algo = algorithmNamed(usual)
-		h.sum = h.algo.make()
-	case w.Value != "" || w.assumed || !trailed:
-		h.sum = h.algo.make()
-	}
-	return h
-}
-
-func (h *hashing) Read(p []byte) (int, error) {
-	if h.err != nil {
-		return 0, h.err
-	}
-	n, err := h.r.Read(p)
-	h.n += int64(n)
-	h.md5.Write(p[:n])
-	if h.sum != nil {
-		h.sum.Write(p[:n])
-	}
-	h.err = err
-	return n, err
-}
-
-// check holds a body that was read to its end against what was said of it, and tells the
-// content of its sums.
-func (h *hashing) check(c *content, w wanted, trailed aws.Trailed) error {
-	c.md5 = h.md5.Sum(nil)
-	if w.size != nil && h.n != *w.size {
-		return bodyError(io.ErrUnexpectedEOF)
-	}
-	if w.md5 != nil && !bytes.Equal(w.md5, c.md5) {
-		return aws.Errorf(400, "BadDigest", "The Content-MD5 you specified did not match what we received.").With(&struct {
-			ExpectedDigest, CalculatedDigest string
-		}{base64.StdEncoding.EncodeToString(w.md5), base64.StdEncoding.EncodeToString(c.md5)})
-	}
-	c.sum = sum{Algorithm: h.algo.name, Type: "FULL_OBJECT"}
-	if h.sum != nil {
-		c.sum.Value = base64.StdEncoding.EncodeToString(h.sum.Sum(nil))
-	}
-	switch {
-	case w.Value != "" && w.Value != c.sum.Value:
-		return errBadSum(h.algo.name)
-	case w.Value != "":
-		return nil
-	case trailed != nil:
-		return h.trailer(c, w, trailed)
-	}
-	return nil
-}
-
-// trailer takes the sum from behind the body. The door has compared it.
-func (h *hashing) trailer(c *content, w wanted, trailed aws.Trailed) error {
-	for i := range algorithms {
-		if v := trailed.Trailer(algorithms[i].header()); v != "" && (w.Algorithm == "" || &algorithms[i] == h.algo) {
-			c.sum.Algorithm, c.sum.Value = algorithms[i].name, v
-			return nil
-		}
-	}
-	if h.sum == nil {
-		return errRequest("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
-	}
-	return nil
-}
-
-func errBadSum(name string) error {
-	return aws.Errorf(400, "BadDigest", "The %s you specified did not match the calculated checksum.", name)
 }
 
 // etag is a content's, as AWS makes it of what it does not encrypt with keys.

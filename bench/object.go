@@ -1,0 +1,348 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/tule-cloud/tule/wire/sigv4"
+)
+
+const (
+	smallObject = 4 << 10
+	largeObject = 100 << 20
+)
+
+// largeFile and smallFile are what the floor server hands out, from its folder.
+const smallFile, largeFile = "small", "large"
+
+// benchObjects is S3: small objects, where the store is the floor for writes and an HTTP
+// server for reads; large ones, where the disk is; and pages of a long list, where those
+// of a short one are.
+func benchObjects(ctx context.Context, r *rig) ([]row, error) {
+	if err := r.need(); err != nil {
+		return nil, err
+	}
+	if _, err := r.call(r.request("PUT", "/bench", "s3", "", nil)); err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(r.dir, "floor")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	stop, at, err := r.floorFiles(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	var rows []row
+	for _, f := range []func(context.Context, *rig, string, string) ([]row, error){smallObjects, largeObjects, manyObjects} {
+		more, err := f(ctx, r, dir, at)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, more...)
+	}
+	return rows, nil
+}
+
+// floorFiles starts the floor server on a folder.
+func (r *rig) floorFiles(dir string) (stop func(), address string, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, "", err
+	}
+	address = freeAddress()
+	stop, err = r.peer(address, exec.Command(self, "floor-server", address, dir))
+	return stop, address, err
+}
+
+func compared(what string, a, b, ratio float64, least float64, unit string) row {
+	show := func(n float64) string { return fmt.Sprintf("%.0f%s", n, unit) }
+	return row{what, show(a), show(b), fmt.Sprintf("%.2f ×", ratio), fmt.Sprintf("> %.1f ×", least), ratio > least}
+}
+
+func smallObjects(ctx context.Context, r *rig, dir, at string) ([]row, error) {
+	body := []byte(strings.Repeat("0123456789abcdef", smallObject/16))
+	if err := os.WriteFile(filepath.Join(dir, smallFile), body, 0o644); err != nil {
+		return nil, err
+	}
+	puts, err := r.loaders(32, func(w, i int) *http.Request {
+		return r.request("PUT", fmt.Sprintf("/bench/small/%d-%d", w, i), "s3", "", body)
+	})
+	if err != nil {
+		return nil, err
+	}
+	db, err := pebble.Open(filepath.Join(r.dir, "pebble-objects"), &pebble.Options{Logger: silent{}})
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	a, b, ratio, err := inTurns(4, time.Second,
+		func(d time.Duration) (float64, error) {
+			return rate(ctx, 32, d, func(w, i int) error { return puts[w].send(i) })
+		},
+		func(d time.Duration) (float64, error) {
+			return rate(ctx, 32, d, func(w, i int) error { return db.Set(fmt.Appendf(nil, "%d-%d", w, i), body, pebble.Sync) })
+		})
+	if err != nil {
+		return nil, err
+	}
+	rows := []row{compared("PutObject of 4 KB, 32 connections, beside Pebble", a, b, ratio, 0.3, "/s")}
+	gets, err := r.loaders(32, func(w, _ int) *http.Request {
+		return r.request("GET", fmt.Sprintf("/bench/small/%d-0", w), "s3", "", nil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	tule := r.address
+	r.address = at
+	floor, err := r.loaders(32, func(int, int) *http.Request { return r.request("GET", "/"+smallFile, "s3", "", nil) })
+	r.address = tule
+	if err != nil {
+		return nil, err
+	}
+	a, b, ratio, err = inTurns(4, time.Second,
+		func(d time.Duration) (float64, error) {
+			return rate(ctx, 32, d, func(w, i int) error { return gets[w].send(i) })
+		},
+		func(d time.Duration) (float64, error) {
+			return rate(ctx, 32, d, func(w, i int) error { return floor[w].send(i) })
+		})
+	if err != nil {
+		return nil, err
+	}
+	return append(rows, compared("GetObject of 4 KB, 32 connections, beside Go's file server", a, b, ratio, 0.3, "/s")), nil
+}
+
+// largeObjects puts and gets objects of 100 MB. The disk's own speed is that of a program
+// that writes as much and syncs it, or reads it where nothing is in memory.
+func largeObjects(ctx context.Context, r *rig, dir, _ string) ([]row, error) {
+	body := make([]byte, largeObject)
+	for i := range body {
+		body[i] = byte(i * 7 >> 3)
+	}
+	sum := sha256.Sum256(body)
+	hash := hex.EncodeToString(sum[:])
+	mbs := func(n int, f func(worker int) error) func(time.Duration) (float64, error) {
+		return func(time.Duration) (float64, error) {
+			begin, errs := time.Now(), make(chan error, n)
+			for w := range n {
+				go func() { errs <- f(w) }()
+			}
+			var err error
+			for range n {
+				err = errors.Join(err, <-errs)
+			}
+			return float64(n*largeObject) / 1e6 / time.Since(begin).Seconds(), err
+		}
+	}
+	put := func(w int) error { return r.large("PUT", w, body, hash) }
+	write := func(w int) error { return writeFile(filepath.Join(dir, fmt.Sprintf("%s-%d", largeFile, w)), body) }
+	var rows []row
+	for _, c := range []struct {
+		what  string
+		n     int
+		turns int
+		least float64
+	}{{"PutObject of 100 MB, beside the disk", 1, 7, 0.8}, {"… on 32 connections", 32, 1, 0.8}} {
+		a, b, ratio, err := inTurns(c.turns, 0, mbs(c.n, put), mbs(c.n, write))
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, compared(c.what, a, b, ratio, c.least, " MB/s"))
+	}
+	get := func(int) error {
+		if err := evict(filepath.Join(r.dir, "data", "objects")); err != nil {
+			return err
+		}
+		return r.large("GET", 0, nil, emptyBody)
+	}
+	read := func(int) error {
+		if err := evict(dir); err != nil {
+			return err
+		}
+		f, err := os.Open(filepath.Join(dir, largeFile+"-0"))
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = io.Copy(struct{ io.Writer }{io.Discard}, bufio.NewReaderSize(f, 1<<20))
+		return err
+	}
+	a, b, ratio, err := inTurns(5, 0, mbs(1, get), mbs(1, read))
+	if err != nil {
+		return nil, err
+	}
+	rows = append(rows, compared("GetObject of 100 MB, beside the disk", a, b, ratio, 0.8, " MB/s"))
+	for w := range 32 {
+		if _, err := r.call(r.request("DELETE", fmt.Sprintf("/bench/large-%d", w), "s3", "", nil)); err != nil {
+			return nil, err
+		}
+		_ = os.Remove(filepath.Join(dir, fmt.Sprintf("%s-%d", largeFile, w)))
+	}
+	return rows, ctx.Err()
+}
+
+const emptyBody = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// large sends or gets a large object on a connection of its own, with nothing between it
+// and the socket.
+func (r *rig) large(method string, worker int, body []byte, hash string) error {
+	q, err := http.NewRequest(method, fmt.Sprintf("http://%s/bench/large-%d", r.address, worker), nil)
+	if err != nil {
+		return err
+	}
+	sigv4.Sign(q, sigv4.Credentials{AccessKeyID: "test", Secret: "test"}, "us-east-1", "s3", hash, time.Now())
+	conn, err := net.Dial("tcp", r.address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nAuthorization: %s\r\nX-Amz-Date: %s\r\nX-Amz-Content-Sha256: %s\r\n\r\n",
+		method, q.URL.Path, r.address, len(body), q.Header.Get("Authorization"), q.Header.Get("X-Amz-Date"), hash)
+	if _, err := io.WriteString(conn, head); err != nil {
+		return err
+	}
+	if _, err := conn.Write(body); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(bufio.NewReaderSize(conn, 256<<10), q)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, res.Body, make([]byte, 1<<20))
+	if err == nil && (res.StatusCode != http.StatusOK || method == "GET" && n != largeObject) {
+		err = fmt.Errorf("%s of 100 MB answered %s with %d bytes", method, res.Status, n)
+	}
+	return err
+}
+
+// writeFile writes a file as fast as the disk can have it.
+func writeFile(path string, body []byte) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	for at := 0; at < len(body) && err == nil; at += 1 << 20 {
+		_, err = f.Write(body[at:min(at+1<<20, len(body))])
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// evict takes a folder's files out of memory.
+func evict(dir string) error {
+	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED), f.Close())
+	})
+}
+
+// manyObjects lists pages of 1,000 in a bucket of many keys, and in one of 2,000.
+func manyObjects(ctx context.Context, r *rig, _, _ string) ([]row, error) {
+	const few = 2000
+	for bucket, n := range map[string]int{"few": few, "many": r.keys} {
+		if _, err := r.call(r.request("PUT", "/"+bucket, "s3", "", nil)); err != nil {
+			return nil, err
+		}
+		if err := r.fill(ctx, bucket, n); err != nil {
+			return nil, err
+		}
+	}
+	pages := func(bucket string, n int) (func(time.Duration) (float64, error), error) {
+		loaders, err := r.loaders(1, func(_, i int) *http.Request {
+			return r.request("GET", fmt.Sprintf("/%s?list-type=2&start-after=key%%2F%09d", bucket, (i*7919)%(n-1000)), "s3", "", nil)
+		})
+		return func(d time.Duration) (float64, error) {
+			return rate(ctx, 1, d, func(_, i int) error { return loaders[0].send(i) })
+		}, err
+	}
+	short, err := pages("few", few)
+	if err != nil {
+		return nil, err
+	}
+	long, err := pages("many", r.keys)
+	if err != nil {
+		return nil, err
+	}
+	a, b, ratio, err := inTurns(6, time.Second, long, short)
+	if err != nil {
+		return nil, err
+	}
+	return []row{{fmt.Sprintf("ListObjectsV2, 1,000 of %d keys, beside 2,000", r.keys), perSecond(a), perSecond(b), fmt.Sprintf("%.2f ×", 1/ratio), "< 1.3 ×", 1/ratio < 1.3}}, nil
+}
+
+// fill puts n objects of a few bytes, in order.
+func (r *rig) fill(ctx context.Context, bucket string, n int) error {
+	const workers = 32
+	var all []*talker
+	for range workers {
+		t, err := r.talker(r.address)
+		if err != nil {
+			return err
+		}
+		defer t.conn.Close()
+		all = append(all, t)
+	}
+	q := r.request("PUT", "/", "s3", "", nil)
+	sum := sha256.Sum256([]byte("x"))
+	rest := fmt.Sprintf(" HTTP/1.1\r\nHost: %s\r\nContent-Length: 1\r\nAuthorization: %s\r\nX-Amz-Date: %s\r\nX-Amz-Content-Sha256: %s\r\n\r\nx",
+		r.address, q.Header.Get("Authorization"), q.Header.Get("X-Amz-Date"), hex.EncodeToString(sum[:]))
+	errs := make(chan error, workers)
+	for w, t := range all {
+		go func() {
+			var err error
+			for i := w; i < n && err == nil && ctx.Err() == nil; i += workers {
+				err = t.raw(fmt.Sprintf("PUT /%s/key/%09d%s", bucket, i, rest))
+			}
+			errs <- err
+		}()
+	}
+	var err error
+	for range workers {
+		err = errors.Join(err, <-errs)
+	}
+	return errors.Join(err, ctx.Err())
+}
+
+// raw sends a request as it is, and wants success.
+func (t *talker) raw(request string) error {
+	if _, err := io.WriteString(t.conn, request); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(t.in, nil)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("answered %s: %s", res.Status, b)
+	}
+	return err
+}
