@@ -139,19 +139,6 @@ func largeObjects(ctx context.Context, r *rig, dir, _ string) ([]row, error) {
 	}
 	sum := sha256.Sum256(body)
 	hash := hex.EncodeToString(sum[:])
-	mbs := func(n int, f func(worker int) error) func(time.Duration) (float64, error) {
-		return func(time.Duration) (float64, error) {
-			begin, errs := time.Now(), make(chan error, n)
-			for w := range n {
-				go func() { errs <- f(w) }()
-			}
-			var err error
-			for range n {
-				err = errors.Join(err, <-errs)
-			}
-			return float64(n*largeObject) / 1e6 / time.Since(begin).Seconds(), err
-		}
-	}
 	put := func(w int) error { return r.large("PUT", w, body, hash) }
 	write := func(w int) error { return writeFile(filepath.Join(dir, fmt.Sprintf("%s-%d", largeFile, w)), body) }
 	var rows []row
@@ -197,6 +184,21 @@ func largeObjects(ctx context.Context, r *rig, dir, _ string) ([]row, error) {
 		_ = os.Remove(filepath.Join(dir, fmt.Sprintf("%s-%d", largeFile, w)))
 	}
 	return rows, ctx.Err()
+}
+
+// mbs is how fast n workers are who each carry a large object.
+func mbs(n int, f func(worker int) error) func(time.Duration) (float64, error) {
+	return func(time.Duration) (float64, error) {
+		begin, errs := time.Now(), make(chan error, n)
+		for w := range n {
+			go func() { errs <- f(w) }()
+		}
+		var err error
+		for range n {
+			err = errors.Join(err, <-errs)
+		}
+		return float64(n*largeObject) / 1e6 / time.Since(begin).Seconds(), err
+	}
 }
 
 const emptyBody = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
