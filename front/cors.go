@@ -120,6 +120,9 @@ func (f *Front) knownHost(host string) bool {
 	if !strings.Contains(host, ".") || net.ParseIP(host) != nil {
 		return true
 	}
+	if last := host[strings.LastIndexByte(host, '.')+1:]; strings.Trim(last, "0123456789") == "" {
+		return true // 111111111111.127.0.0.1: no public name ends in a number
+	}
 	if slices.ContainsFunc(private, func(end string) bool { return strings.HasSuffix(host, end) }) {
 		return true
 	}

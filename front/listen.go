@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log"
 	"log/slog"
 	"net"
@@ -161,6 +162,9 @@ func (c *sniffed) Read(p []byte) (int, error) {
 	p[0] = c.first
 	return 1, nil
 }
+
+// ReadFrom lets a file go to the network without being copied.
+func (c *sniffed) ReadFrom(src io.Reader) (int64, error) { return io.Copy(c.Conn, src) }
 
 // NetConn is the connection beneath.
 func (c *sniffed) NetConn() net.Conn { return c.Conn }

@@ -365,12 +365,11 @@ func onTransfer[In any](arn func(in *In) *string) aws.Guard[In] {
 	}
 }
 
-// guardImport is the guard of ImportTable. AWS's reference knows as its resource an import,
-// which has no name yet.
+// guardImport is the guard of ImportTable: the table that is to be.
 func guardImport(ctx context.Context, in *api.ImportTableInput) ([]aws.Access, error) {
 	at, err := parseRef(ctx, in.TableCreationParameters.TableName)
 	if err != nil {
 		return nil, err
 	}
-	return []aws.Access{{Resource: at.arn() + "/import/*"}}, nil
+	return []aws.Access{{Resource: at.arn()}}, nil
 }

@@ -3,7 +3,7 @@ package terraform
 import "testing"
 
 func TestObjects(t *testing.T) {
-	s := start(t, "objects")
+	s := start(t, "objects", "numberless=true")
 	s.applies(false)
 	s.reads(map[string]any{"body": "hello"})
 	s.applies(true)

@@ -22,7 +22,7 @@ import (
 )
 
 // limit is how long one command of Terraform may take on a busy machine.
-const limit = 4 * time.Minute
+const limit = 8 * time.Minute
 
 // A scenario is a folder of HCL, in an account of its own.
 type scenario struct {
