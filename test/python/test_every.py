@@ -81,6 +81,9 @@ def walk(account, call):
 ELSEWHERE = {("sts", operation) for operation in ("AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "DecodeAuthorizationMessage")}
 ELSEWHERE |= {("lambda", "InvokeWithResponseStream"), ("kinesis", "SubscribeToShard")}
 ELSEWHERE |= {("sns", "ConfirmSubscription"), ("sns", "VerifySMSSandboxPhoneNumber")}
+# S3 Control's clients put the account's number before the host, which an address has no
+# room for (../s3control_test.go).
+ELSEWHERE |= {("s3control", operation) for operation in ("ListTagsForResource", "TagResource", "UntagResource")}
 
 # What the AWS CLI has no commands for any more.
 REMOVED = {("ses", operation) for operation in ("DeleteVerifiedEmailAddress", "ListVerifiedEmailAddresses", "VerifyEmailAddress")}
@@ -88,7 +91,7 @@ REMOVED = {("ses", operation) for operation in ("DeleteVerifiedEmailAddress", "L
 
 def standing():
     """The operations of the README's coverage table, but for those called elsewhere."""
-    ids = {"API Gateway": "apigateway", "CloudTrail": "cloudtrail", "CloudWatch Logs": "logs", "DynamoDB": "dynamodb", "DynamoDB Streams": "dynamodbstreams", "IAM": "iam", "Kinesis": "kinesis", "Lambda": "lambda", "Organizations": "organizations", "S3": "s3", "SES": "ses", "SNS": "sns", "SQS": "sqs", "STS": "sts"}
+    ids = {"API Gateway": "apigateway", "CloudTrail": "cloudtrail", "CloudWatch Logs": "logs", "DynamoDB": "dynamodb", "DynamoDB Streams": "dynamodbstreams", "IAM": "iam", "Kinesis": "kinesis", "Lambda": "lambda", "Organizations": "organizations", "S3": "s3", "S3 Control": "s3control", "SES": "ses", "SNS": "sns", "SQS": "sqs", "STS": "sts"}
     for line in (ROOT / "README.md").read_text().splitlines():
         cells = [c.strip() for c in line.split("|")]
         if len(cells) > 3 and re.fullmatch(r"\d+ of \d+", cells[2]) and cells[3]:

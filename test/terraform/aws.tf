@@ -17,6 +17,7 @@ provider "aws" {
   # number, which the provider puts there for S3 Control once it knows it.
   s3_use_path_style          = true
   skip_requesting_account_id = var.numberless
+  skip_credentials_validation = var.numberless
 
   endpoints {
     iam     = var.endpoint
