@@ -40,6 +40,7 @@ var benches = []bench{
 	{"dynamodb", benchDynamoDB},
 	{"queue", benchQueue},
 	{"objects", benchObjects},
+	{"topic", benchTopic},
 }
 
 func main() {

@@ -19,8 +19,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// A talker speaks SQS's JSON over a connection of its own. It signs once: with a key
-// that was not issued, only the signature's age is looked at.
+// A talker calls a service over a connection of its own. It signs once: with a key that
+// was not issued, only the signature's age is looked at.
 type talker struct {
 	conn net.Conn
 	in   *bufio.Reader
@@ -28,15 +28,21 @@ type talker struct {
 	buf  []byte
 }
 
-func (r *rig) talker(address string) (*talker, error) {
-	q := r.request("POST", "/", "sqs", "AmazonSQS.X", nil)
-	head := "POST / HTTP/1.1\r\nHost: " + address + "\r\nContent-Type: application/x-amz-json-1.0\r\nAuthorization: " +
-		q.Header.Get("Authorization") + "\r\nX-Amz-Date: " + q.Header.Get("X-Amz-Date") + "\r\nX-Amz-Target: AmazonSQS."
+// caller makes one for bodies of a kind; last is the header that ends with the operation.
+func (r *rig) caller(address, service, kind, last string) (*talker, error) {
+	q := r.request("POST", "/", service, "X", nil)
+	head := "POST / HTTP/1.1\r\nHost: " + address + "\r\nContent-Type: " + kind + "\r\nAuthorization: " +
+		q.Header.Get("Authorization") + "\r\nX-Amz-Date: " + q.Header.Get("X-Amz-Date") + "\r\n" + last
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return nil, err
 	}
 	return &talker{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), head: head}, nil
+}
+
+// talker makes one that speaks SQS's JSON.
+func (r *rig) talker(address string) (*talker, error) {
+	return r.caller(address, "sqs", "application/x-amz-json-1.0", "X-Amz-Target: AmazonSQS.")
 }
 
 func (r *rig) talkers(n int, address string) (all []*talker, err error) {
