@@ -116,9 +116,10 @@ func TestQueuePolicies(t *testing.T) {
 	if err := send(other); err == nil {
 		t.Error("the account sends still")
 	}
-	// Everybody, unsigned, by the query protocol at the queue's own address.
+	// Everybody, unsigned, by the query protocol at the queue's own address, which says the
+	// region that no signature says.
 	unsigned := func() int {
-		res, err := http.Get(*url + "?Action=SendMessage&MessageBody=hello")
+		res, err := http.Get(house.URL() + "/queue/" + region + "/" + c.account + "/shared?Action=SendMessage&MessageBody=hello")
 		if err != nil {
 			t.Fatal(err)
 		}
