@@ -189,7 +189,7 @@ func TestCSharpFurnished(t *testing.T) {
 		in.Environment = &api.Environment{Variables: map[string]string{"A": "1", "TZ": "Asia/Tokyo"}}
 		in.MemorySize = ptr(int32(256))
 	})
-	if got := st.settled(); got != "dotnet8/0/false" {
+	if got := st.settled(); got != "dotnet8/0/false/none" {
 		t.Fatalf("there waits %q", got)
 	}
 	waited, log := st.call("look", "{}")
