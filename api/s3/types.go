@@ -275,7 +275,7 @@ type CopyObjectRequest struct {
 	ContentEncoding                *string           `aws:"Content-Encoding,header"`
 	ContentLanguage                *string           `aws:"Content-Language,header"`
 	ContentType                    *string           `aws:"Content-Type,header"`
-	CopySource                     *string           `aws:"x-amz-copy-source,header,required" check:"match:\"\\\\/?.+\\\\/.+\""`
+	CopySource                     *string           `aws:"x-amz-copy-source,header,required" check:"match:\".+\" src:\"\\\\/?.+\\\\/.+\""`
 	CopySourceIfMatch              *string           `aws:"x-amz-copy-source-if-match,header"`
 	CopySourceIfModifiedSince      *time.Time        `aws:"x-amz-copy-source-if-modified-since,header"`
 	CopySourceIfNoneMatch          *string           `aws:"x-amz-copy-source-if-none-match,header"`
@@ -2754,7 +2754,7 @@ type UploadPartCopyOutput struct {
 // UploadPartCopyRequest is the structure UploadPartCopyRequest.
 type UploadPartCopyRequest struct {
 	Bucket                         *string    `aws:"Bucket,uri,required"`
-	CopySource                     *string    `aws:"x-amz-copy-source,header,required" check:"match:\"\\\\/?.+\\\\/.+\""`
+	CopySource                     *string    `aws:"x-amz-copy-source,header,required" check:"match:\".+\" src:\"\\\\/?.+\\\\/.+\""`
 	CopySourceIfMatch              *string    `aws:"x-amz-copy-source-if-match,header"`
 	CopySourceIfModifiedSince      *time.Time `aws:"x-amz-copy-source-if-modified-since,header"`
 	CopySourceIfNoneMatch          *string    `aws:"x-amz-copy-source-if-none-match,header"`

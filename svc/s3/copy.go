@@ -19,10 +19,11 @@ type source struct {
 	version     *string
 }
 
-// parseSource reads x-amz-copy-source: «/bucket/key?versionId=…», escaped.
+// parseSource reads x-amz-copy-source: «/bucket/key?versionId=…», escaped as a query is,
+// slashes too if the client likes: a plus sign is a blank.
 func parseSource(header string) (source, error) {
 	path, query, _ := strings.Cut(header, "?versionId=")
-	text, err := url.PathUnescape(path)
+	text, err := url.QueryUnescape(path)
 	bucketName, key, ok := strings.Cut(strings.TrimPrefix(text, "/"), "/")
 	if err != nil || !ok || bucketName == "" || key == "" {
 		return source{}, errArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey", "x-amz-copy-source", header)
