@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -109,6 +110,24 @@ func TestLengths(t *testing.T) {
 		if res.ContentLength != want || res.Header.Get("X-Amz-Request-Id") == "" {
 			t.Errorf("%s: length %d, want %d; %v", method, res.ContentLength, want, res.Header)
 		}
+	}
+}
+
+// TestContinue: whoever waits to be told to go on is told, with nothing to send, too.
+func TestContinue(t *testing.T) {
+	f, _ := door(t, nil)
+	messages(f)
+	server := httptest.NewServer(f)
+	defer server.Close()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "GET /open/key HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	all, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(all), "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n") {
+		t.Errorf("%q %v", all, err)
 	}
 }
 

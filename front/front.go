@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tule-cloud/tule/aws"
@@ -135,6 +136,11 @@ func New(o Options) *Front {
 
 // ServeHTTP implements http.Handler.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		// AWS says so even where nothing is to come, which net/http does not, and boto3 then
+		// takes the answer itself for it, and loses the next one on its connection.
+		w.WriteHeader(http.StatusContinue)
+	}
 	c := f.open(w, r)
 	defer f.close(c)
 	if f.cors(c) {
