@@ -8,7 +8,7 @@ MODELS   := $(CACHE)/botocore-$(BOTOCORE)
 export GOFLAGS := -trimpath
 export CGO_ENABLED := 0
 
-.PHONY: help demo test terraform clients build setup generate lint peers bench soak soak-lambda clean
+.PHONY: help demo test terraform clients build setup generate lint peers bench soak soak-lambda files clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ peers: build setup ## the peers that functions and queues are measured against, 
 	@setup/peers
 	go -C test build -o ../bin/rabbit ./rabbit
 	@bench/run -only peers,queue
+
+files: build setup ## 10,000 files with odd names to S3 and back, by AWS's CLI and s3cmd: minutes
+	@setup/files
+	TULE_FILES=10000 .cache/venv/bin/python -m pytest -q test/python/test_objects.py
 
 clean: ## forget what was built and fetched
 	rm -rf bin $(CACHE)
