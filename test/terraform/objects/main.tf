@@ -188,6 +188,8 @@ resource "aws_s3_object_copy" "copy" {
   bucket = aws_s3_bucket.photos.id
   key    = "public/copy.txt"
   source = "${aws_s3_bucket.photos.id}/${aws_s3_object.hello.key}"
+
+  tagging_directive = "REPLACE" # or it would have those of what it copies
 }
 
 resource "aws_sqs_queue" "heard" {
