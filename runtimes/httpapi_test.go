@@ -392,6 +392,10 @@ func TestHTTPBrokenOff(t *testing.T) {
 			return
 		}
 		io.WriteString(c, "POST "+answerPath(id, "response")+" HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Error(err)
+		}
+		io.Copy(io.Discard, c) // until it was noticed: only then is the next event asked for
 		c.Close()
 	})
 	r.init()

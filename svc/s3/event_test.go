@@ -89,7 +89,7 @@ func TestEvents(t *testing.T) {
 	}
 	put("a b+é/ü(1).jpg")
 	check("ObjectCreated:Put a+b%2B%C3%A9/%C3%BC%281%29.jpg")
-	must(t)(api.CopyObject.Do(ctx, h, &api.CopyObjectRequest{Bucket: ptr("photos"), Key: ptr("c"), CopySource: ptr("photos/" + url.PathEscape("a b+é/ü(1).jpg"))}))
+	must(t)(api.CopyObject.Do(ctx, h, &api.CopyObjectRequest{Bucket: ptr("photos"), Key: ptr("c"), CopySource: ptr("photos/" + url.QueryEscape("a b+é/ü(1).jpg"))}))
 	check("Amazon S3 Notification: ObjectCreated:Copy c")
 	must(t)(api.PutObjectTagging.Do(ctx, h, &api.PutObjectTaggingRequest{Bucket: ptr("photos"), Key: ptr("c"), Tagging: &api.Tagging{TagSet: []api.Tag{{Key: ptr("k"), Value: ptr("v")}}}}))
 	must(t)(api.PutObjectAcl.Do(ctx, h, &api.PutObjectAclRequest{Bucket: ptr("photos"), Key: ptr("c"), ACL: ptr("public-read")}))
