@@ -21,7 +21,7 @@ var counted = []string{"processes", "escaped processes", "threads", "namespaces"
 // slack is how much more there may be afterwards: threads come and go with what the Go
 // runtime needs, memory is held to a bound of its own, and the clients here keep connections,
 // each with goroutines, sockets and descriptors.
-var slack = map[string]int{"threads": 40, "memory, MB": 1 << 20, "goroutines": 10, "sockets": 4, "descriptors": 10}
+var slack = map[string]int{"threads": 120, "memory, MB": 1 << 20, "goroutines": 10, "sockets": 4, "descriptors": 10}
 
 // counts are how much there is of each.
 type counts map[string]int
