@@ -52,6 +52,7 @@ function fill(value, known) {
   if (value === "@now") return Date.now();
   if (value.startsWith("@bytes:")) return Buffer.from(value.slice("@bytes:".length));
   const text = value.replace(/\{(\w+)\}/g, (whole, name) => known[name] ?? whole);
+  if (/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text)) return new Date(text);
   const code = /^@totp([+-]\d+)?:(.*)$/.exec(text);
   return code ? totp(code[2], Number(code[1] ?? 0)) : text;
 }
@@ -110,6 +111,7 @@ const younger = `
   kinesis TagResource
   kinesis ListTagsForResource
   kinesis UntagResource
+  s3 RenameObject
   s3 PutBucketAbac
   s3 GetBucketAbac
   s3 CreateBucketMetadataConfiguration
