@@ -79,6 +79,9 @@ func (h *Host) Start(ctx context.Context, spec Spec) (*Sandbox, error) {
 	if err := spec.complete(); err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err // a start may be over before anybody looks again
+	}
 	s := &Sandbox{host: h, spec: spec, done: make(chan struct{}), over: make(chan struct{})}
 	h.mu.Lock()
 	switch {
