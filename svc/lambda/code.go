@@ -131,7 +131,7 @@ func (u *upload) keep(ctx context.Context, tx store.Tx, scope store.Scope) (code
 	return u.code, zipRecords.Put(tx, scope, rec, u.code.SHA256)
 }
 
-// done removes the file if nobody kept it.
+// done removes the file, and what was unpacked of it, if nobody kept it.
 func (u *upload) done() {
 	if u.code.Image != nil {
 		u.release()
@@ -143,8 +143,15 @@ func (u *upload) done() {
 		return
 	}
 	// Should this fail, the next start removes it.
-	if used, _, err := u.s.zips(context.Background()); err == nil && !used[u.blob] {
+	names, sums, err := u.s.zips(context.Background())
+	if err != nil {
+		return
+	}
+	if !names[u.blob] {
 		u.s.warn("remove an unused zip file", u.s.Blobs.Delete(u.blob))
+	}
+	if !sums[u.code.SHA256] {
+		u.s.code.discard(u.code.SHA256)
 	}
 }
 

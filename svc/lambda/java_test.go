@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,8 +65,11 @@ func (st *stand) createJava(name, runtime string, change ...func(*api.CreateFunc
 	if err != nil {
 		st.t.Skip("this machine has no JDK to compile the test's function")
 	}
-	if _, err := set.Command(runtime, runtimesPlain); err != nil {
+	switch _, err := set.Command(runtime, runtimesPlain); {
+	case errors.Is(err, runtimes.ErrUnsupportedRuntime):
 		st.t.Skip(err)
+	case err != nil:
+		st.t.Fatal(err)
 	}
 	dir := st.t.TempDir()
 	source := filepath.Join(dir, "Does.java")

@@ -49,8 +49,7 @@ func (c *shelf) open(sum string, from source) (path string, release func(), err 
 		f = &folder{ready: make(chan struct{})}
 		c.folders[sum] = f
 	}
-	f.users++
-	f.doomed = false
+	f.users++ // a doomed one stays so: who comes late asks for code that was replaced meanwhile
 	c.mu.Unlock()
 	if first {
 		f.err = fill(path, from)

@@ -205,11 +205,16 @@ func TestShelf(t *testing.T) {
 	}
 	c.discard("sum")
 	release()
-	if _, err := os.Stat(path); err != nil {
-		t.Error("it is gone while in use")
+	_, late, err := c.open("sum", from)
+	if err != nil || opened != 1 {
+		t.Errorf("%v, opened %d times", err, opened)
 	}
 	release2()
 	release2()
+	if _, err := os.Stat(path); err != nil {
+		t.Error("it is gone while in use")
+	}
+	late()
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("it is there yet")
 	}

@@ -129,18 +129,28 @@ func (s *Service) getObject(ctx context.Context, in *api.GetObjectRequest) (*api
 	}
 	out := s.getOutput(f, p, in.PartNumber, in.ChecksumMode != nil)
 	out.Body = body
-	override(&out.CacheControl, in.ResponseCacheControl)
-	override(&out.ContentDisposition, in.ResponseContentDisposition)
-	override(&out.ContentEncoding, in.ResponseContentEncoding)
-	override(&out.ContentLanguage, in.ResponseContentLanguage)
-	override(&out.ContentType, in.ResponseContentType)
-	if in.ResponseExpires != nil {
-		out.Expires = text(in.ResponseExpires.UTC().Format(httpDate))
-	}
+	overrides{in.ResponseCacheControl, in.ResponseContentDisposition, in.ResponseContentEncoding, in.ResponseContentLanguage, in.ResponseContentType, in.ResponseExpires}.apply(out)
 	return out, nil
 }
 
 const httpDate = "Mon, 02 Jan 2006 15:04:05 GMT"
+
+// overrides are what a reader wants the answer's headers to say instead.
+type overrides struct {
+	cacheControl, disposition, encoding, language, kind *string
+	expires                                             *time.Time
+}
+
+func (o overrides) apply(out *api.GetObjectOutput) {
+	override(&out.CacheControl, o.cacheControl)
+	override(&out.ContentDisposition, o.disposition)
+	override(&out.ContentEncoding, o.encoding)
+	override(&out.ContentLanguage, o.language)
+	override(&out.ContentType, o.kind)
+	if o.expires != nil {
+		out.Expires = text(o.expires.UTC().Format(httpDate))
+	}
+}
 
 func override(member **string, by *string) {
 	if by != nil {
@@ -274,16 +284,9 @@ func (s *Service) headObject(ctx context.Context, in *api.HeadObjectRequest) (*a
 	if err != nil {
 		return nil, err
 	}
-	out := headOf(s.getOutput(f, p, in.PartNumber, in.ChecksumMode != nil))
-	override(&out.CacheControl, in.ResponseCacheControl)
-	override(&out.ContentDisposition, in.ResponseContentDisposition)
-	override(&out.ContentEncoding, in.ResponseContentEncoding)
-	override(&out.ContentLanguage, in.ResponseContentLanguage)
-	override(&out.ContentType, in.ResponseContentType)
-	if in.ResponseExpires != nil {
-		out.Expires = text(in.ResponseExpires.UTC().Format(httpDate))
-	}
-	return out, nil
+	out := s.getOutput(f, p, in.PartNumber, in.ChecksumMode != nil)
+	overrides{in.ResponseCacheControl, in.ResponseContentDisposition, in.ResponseContentEncoding, in.ResponseContentLanguage, in.ResponseContentType, in.ResponseExpires}.apply(out)
+	return headOf(out), nil
 }
 
 // headOf is an answer without its body.

@@ -57,6 +57,15 @@ func lockable(ctx context.Context, r store.Reader, b *bucket) error {
 	return err
 }
 
+// lockableVersion is a version of an object in a bucket whose objects can be locked, and whether
+// it is the current one.
+func lockableVersion(ctx context.Context, r store.Reader, b *bucket, key string, version *string) (*object, bool, error) {
+	if err := lockable(ctx, r, b); err != nil {
+		return nil, false, err
+	}
+	return lookUp(ctx, r, b, key, version)
+}
+
 func (s *Service) putObjectRetention(ctx context.Context, in *api.PutObjectRetentionRequest) (*api.PutObjectRetentionOutput, error) {
 	var next lock
 	if in.Retention != nil {
@@ -70,10 +79,7 @@ func (s *Service) putObjectRetention(ctx context.Context, in *api.PutObjectReten
 		return nil, errArgument("The retain until date must be in the future!", "RetainUntilDate", next.Until.Format(time.RFC3339))
 	}
 	return nil, s.onBucketDo(ctx, in.Bucket, in.ExpectedBucketOwner, func(tx store.Tx, b *bucket) error {
-		if err := lockable(ctx, tx, b); err != nil {
-			return err
-		}
-		o, isCurrent, err := lookUp(ctx, tx, b, *in.Key, in.VersionId)
+		o, isCurrent, err := lockableVersion(ctx, tx, b, *in.Key, in.VersionId)
 		if err != nil {
 			return err
 		}
@@ -94,10 +100,7 @@ func (s *Service) putObjectRetention(ctx context.Context, in *api.PutObjectReten
 
 func (s *Service) getObjectRetention(ctx context.Context, in *api.GetObjectRetentionRequest) (out *api.GetObjectRetentionOutput, err error) {
 	err = s.onBucketRead(ctx, in.Bucket, in.ExpectedBucketOwner, func(r store.Reader, b *bucket) error {
-		if err := lockable(ctx, r, b); err != nil {
-			return err
-		}
-		o, _, err := lookUp(ctx, r, b, *in.Key, in.VersionId)
+		o, _, err := lockableVersion(ctx, r, b, *in.Key, in.VersionId)
 		if err != nil {
 			return err
 		}
@@ -119,10 +122,7 @@ func (s *Service) putObjectLegalHold(ctx context.Context, in *api.PutObjectLegal
 		return nil, errMalformed()
 	}
 	return nil, s.onBucketDo(ctx, in.Bucket, in.ExpectedBucketOwner, func(tx store.Tx, b *bucket) error {
-		if err := lockable(ctx, tx, b); err != nil {
-			return err
-		}
-		o, isCurrent, err := lookUp(ctx, tx, b, *in.Key, in.VersionId)
+		o, isCurrent, err := lockableVersion(ctx, tx, b, *in.Key, in.VersionId)
 		if err != nil {
 			return err
 		}
@@ -133,10 +133,7 @@ func (s *Service) putObjectLegalHold(ctx context.Context, in *api.PutObjectLegal
 
 func (s *Service) getObjectLegalHold(ctx context.Context, in *api.GetObjectLegalHoldRequest) (out *api.GetObjectLegalHoldOutput, err error) {
 	err = s.onBucketRead(ctx, in.Bucket, in.ExpectedBucketOwner, func(r store.Reader, b *bucket) error {
-		if err := lockable(ctx, r, b); err != nil {
-			return err
-		}
-		o, _, err := lookUp(ctx, r, b, *in.Key, in.VersionId)
+		o, _, err := lockableVersion(ctx, r, b, *in.Key, in.VersionId)
 		if err != nil {
 			return err
 		}
