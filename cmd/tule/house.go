@@ -17,13 +17,17 @@ import (
 
 	apigatewayapi "github.com/tule-cloud/tule/api/apigateway"
 	cloudtrailapi "github.com/tule-cloud/tule/api/cloudtrail"
+	cloudwatchapi "github.com/tule-cloud/tule/api/cloudwatch"
 	dynamodbapi "github.com/tule-cloud/tule/api/dynamodb"
 	streamsapi "github.com/tule-cloud/tule/api/dynamodbstreams"
+	eventsapi "github.com/tule-cloud/tule/api/events"
+	firehoseapi "github.com/tule-cloud/tule/api/firehose"
 	iamapi "github.com/tule-cloud/tule/api/iam"
 	kinesisapi "github.com/tule-cloud/tule/api/kinesis"
 	lambdaapi "github.com/tule-cloud/tule/api/lambda"
 	logsapi "github.com/tule-cloud/tule/api/logs"
 	organizationsapi "github.com/tule-cloud/tule/api/organizations"
+	schedulerapi "github.com/tule-cloud/tule/api/scheduler"
 	sesapi "github.com/tule-cloud/tule/api/ses"
 	snsapi "github.com/tule-cloud/tule/api/sns"
 	sqsapi "github.com/tule-cloud/tule/api/sqs"
@@ -38,11 +42,15 @@ import (
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/svc/apigateway"
 	"github.com/tule-cloud/tule/svc/cloudtrail"
+	"github.com/tule-cloud/tule/svc/cloudwatch"
 	"github.com/tule-cloud/tule/svc/dynamodb"
+	"github.com/tule-cloud/tule/svc/events"
+	"github.com/tule-cloud/tule/svc/firehose"
 	"github.com/tule-cloud/tule/svc/iam"
 	"github.com/tule-cloud/tule/svc/kinesis"
 	"github.com/tule-cloud/tule/svc/logs"
 	"github.com/tule-cloud/tule/svc/organizations"
+	"github.com/tule-cloud/tule/svc/scheduler"
 	"github.com/tule-cloud/tule/svc/ses"
 	"github.com/tule-cloud/tule/svc/sns"
 	"github.com/tule-cloud/tule/svc/sqs"
@@ -193,7 +201,21 @@ func (h *house) buildServices(context.Context) error {
 	h.front.Add(front.Service{Model: lambdaapi.Service, Operations: lambdaapi.Operations(), Routes: functions.Routes()}, functions.Planes()...)
 	h.front.Add(front.Service{Model: apigatewayapi.Service, Operations: apigatewayapi.Operations(), Routes: gateway.Routes()}, gateway.Planes()...)
 	h.background = append(h.background, h.iam.Run, h.accounts.Run, h.trail.Run, dynamo.Run, logger.Run, streams.Run, functions.Run, gateway.Run)
+	h.buildEvents()
 	return h.buildMessages()
+}
+
+// buildEvents makes what watches, waits for a time, and passes on what happens.
+func (h *house) buildEvents() {
+	metrics := cloudwatch.New(cloudwatch.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
+	bus := events.New(events.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
+	schedules := scheduler.New(scheduler.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
+	deliveries := firehose.New(firehose.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
+	h.front.Add(front.Service{Model: cloudwatchapi.Service, Operations: cloudwatchapi.Operations(), Routes: metrics.Routes()})
+	h.front.Add(front.Service{Model: eventsapi.Service, Operations: eventsapi.Operations(), Routes: bus.Routes()})
+	h.front.Add(front.Service{Model: schedulerapi.Service, Operations: schedulerapi.Operations(), Routes: schedules.Routes()})
+	h.front.Add(front.Service{Model: firehoseapi.Service, Operations: firehoseapi.Operations(), Routes: deliveries.Routes()})
+	h.background = append(h.background, metrics.Run, bus.Run, schedules.Run, deliveries.Run)
 }
 
 // buildMessages makes what objects, messages and mail go through. S3 is the last of all
