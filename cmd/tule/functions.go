@@ -24,7 +24,7 @@ func (h *house) functions() (*lambda.Service, error) {
 	h.registry.MustRegister(meter)
 	o := lambda.Options{
 		Store: h.store, Blobs: h.zips, Keys: h.keys, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Allow: h.front.Allow,
-		Measures: meter,
+		Measures: meter, Meter: h.metrics,
 		Host:     h.sandboxes,
 		Runtimes: h.runtimes, HotReload: h.hotReload(), Debugger: debugger,
 		Dir:    h.in("code"),

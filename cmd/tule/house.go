@@ -75,6 +75,7 @@ type house struct {
 	accounts  *organizations.Service
 	trail     *cloudtrail.Service
 	front     *front.Front
+	metrics   *cloudwatch.Service
 	registry  *prometheus.Registry
 
 	background []func(context.Context) error
@@ -182,9 +183,10 @@ func (h *house) buildDoor(context.Context) error {
 
 // buildServices makes each service and opens the door to it.
 func (h *house) buildServices(context.Context) error {
-	dynamo := dynamodb.New(dynamodb.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
-	logger := logs.New(logs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log})
-	streams := kinesis.New(kinesis.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, ShardLimit: h.shardLimit})
+	h.metrics = cloudwatch.New(cloudwatch.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
+	dynamo := dynamodb.New(dynamodb.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics})
+	logger := logs.New(logs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics})
+	streams := kinesis.New(kinesis.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, ShardLimit: h.shardLimit, Meter: h.metrics})
 	gateway := apigateway.New(h.gateway())
 	functions, err := h.functions()
 	if err != nil {
@@ -207,15 +209,14 @@ func (h *house) buildServices(context.Context) error {
 
 // buildEvents makes what watches, waits for a time, and passes on what happens.
 func (h *house) buildEvents() {
-	metrics := cloudwatch.New(cloudwatch.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
-	bus := events.New(events.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
-	schedules := scheduler.New(scheduler.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
-	deliveries := firehose.New(firehose.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
-	h.front.Add(front.Service{Model: cloudwatchapi.Service, Operations: cloudwatchapi.Operations(), Routes: metrics.Routes()})
+	bus := events.New(events.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics})
+	schedules := scheduler.New(scheduler.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics})
+	deliveries := firehose.New(firehose.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics})
+	h.front.Add(front.Service{Model: cloudwatchapi.Service, Operations: cloudwatchapi.Operations(), Routes: h.metrics.Routes()})
 	h.front.Add(front.Service{Model: eventsapi.Service, Operations: eventsapi.Operations(), Routes: bus.Routes()})
 	h.front.Add(front.Service{Model: schedulerapi.Service, Operations: schedulerapi.Operations(), Routes: schedules.Routes()})
 	h.front.Add(front.Service{Model: firehoseapi.Service, Operations: firehoseapi.Operations(), Routes: deliveries.Routes()})
-	h.background = append(h.background, metrics.Run, bus.Run, schedules.Run, deliveries.Run)
+	h.background = append(h.background, h.metrics.Run, bus.Run, schedules.Run, deliveries.Run)
 }
 
 // buildMessages makes what objects, messages and mail go through. S3 is the last of all
@@ -242,7 +243,7 @@ func (h *house) buildMessages() error {
 // gateway is what API Gateway needs. It reaches HTTP back ends, as functions do the
 // outside, only where the operator lets them.
 func (h *house) gateway() apigateway.Options {
-	o := apigateway.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Allow: h.front.Allow}
+	o := apigateway.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics, Allow: h.front.Allow}
 	if h.egress == "nat" {
 		o.HTTP = apigateway.Transport()
 	}

@@ -15,7 +15,7 @@ func (h *house) objects() (*s3.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	objects := s3.New(s3.Options{Store: h.store, Blobs: blobs, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front,
+	objects := s3.New(s3.Options{Store: h.store, Blobs: blobs, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics,
 		Allow: h.front.Allow, Open: h.openBuckets(), Vouch: h.front.Vouch})
 	control := objects.Control()
 	h.front.Add(front.Service{Model: controlapi.Service, Operations: controlapi.Operations(), Routes: control.Routes(), Within: control.Within})

@@ -8,7 +8,7 @@ import (
 // queues is what SQS needs. Who signs nothing may look into queues where strangers are
 // trusted at all.
 func (h *house) queues() sqs.Options {
-	return sqs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, CheckPolicy: isPolicy, Allow: h.front.Allow, Inspect: h.loopback(),
+	return sqs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Meter: h.metrics, CheckPolicy: isPolicy, Allow: h.front.Allow, Inspect: h.loopback(),
 		Strategy: h.queueURLs, Host: h.host}
 }
 

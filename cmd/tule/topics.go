@@ -22,7 +22,7 @@ import (
 
 // topics is what SNS needs.
 func (h *house) topics() (sns.Options, error) {
-	o := sns.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Signing: h.signingKey, Sender: h.smtp.sender}
+	o := sns.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics, Signing: h.signingKey, Sender: h.smtp.sender}
 	var err error
 	o.HTTP, err = h.outward()
 	return o, err

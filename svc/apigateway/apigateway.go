@@ -42,6 +42,7 @@ type Options struct {
 	Random io.Reader // safe for concurrent use
 	Logger *slog.Logger
 	Peers  aws.Peers
+	Meter  aws.Meter // takes what the service measures of itself; nobody if nil
 	// Allow asks whether the caller of ctx may do all of needs: for methods under
 	// AWS_IAM and APIs with a policy. Without it nobody may.
 	Allow func(ctx context.Context, needs ...aws.Access) error
@@ -60,6 +61,9 @@ type Service struct {
 
 // New returns a Service that keeps its state in o.Store.
 func New(o Options) *Service {
+	if o.Meter == nil {
+		o.Meter = aws.NoMeter{}
+	}
 	s := &Service{Options: o, programs: newProgramCache()}
 	s.logs = newLogFlusher(s)
 	if s.Allow == nil {

@@ -37,6 +37,9 @@ func (s *Service) Routes() []aws.Route {
 	return nil
 }
 
+// Measure implements aws.Meter.
+func (s *Service) Measure(aws.Measurement) {}
+
 // Run does what is due, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	<-ctx.Done()

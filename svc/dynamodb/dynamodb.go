@@ -45,6 +45,7 @@ type Service struct {
 	random io.Reader
 	logger *slog.Logger
 	peers  aws.Peers
+	meter  aws.Meter
 
 	schemas   schemas
 	numbering *store.Numbering // of what streams tell
@@ -68,6 +69,7 @@ type Options struct {
 	Random io.Reader    // table ids are made of it
 	Logger *slog.Logger // of what goes wrong in the background; nil for none
 	Peers  aws.Peers    // S3, for exports and imports; nil if there are none
+	Meter  aws.Meter    // takes what the service measures of itself; nobody if nil
 }
 
 // New returns a Service that keeps its state in the store.
@@ -75,7 +77,10 @@ func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger, peers: o.Peers,
+	if o.Meter == nil {
+		o.Meter = aws.NoMeter{}
+	}
+	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger, peers: o.Peers, meter: o.Meter,
 		schemas: newSchemas(o.Store), numbering: store.NewNumbering("dynamodb", "life"), tables: map[string]*table{}, counts: map[uint64]count{}}
 }
 

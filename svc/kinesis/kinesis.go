@@ -29,7 +29,7 @@ import (
 	"github.com/tule-cloud/tule/store"
 )
 
-// Options are what the service needs. All but ShardLimit are required.
+// Options are what the service needs. All but ShardLimit and Meter are required.
 type Options struct {
 	Store  store.Store
 	Clock  aws.Clock
@@ -38,6 +38,7 @@ type Options struct {
 	// ShardLimit is how many shards the provisioned streams of an account may have in a
 	// region; 0 is 20,000, AWS's in its largest regions.
 	ShardLimit int
+	Meter      aws.Meter // takes what the service measures of itself; nobody if nil
 }
 
 // Service answers the operations of Kinesis.
@@ -53,6 +54,9 @@ type Service struct {
 func New(o Options) *Service {
 	if o.ShardLimit == 0 {
 		o.ShardLimit = 20000
+	}
+	if o.Meter == nil {
+		o.Meter = aws.NoMeter{}
 	}
 	return &Service{Options: o, numbering: store.NewNumbering("kinesis", "number")}
 }

@@ -105,7 +105,9 @@ type Options struct {
 	Allow func(ctx context.Context, needs ...aws.Access) error
 	// Measures takes functions' metrics; nil for nobody.
 	Measures Measures
-	Host     Sandboxes
+	// Meter takes what is put into CloudWatch; nobody if nil.
+	Meter aws.Meter
+	Host  Sandboxes
 	// Runtimes finds the machine's interpreters. It is asked when the first
 	// function needs one.
 	Runtimes func(context.Context) (*runtimes.Set, error)
@@ -165,6 +167,9 @@ type Service struct {
 func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Meter == nil {
+		o.Meter = aws.NoMeter{}
 	}
 	if o.KeepAlive == 0 {
 		o.KeepAlive = 10 * time.Minute

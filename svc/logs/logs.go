@@ -37,6 +37,8 @@ type Options struct {
 	Clock  aws.Clock
 	Random io.Reader
 	Logger *slog.Logger // hears of the sweeper's troubles; nobody if nil
+	Peers  aws.Peers    // whom subscriptions and exports reach
+	Meter  aws.Meter    // takes what the service measures of itself; nobody if nil
 }
 
 // Service answers the operations of CloudWatch Logs.
@@ -45,6 +47,8 @@ type Service struct {
 	clock  aws.Clock
 	random io.Reader
 	logger *slog.Logger
+	peers  aws.Peers
+	meter  aws.Meter
 }
 
 // New returns a Service that keeps its state in o.Store.
@@ -52,7 +56,10 @@ func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger}
+	if o.Meter == nil {
+		o.Meter = aws.NoMeter{}
+	}
+	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger, peers: o.Peers, meter: o.Meter}
 }
 
 // What the service keeps. The names are short for being part of every key.

@@ -40,6 +40,7 @@ type Options struct {
 	Logger *slog.Logger
 	// Peers are the services that this one calls.
 	Peers aws.Peers
+	Meter aws.Meter // takes what the service measures of itself; nobody if nil
 	// Allow asks whether the caller of ctx may do all of needs: for each of the objects
 	// that a request deletes, and for what is told of keys that are not there. If nil,
 	// everybody may.
@@ -62,6 +63,9 @@ type Service struct {
 func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Meter == nil {
+		o.Meter = aws.NoMeter{}
 	}
 	return &Service{Options: o}
 }

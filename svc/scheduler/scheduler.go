@@ -20,6 +20,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Peers are the other services, as the front door opens them.
 	Peers aws.Peers
+	// Meter takes what the service measures of itself.
+	Meter aws.Meter
 }
 
 // Service answers the operations of EventBridge Scheduler.

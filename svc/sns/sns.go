@@ -45,6 +45,7 @@ type Options struct {
 	Logger *slog.Logger
 	// Peers are the services that this one calls.
 	Peers aws.Peers
+	Meter aws.Meter // takes what the service measures of itself; nobody if nil
 	// Signing gives the key that messages are signed with, and its certificate as PEM. It
 	// is asked when the first message is signed. Nil: a key that ends with the process.
 	Signing func() (*rsa.PrivateKey, []byte, error)
@@ -69,6 +70,9 @@ type Service struct {
 func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Meter == nil {
+		o.Meter = aws.NoMeter{}
 	}
 	o.Random = &sharedReader{r: o.Random}
 	if o.Sender == "" {

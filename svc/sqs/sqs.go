@@ -40,6 +40,7 @@ type Options struct {
 	Clock  aws.Clock
 	Random io.Reader
 	Logger *slog.Logger // hears of background troubles; nobody if nil
+	Meter  aws.Meter    // takes what the service measures of itself; nobody if nil
 	// CheckPolicy says why a text is no policy in the policy language; nil checks
 	// nothing.
 	CheckPolicy func(document string) error
@@ -71,6 +72,9 @@ func New(o Options) *Service {
 	}
 	if o.Host == "" {
 		o.Host = "localhost.localstack.cloud:4566"
+	}
+	if o.Meter == nil {
+		o.Meter = aws.NoMeter{}
 	}
 	return &Service{Options: o}
 }
