@@ -32,6 +32,8 @@ type Service struct {
 	QueryErrors    bool       // sends x-amzn-query-error: its clients once spoke query
 	BareErrors     bool       // rest-xml errors are <Error> alone, as in S3
 	Unsigned       bool       // callers who sign nothing may ask: a resource's policy may let everybody
+	// QuotesResources says that refusals put the resource into quotes.
+	QuotesResources bool
 	// URLMember, if not empty, is the member of inputs that holds the very address that
 	// was called, where a query request does not say it: an SQS queue's.
 	URLMember string

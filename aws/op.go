@@ -88,6 +88,10 @@ type Access struct {
 	// Tags, if not nil, reads the resource's tags. It is asked only when a policy wants
 	// aws:ResourceTag or the service's own ResourceTag.
 	Tags func(ctx context.Context) (map[string]string, error)
+	// Late reads condition keys that cost something, by what they begin with: for
+	// "s3:ExistingObjectTag/" it gets what follows. It is asked only when a policy wants
+	// such a key; no values mean that the request has none.
+	Late map[string]func(ctx context.Context, rest string) (values []string, err error)
 	// As, if not nil, is who asks, where that is not the request's caller: whom the
 	// token within the input speaks of.
 	As *Caller

@@ -92,6 +92,9 @@ type Request struct {
 	Service      string   // signing name of the service called: "dynamodb"
 	Secure       bool     // came by TLS
 	Via          []string // services that forwarded the call, the first first
+	// Wait is how long a service that reads a stream would rather wait for something to
+	// read than have an empty answer. From outside it is always 0.
+	Wait time.Duration
 }
 
 // Account is the caller's account, in which a name without an account is looked up.

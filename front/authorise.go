@@ -90,7 +90,8 @@ func (f *Front) ask(ctx context.Context, caller *aws.Caller, need *aws.Access, s
 		return err
 	}
 	q := policy.Request{Principal: principal(caller), Action: need.Action, Resource: need.Resource,
-		ResourceAccount: need.Account, Context: &x}
+		ResourceAccount: need.Account, Context: &x,
+		Quoted: e.Op != nil && e.Op.Service.QuotesResources}
 	if need.Resource == "*" {
 		q.ResourceAccount = caller.Account
 	}

@@ -72,6 +72,11 @@ func (f *facts) Values(key string) []string {
 			return v
 		}
 	}
+	for prefix, read := range f.need.Late {
+		if len(key) >= len(prefix) && strings.EqualFold(key[:len(prefix)], prefix) {
+			return f.late(read, key[len(prefix):])
+		}
+	}
 	for k, v := range f.caller.Keys {
 		if strings.EqualFold(k, key) {
 			return v
@@ -91,6 +96,14 @@ func (f *facts) Values(key string) []string {
 		return v
 	}
 	return f.ofRequest(name)
+}
+
+// late is a condition key that is read now.
+func (f *facts) late(read func(context.Context, string) ([]string, error), rest string) (values []string) {
+	if f.err == nil {
+		values, f.err = read(f.ctx, rest)
+	}
+	return values
 }
 
 // tag is the value of a tag of the resource; the keys of tags have no case here.

@@ -49,7 +49,11 @@ func (d Decision) Message(r *Request) string {
 	}
 	m := "User: " + who + " is not authorized to perform: " + r.Action
 	if r.Resource != "" && r.Resource != "*" {
-		m += " on resource: " + r.Resource
+		resource := r.Resource
+		if r.Quoted {
+			resource = `"` + resource + `"`
+		}
+		m += " on resource: " + resource
 	}
 	return m + " " + d.Reason()
 }

@@ -12,6 +12,8 @@ type Request struct {
 	// principal (aws:PrincipalArn, aws:username, aws:PrincipalTag/…) need not be
 	// in it. Nil is an empty one.
 	Context Context
+	// Quoted puts the resource into quotes in messages, as some services do.
+	Quoted bool
 }
 
 // Context looks a condition key up. The key comes in lower case; the answer is

@@ -136,6 +136,7 @@ func (g *generator) operations() {
 	}
 	g.flag("BareErrors", g.p.BareErrors)
 	g.flag("Unsigned", g.p.Unsigned)
+	g.flag("QuotesResources", g.p.QuotesResources)
 	g.optional("URLMember", g.p.URLMember)
 	g.optional("Invalid", g.p.Invalid)
 	g.optional("Malformed", g.p.Malformed)

@@ -132,7 +132,9 @@ type patch struct {
 	Hosts []string `json:"hosts,omitempty"`
 	// Unsigned says that whoever signs nothing may call, where a resource's policy lets
 	// everybody.
-	Unsigned   bool   `json:"unsigned,omitempty"`
-	BareErrors bool   `json:"bareErrors,omitempty"` // XML errors are <Error> alone
-	URLMember  string `json:"urlMember,omitempty"`  // member that a query's own address fills
+	Unsigned bool `json:"unsigned,omitempty"`
+	// QuotesResources says that refusals put the resource into quotes.
+	QuotesResources bool   `json:"quotesResources,omitempty"`
+	BareErrors      bool   `json:"bareErrors,omitempty"` // XML errors are <Error> alone
+	URLMember       string `json:"urlMember,omitempty"`  // member that a query's own address fills
 }

@@ -8,19 +8,20 @@ import "github.com/tule-cloud/tule/aws"
 
 // Service is the service that answers the operations of this package.
 var Service = &aws.Service{
-	Package:        "s3",
-	ID:             "S3",
-	EndpointPrefix: "s3",
-	SigningName:    "s3",
-	APIVersion:     "2006-03-01",
-	Protocols:      []aws.Protocol{aws.RestXML},
-	XMLNamespace:   "http://s3.amazonaws.com/doc/2006-03-01/",
-	BareErrors:     true,
-	Unsigned:       true,
-	Invalid:        "InvalidArgument",
-	Malformed:      "MalformedXML",
-	MaxBody:        8388608,
-	Codes:          map[string]string{"AccessDeniedException": "AccessDenied", "InternalFailure": "InternalError", "RequestEntityTooLargeException": "MaxMessageLengthExceeded"},
+	Package:         "s3",
+	ID:              "S3",
+	EndpointPrefix:  "s3",
+	SigningName:     "s3",
+	APIVersion:      "2006-03-01",
+	Protocols:       []aws.Protocol{aws.RestXML},
+	XMLNamespace:    "http://s3.amazonaws.com/doc/2006-03-01/",
+	BareErrors:      true,
+	Unsigned:        true,
+	QuotesResources: true,
+	Invalid:         "InvalidArgument",
+	Malformed:       "MalformedXML",
+	MaxBody:         8388608,
+	Codes:           map[string]string{"AccessDeniedException": "AccessDenied", "InternalFailure": "InternalError", "RequestEntityTooLargeException": "MaxMessageLengthExceeded"},
 }
 
 // AbortMultipartUpload: see the API reference of S3.

@@ -172,7 +172,7 @@ func isTagKey(key string) bool { return key == "aws:TagKeys" || strings.HasSuffi
 // givenKeys are the condition keys of an access in the reference's words.
 func givenKeys(n aws.Access) map[string]bool {
 	given := map[string]bool{}
-	for key := range n.Keys {
+	for _, key := range slices.Concat(slices.Collect(maps.Keys(n.Keys)), slices.Collect(maps.Keys(n.Late))) {
 		if head, _, ok := strings.Cut(key, "Tag/"); ok {
 			key = head + "Tag/${TagKey}"
 		}

@@ -29,6 +29,7 @@ import (
 	organizationsapi "github.com/tule-cloud/tule/api/organizations"
 	schedulerapi "github.com/tule-cloud/tule/api/scheduler"
 	sesapi "github.com/tule-cloud/tule/api/ses"
+	sesv2api "github.com/tule-cloud/tule/api/sesv2"
 	snsapi "github.com/tule-cloud/tule/api/sns"
 	sqsapi "github.com/tule-cloud/tule/api/sqs"
 	stsapi "github.com/tule-cloud/tule/api/sts"
@@ -232,6 +233,7 @@ func (h *house) buildMessages() error {
 	h.front.Add(front.Service{Model: sqsapi.Service, Operations: sqsapi.Operations(), Routes: queues.Routes()}, queues.Planes()...)
 	h.front.Add(front.Service{Model: snsapi.Service, Operations: snsapi.Operations(), Routes: topics.Routes()}, topics.Planes()...)
 	h.front.Add(front.Service{Model: sesapi.Service, Operations: sesapi.Operations(), Routes: mail.Routes()}, mail.Planes()...)
+	h.front.Add(front.Service{Model: sesv2api.Service, Operations: sesv2api.Operations(), Routes: mail.Version2()})
 	objects, err := h.objects()
 	if err != nil {
 		return err

@@ -41,6 +41,8 @@ type settings struct {
 	shardLimit  int
 	buckets     string
 	smtp        smtpSettings
+	blobs       blobSettings
+	mailListen  string // where mail is received
 	developing
 	// self starts sandboxes from this very program, if it was built without the
 	// small one that is made for it.
@@ -49,6 +51,10 @@ type settings struct {
 
 // smtpSettings are the relay that mail goes through; without an address it is kept.
 type smtpSettings struct{ address, user, password, sender string }
+
+// blobSettings are the S3-compatible store that objects' bytes are in, with its key;
+// without a URL they are in the data folder.
+type blobSettings struct{ url, key, secret string }
 
 // aliases are the variables that set a flag which is not given: Tule's own name
 // first. A LocalStack variable is honoured with or without LOCALSTACK_ before it.
@@ -86,6 +92,10 @@ var aliases = []struct {
 	{"smtp-user", []string{"TULE_SMTP_USER", "SMTP_USER"}, same},
 	{"smtp-password", []string{"TULE_SMTP_PASSWORD", "SMTP_PASS"}, same},
 	{"smtp-sender", []string{"TULE_SMTP_SENDER", "SMTP_EMAIL"}, same},
+	{"blobs", []string{"TULE_BLOBS"}, same},
+	{"blobs-key", []string{"TULE_BLOBS_KEY"}, same},
+	{"blobs-secret", []string{"TULE_BLOBS_SECRET"}, same},
+	{"mail-listen", []string{"TULE_MAIL_LISTEN"}, same},
 	{"hot-reload", []string{"TULE_HOT_RELOAD"}, same},
 	{"hot-reload-ignore", []string{"TULE_HOT_RELOAD_IGNORE"}, same},
 	{"hot-reload-bucket", []string{"TULE_HOT_RELOAD_BUCKET", "BUCKET_MARKER_LOCAL"}, same},
@@ -169,6 +179,10 @@ func (s *settings) serviceFlags(c *cobra.Command) {
 	f.StringVar(&s.smtp.user, "smtp-user", "", "user of the relay")
 	f.StringVar(&s.smtp.password, "smtp-password", "", "password of the relay; better given as TULE_SMTP_PASSWORD")
 	f.StringVar(&s.smtp.sender, "smtp-sender", "", "sender of mail that Tule writes itself")
+	f.StringVar(&s.blobs.url, "blobs", "", "where objects' bytes lie, if not in the data folder: s3://bucket/prefix?endpoint=http://host:port&region=us-east-1, in any store that speaks S3")
+	f.StringVar(&s.blobs.key, "blobs-key", "", "access key of --blobs")
+	f.StringVar(&s.blobs.secret, "blobs-secret", "", "secret key of --blobs; better given as TULE_BLOBS_SECRET")
+	f.StringVar(&s.mailListen, "mail-listen", "", "host:port to receive mail on by SMTP, for the receipt rules of SES; none without")
 }
 
 // environment fills flags that were not given from variables, and says which of
