@@ -82,7 +82,7 @@ func batchGot(in *api.BatchGetItemInput, names []string, gets map[string][]*get)
 				left = append(left, g.key)
 				continue
 			}
-			b.add(g.at, readUnits(g.size, aws.Value(r.ConsistentRead)))
+			b.add(g.at, usage{table: readUnits(g.size, aws.Value(r.ConsistentRead))})
 			if g.item != nil {
 				found = append(found, g.item)
 			}
@@ -144,11 +144,15 @@ func (s *Service) batchWriteItem(ctx context.Context, in *api.BatchWriteItemInpu
 	if err != nil {
 		return nil, err
 	}
+	metrics, err := s.collections(ctx, in.ReturnItemCollectionMetrics, writes)
+	if err != nil {
+		return nil, err
+	}
 	var b bill
 	for _, w := range writes {
-		b.add(w.at, w.writeUnits())
+		b.add(w.at, w.usage())
 	}
-	return &api.BatchWriteItemOutput{UnprocessedItems: map[string][]api.WriteRequest{},
+	return &api.BatchWriteItemOutput{UnprocessedItems: map[string][]api.WriteRequest{}, ItemCollectionMetrics: metrics,
 		ConsumedCapacity: b.total(in.ReturnConsumedCapacity, consumed)}, nil
 }
 

@@ -13,7 +13,11 @@
 //   - Attributes come back in the order of their names.
 //   - A batch of writes happens as a whole or not at all, and leaves nothing
 //     unprocessed; a batch of reads does so only beyond 16 MB.
-//   - Secondary indexes are refused (501) until they are built.
+//   - A global index is as current as its table: an item and its entries are written in one
+//     transaction. One that is added to a table of up to a hundred items is complete at once;
+//     others are filled in the background, and the table can be deleted meanwhile. Collections
+//     of items below local indexes may grow beyond 10 GB. Index keys of more than two
+//     attributes are refused (501).
 //   - Point-in-time recovery is kept and shown; of a table's past there is nothing: an export
 //     is of the table as it is when the export's work begins, incremental ones and imports of
 //     Ion files are refused (501), and a table can be read while it is being imported. An
@@ -88,6 +92,8 @@ func New(o Options) *Service {
 var (
 	tableRecords = store.NewTable[[]byte]("dynamodb", "table")
 	itemRecords  = store.NewTable[[]byte]("dynamodb", "item")
+	entryRecords = store.NewTable[[]byte]("dynamodb", "entry") // of indexes
+	fillRecords  = store.NewTable[fill]("dynamodb", "fill")
 	tokenRecords = store.NewTable[[]byte]("dynamodb", "token")
 
 	streamRecords = store.NewTable[stream]("dynamodb", "stream") // by table and label

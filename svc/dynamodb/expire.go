@@ -23,8 +23,8 @@ const (
 	tooOld = 5 * 365 * 24 * time.Hour
 )
 
-// Run deletes items whose time to live is over, and does exports and imports, until ctx
-// ends.
+// Run deletes items whose time to live is over, fills new indexes, and does exports and
+// imports, until ctx ends.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
@@ -32,6 +32,7 @@ func (s *Service) Run(ctx context.Context) error {
 	if s.peers != nil {
 		wg.Go(func() { s.runTransfers(ctx) })
 	}
+	wg.Go(func() { s.runFills(ctx) })
 	pause := sweepEvery
 	for {
 		due, stop := s.clock.After(pause)

@@ -168,6 +168,23 @@ func (s *Service) leading(ctx context.Context, name *string, whole bool, keys ..
 	return out
 }
 
+// leadingIndex is the partition key of an index among the conditions of a query.
+func (s *Service) leadingIndex(ctx context.Context, name *string, index string, key api.Item) []string {
+	if len(key) == 1 {
+		return []string{keyText(key[0].Value)}
+	}
+	t, err := s.schema(ctx, name)
+	if err != nil {
+		return nil // the operation will say so
+	}
+	if ix := t.index(index); ix != nil {
+		if v, ok := key.Get(ix.Hash.Name); ok {
+			return []string{keyText(v)}
+		}
+	}
+	return nil
+}
+
 // keyText is a key attribute as policies write it.
 func keyText(v api.AttributeValue) string {
 	switch v.Type() {
@@ -272,7 +289,11 @@ func (s *Service) queryTargets(ctx context.Context, in *api.QueryInput) []target
 				key.Set(name, c.Values[0])
 			}
 		}
-		t.leading = s.leading(ctx, in.TableName, false, key)
+		if in.IndexName == nil {
+			t.leading = s.leading(ctx, in.TableName, false, key)
+		} else {
+			t.leading = s.leadingIndex(ctx, in.TableName, *in.IndexName, key)
+		}
 	}
 	return []target{t}
 }

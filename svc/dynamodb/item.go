@@ -36,6 +36,9 @@ func (s *Service) putItem(ctx context.Context, in *api.PutItemInput) (*api.PutIt
 		return nil, err
 	}
 	out := &api.PutItemOutput{ConsumedCapacity: w.consumed(in.ReturnConsumedCapacity)}
+	if out.ItemCollectionMetrics, err = s.collection(ctx, in.ReturnItemCollectionMetrics, w); err != nil {
+		return nil, err
+	}
 	if returns == api.ReturnValueAllOld {
 		out.Attributes = w.old
 	}
@@ -70,6 +73,9 @@ func (s *Service) deleteItem(ctx context.Context, in *api.DeleteItemInput) (*api
 		return nil, err
 	}
 	out := &api.DeleteItemOutput{ConsumedCapacity: w.consumed(in.ReturnConsumedCapacity)}
+	if out.ItemCollectionMetrics, err = s.collection(ctx, in.ReturnItemCollectionMetrics, w); err != nil {
+		return nil, err
+	}
 	if returns == api.ReturnValueAllOld {
 		out.Attributes = w.old
 	}
@@ -95,7 +101,9 @@ func (s *Service) updateItem(ctx context.Context, in *api.UpdateItemInput) (*api
 	if err := s.commit(ctx, w); err != nil {
 		return nil, err
 	}
-	return &api.UpdateItemOutput{ConsumedCapacity: w.consumed(in.ReturnConsumedCapacity), Attributes: w.attributes(aws.Value(in.ReturnValues))}, nil
+	out := &api.UpdateItemOutput{ConsumedCapacity: w.consumed(in.ReturnConsumedCapacity), Attributes: w.attributes(aws.Value(in.ReturnValues))}
+	out.ItemCollectionMetrics, err = s.collection(ctx, in.ReturnItemCollectionMetrics, w)
+	return out, err
 }
 
 // attributes are what an update answers with.
@@ -179,5 +187,5 @@ func (s *Service) getItem(ctx context.Context, in *api.GetItemInput) (*api.GetIt
 		return nil, err
 	}
 	return &api.GetItemOutput{Item: g.item,
-		ConsumedCapacity: consumed(at, in.ReturnConsumedCapacity, readUnits(g.size, aws.Value(in.ConsistentRead)))}, nil
+		ConsumedCapacity: consumed(at, in.ReturnConsumedCapacity, usage{table: readUnits(g.size, aws.Value(in.ConsistentRead))})}, nil
 }

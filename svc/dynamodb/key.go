@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	api "github.com/tule-cloud/tule/api/dynamodb"
 	"github.com/tule-cloud/tule/svc/dynamodb/value"
@@ -56,7 +57,7 @@ func (t *table) key(it api.Item) api.Item {
 // batches put into other words.
 var errKey = errors.New("dynamodb: the key does not fit the schema")
 
-// checkItem refuses an item without a legal key.
+// checkItem refuses an item without a legal key, or with what cannot be the key of an index.
 func (t *table) checkItem(it api.Item) error {
 	for i, k := range t.keys() {
 		v, ok := it.Get(k.Name)
@@ -72,20 +73,20 @@ func (t *table) checkItem(it api.Item) error {
 			return err
 		}
 	}
-	return nil
+	return t.checkIndexKeys(it, nil, false)
 }
 
 // checkKey refuses a key that is not the table's.
 func (t *table) checkKey(key api.Item) error {
 	keys := t.keys()
 	if len(key) != len(keys) {
-		return value.Invalid("The provided key element does not match the schema")
+		return value.Invalid("The provided key element does not match the schema").Because(errKey)
 	}
 	for i, k := range keys {
 		v, ok := key.Get(k.Name)
 		switch {
 		case !ok || v.Type().String() != k.Type:
-			return value.Invalid("The provided key element does not match the schema")
+			return value.Invalid("The provided key element does not match the schema").Because(errKey)
 		case v.Text() == "":
 			return value.Invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty %s value. Key: %s", long(v), k.Name)
 		}
@@ -116,10 +117,18 @@ func checkKeySize(v api.AttributeValue, hash bool) error {
 
 // checkNested refuses paths that lead into a key attribute, which is a scalar.
 func (t *table) checkNested(heads []string) error {
+	if len(heads) == 0 {
+		return nil
+	}
 	for _, k := range t.keys() {
-		for _, h := range heads {
-			if h == k.Name {
-				return value.Invalid("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: %s", k.Name)
+		if slices.Contains(heads, k.Name) {
+			return value.Invalid("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: %s", k.Name)
+		}
+	}
+	for i := range t.Indexes {
+		for _, k := range t.Indexes[i].keys() {
+			if slices.Contains(heads, k.Name) {
+				return value.Invalid("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: IndexKey: %s", k.Name)
 			}
 		}
 	}

@@ -24,27 +24,28 @@ func (s *Service) query(ctx context.Context, in *api.QueryInput) (*api.QueryOutp
 		if err != nil {
 			return err
 		}
-		if err := noIndex(in.IndexName); err != nil {
-			return err
-		}
-		o, err := t.bounds(conditions)
+		k, err := t.keyspace(in.IndexName, aws.Value(in.ConsistentRead))
 		if err != nil {
 			return err
 		}
-		if err := t.checkQueryStart(in.ExclusiveStartKey, conditions); err != nil {
+		o, err := k.bounds(conditions)
+		if err != nil {
 			return err
 		}
-		if err := t.checkFilter(p.filter, in.FilterExpression != nil); err != nil {
+		if err := k.checkQueryStart(in.ExclusiveStartKey, conditions); err != nil {
+			return err
+		}
+		if err := k.checkFilter(p.filter, in.FilterExpression != nil); err != nil {
 			return err
 		}
 		o.Reverse = in.ScanIndexForward != nil && !*in.ScanIndexForward
-		return p.read(ctx, r, t, o)
+		return p.read(ctx, r, k, o, aws.Value(in.ConsistentRead))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &api.QueryOutput{Items: p.result(), Count: &p.matched, ScannedCount: &p.scanned, LastEvaluatedKey: p.last,
-		ConsumedCapacity: consumed(at, in.ReturnConsumedCapacity, p.units(in.ConsistentRead))}, nil
+		ConsumedCapacity: consumed(at, in.ReturnConsumedCapacity, p.used)}, nil
 }
 
 // parseQuery makes the checks that need no table.
@@ -59,9 +60,9 @@ func parseQuery(at ref, in *api.QueryInput) (*page, map[string]expression.KeyCon
 	if err := checkMix(in.ExpressionAttributeNames, in.ExpressionAttributeValues, expressions, legacy); err != nil {
 		return nil, nil, err
 	}
-	p := &page{at: at, limit: int(aws.Value(in.Limit)), start: in.ExclusiveStartKey, projection: attributesToGet(in.AttributesToGet)}
-	var err error
-	if p.counting, err = checkSelect(in.Select, in.ProjectionExpression, in.AttributesToGet, in.IndexName); err != nil {
+	p := &page{at: at, limit: int(aws.Value(in.Limit)), start: in.ExclusiveStartKey, projection: attributesToGet(in.AttributesToGet), selected: aws.Value(in.Select)}
+	err := checkSelect(in.Select, in.ProjectionExpression, in.AttributesToGet, in.IndexName)
+	if err != nil {
 		return nil, nil, err
 	}
 	if p.filter, err = filters(in.QueryFilter, in.ConditionalOperator); err != nil {
@@ -143,36 +144,37 @@ func keyConditions(scope *expression.Scope, in *api.QueryInput) (map[string]expr
 }
 
 // bounds is the range of items that key conditions mean.
-func (t *table) bounds(conditions map[string]expression.KeyCondition) (o store.ListOptions, err error) {
-	hash, ok := conditions[t.Hash.Name]
+func (k keyspace) bounds(conditions map[string]expression.KeyCondition) (o store.ListOptions, err error) {
+	keys := k.keys()
+	hash, ok := conditions[keys[0].Name]
 	if !ok {
-		return o, value.Invalid("Query condition missed key schema element: %s", t.Hash.Name)
+		return o, value.Invalid("Query condition missed key schema element: %s", keys[0].Name)
 	}
-	if err := t.Hash.checkCondition(hash); err != nil {
+	if err := keys[0].checkCondition(hash); err != nil {
 		return o, err
 	}
 	if hash.Operator != "EQ" {
 		return o, value.Invalid("Query key condition not supported")
 	}
-	if err := t.checkPart(hash.Values[0], t.Hash.Name, true); err != nil {
+	if err := checkPart(hash.Values[0], keys[0].Name, true); err != nil {
 		return o, err
 	}
-	o.Prefix = t.partition(hash.Values[0])
+	o.Prefix = k.partition(hash.Values[0])
 	if len(conditions) == 1 {
 		return o, nil
 	}
-	if t.Range == nil {
+	if len(keys) == 1 {
 		return o, value.Invalid("Query key condition not supported")
 	}
-	c, ok := conditions[t.Range.Name]
+	c, ok := conditions[keys[1].Name]
 	if !ok {
-		return o, value.Invalid("Query condition missed key schema element: %s", t.Range.Name)
+		return o, value.Invalid("Query condition missed key schema element: %s", keys[1].Name)
 	}
-	if err := t.Range.checkCondition(c); err != nil {
+	if err := keys[1].checkCondition(c); err != nil {
 		return o, err
 	}
 	for _, v := range c.Values {
-		if err := t.checkPart(v, t.Range.Name, false); err != nil {
+		if err := checkPart(v, keys[1].Name, false); err != nil {
 			return o, err
 		}
 	}
@@ -180,7 +182,7 @@ func (t *table) bounds(conditions map[string]expression.KeyCondition) (o store.L
 }
 
 // checkPart refuses a value that no key can have.
-func (t *table) checkPart(v api.AttributeValue, name string, hash bool) error {
+func checkPart(v api.AttributeValue, name string, hash bool) error {
 	if v.Text() == "" {
 		return value.Invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty %s value. Key: %s", long(v), name)
 	}
@@ -241,26 +243,24 @@ func prefixEnd(b []byte) []byte {
 }
 
 // checkQueryStart refuses a starting key outside of what the query is about.
-func (t *table) checkQueryStart(start api.Item, conditions map[string]expression.KeyCondition) error {
+func (k keyspace) checkQueryStart(start api.Item, conditions map[string]expression.KeyCondition) error {
 	if start == nil {
 		return nil
 	}
-	if len(start) != len(t.keys()) {
-		return value.Invalid("The provided starting key is invalid")
+	if err := k.checkStartKey(start); err != nil {
+		return err
 	}
-	if err := t.checkKey(start); err != nil {
-		return badStart(err)
-	}
-	hash, _ := start.Get(t.Hash.Name)
-	same := value.Equal(hash, conditions[t.Hash.Name].Values[0])
-	if t.Range == nil || len(conditions) == 1 {
+	keys := k.keys()
+	hash, _ := start.Get(keys[0].Name)
+	same := value.Equal(hash, conditions[keys[0].Name].Values[0])
+	if len(keys) == 1 || len(conditions) == 1 {
 		if !same {
 			return value.Invalid("The provided starting key is outside query boundaries based on provided conditions")
 		}
 		return nil
 	}
-	c := conditions[t.Range.Name]
-	if !expression.Compare(t.Range.Name, c.Operator, c.Values).Matches(start) {
+	c := conditions[keys[1].Name]
+	if !expression.Compare(keys[1].Name, c.Operator, c.Values).Matches(start) {
 		return value.Invalid("The provided starting key does not match the range key predicate")
 	}
 	if !same {
@@ -269,8 +269,19 @@ func (t *table) checkQueryStart(start api.Item, conditions map[string]expression
 	return nil
 }
 
+// checkStartKey refuses a starting key that is not one of the keyspace.
+func (k keyspace) checkStartKey(start api.Item) error {
+	if len(start) != len(k.fullKey()) {
+		return value.Invalid("The provided starting key is invalid")
+	}
+	if k.ix != nil && !k.ix.holds(start) {
+		return value.Invalid("The provided starting key is invalid")
+	}
+	return badStart(k.t.checkKey(k.t.key(start)))
+}
+
 // checkFilter refuses a query's filter on key attributes, which conditions are for.
-func (t *table) checkFilter(filter *expression.Condition, expressed bool) error {
+func (k keyspace) checkFilter(filter *expression.Condition, expressed bool) error {
 	if filter == nil {
 		return nil
 	}
@@ -278,10 +289,10 @@ func (t *table) checkFilter(filter *expression.Condition, expressed bool) error 
 	if expressed {
 		parameter = "Filter Expression"
 	}
-	for _, k := range t.keys() {
+	for _, key := range k.keys() {
 		for _, h := range filter.Heads() {
-			if h == k.Name {
-				return value.Invalid("%s can only contain non-primary key attributes: Primary key attribute: %s", parameter, k.Name)
+			if h == key.Name {
+				return value.Invalid("%s can only contain non-primary key attributes: Primary key attribute: %s", parameter, key.Name)
 			}
 		}
 	}

@@ -25,20 +25,21 @@ func (s *Service) scan(ctx context.Context, in *api.ScanInput) (*api.ScanOutput,
 		if err != nil {
 			return err
 		}
-		if err := noIndex(in.IndexName); err != nil {
-			return err
-		}
-		o, err := t.segment(in)
+		k, err := t.keyspace(in.IndexName, aws.Value(in.ConsistentRead))
 		if err != nil {
 			return err
 		}
-		return p.read(ctx, r, t, o)
+		o, err := k.segment(in)
+		if err != nil {
+			return err
+		}
+		return p.read(ctx, r, k, o, aws.Value(in.ConsistentRead))
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &api.ScanOutput{Items: p.result(), Count: &p.matched, ScannedCount: &p.scanned, LastEvaluatedKey: p.last,
-		ConsumedCapacity: consumed(at, in.ReturnConsumedCapacity, p.units(in.ConsistentRead))}, nil
+		ConsumedCapacity: consumed(at, in.ReturnConsumedCapacity, p.used)}, nil
 }
 
 // parseScan makes the checks that need no table.
@@ -49,8 +50,8 @@ func parseScan(at ref, in *api.ScanInput) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &page{at: at, limit: int(aws.Value(in.Limit)), start: in.ExclusiveStartKey, projection: attributesToGet(in.AttributesToGet)}
-	if p.counting, err = checkSelect(in.Select, in.ProjectionExpression, in.AttributesToGet, in.IndexName); err != nil {
+	p := &page{at: at, limit: int(aws.Value(in.Limit)), start: in.ExclusiveStartKey, projection: attributesToGet(in.AttributesToGet), selected: aws.Value(in.Select)}
+	if err := checkSelect(in.Select, in.ProjectionExpression, in.AttributesToGet, in.IndexName); err != nil {
 		return nil, err
 	}
 	if err := checkAttributes(in.AttributesToGet); err != nil {
@@ -80,11 +81,17 @@ func parseScan(at ref, in *api.ScanInput) (*page, error) {
 
 // segment is the range of items of a scan, or of its segment: an even share of the
 // numbers that partition keys are spread over.
-func (t *table) segment(in *api.ScanInput) (store.ListOptions, error) {
-	o := store.ListOptions{Prefix: []any{t.Space}}
-	if in.ExclusiveStartKey != nil {
-		if err := t.checkKey(in.ExclusiveStartKey); err != nil {
+func (k keyspace) segment(in *api.ScanInput) (store.ListOptions, error) {
+	o := store.ListOptions{Prefix: []any{k.space()}}
+	switch {
+	case in.ExclusiveStartKey == nil:
+	case k.ix == nil:
+		if err := k.t.checkKey(in.ExclusiveStartKey); err != nil {
 			return o, badStart(err)
+		}
+	default:
+		if err := k.checkStartKey(in.ExclusiveStartKey); err != nil {
+			return o, err
 		}
 	}
 	total := uint64(aws.Value(in.TotalSegments))
@@ -93,12 +100,12 @@ func (t *table) segment(in *api.ScanInput) (store.ListOptions, error) {
 	}
 	n := uint64(aws.Value(in.Segment))
 	from, to := share(n, total), share(n+1, total)
-	o.From = []any{t.Space, from}
+	o.From = []any{k.space(), from}
 	if n+1 < total {
-		o.To = []any{t.Space, to}
+		o.To = []any{k.space(), to}
 	}
 	if in.ExclusiveStartKey != nil {
-		hash, _ := in.ExclusiveStartKey.Get(t.Hash.Name)
+		hash, _ := in.ExclusiveStartKey.Get(k.keys()[0].Name)
 		at := spread(value.AppendKey(nil, hash))
 		if at < from || n+1 < total && at >= to {
 			return o, value.Invalid("The provided starting key is invalid: Invalid ExclusiveStartKey. "+

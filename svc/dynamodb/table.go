@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/dynamodb"
@@ -39,6 +40,14 @@ type table struct {
 	Stream     *tableStream `json:",omitempty"`
 	LastStream string       `json:",omitempty"`
 	Recovery   *recovery    `json:",omitempty"` // point-in-time recovery; nil is off
+	Indexes    []index      `json:",omitempty"`
+}
+
+// clone is a copy of the table's record that may be changed.
+func (t *table) clone() *table {
+	c := *t
+	c.Indexes = slices.Clone(t.Indexes)
+	return &c
 }
 
 // keyAttribute is an attribute of the key, of type S, N or B.
@@ -48,6 +57,31 @@ type throughput struct {
 	Read, Write          int64
 	Increased, Decreased *time.Time `json:",omitempty"`
 	Decreases            int64      `json:",omitempty"`
+}
+
+// change sets the throughput of what, a table or an index.
+func (h *throughput) change(what string, p *api.ProvisionedThroughput, now time.Time) error {
+	read, write := aws.Value(p.ReadCapacityUnits), aws.Value(p.WriteCapacityUnits)
+	if read == h.Read && write == h.Write {
+		return value.Invalid("The provisioned throughput for the %s will not change. The requested value equals the current value. "+
+			"Current ReadCapacityUnits provisioned for the %[1]s: %d. Requested ReadCapacityUnits: %d. "+
+			"Current WriteCapacityUnits provisioned for the %[1]s: %[4]d. Requested WriteCapacityUnits: %[5]d. "+
+			"Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.", what, read, read, write, write)
+	}
+	if read > h.Read || write > h.Write {
+		h.Increased = &now
+	}
+	if read < h.Read || write < h.Write {
+		h.Decreased = &now
+		h.Decreases++
+	}
+	h.Read, h.Write = read, write
+	return nil
+}
+
+func (h *throughput) description() *api.ProvisionedThroughputDescription {
+	return &api.ProvisionedThroughputDescription{ReadCapacityUnits: &h.Read, WriteCapacityUnits: &h.Write, NumberOfDecreasesToday: &h.Decreases,
+		LastIncreaseDateTime: h.Increased, LastDecreaseDateTime: h.Decreased}
 }
 
 // keys are the attributes of the table's key, the partition key first.
@@ -146,7 +180,7 @@ func (s *Service) createTable(ctx context.Context, in *api.CreateTableInput) (*a
 	if err != nil {
 		return nil, err
 	}
-	return &api.CreateTableOutput{TableDescription: t.description(at, api.TableStatusCreating, count{})}, nil
+	return &api.CreateTableOutput{TableDescription: t.description(at, api.TableStatusCreating, tally{})}, nil
 }
 
 // newTable is the record of a table that was asked for and checked.
@@ -159,10 +193,7 @@ func (s *Service) newTable(at ref, in *api.CreateTableInput) (*table, error) {
 		OnDemand: aws.Value(in.BillingMode) == api.BillingModePayPerRequest,
 		Caps:     in.OnDemandThroughput, Warm: in.WarmThroughput,
 		Class: aws.Value(in.TableClass), Protected: aws.Value(in.DeletionProtectionEnabled)}
-	types := map[string]string{}
-	for _, d := range in.AttributeDefinitions {
-		types[aws.Value(d.AttributeName)] = aws.Value(d.AttributeType)
-	}
+	types := define(in.AttributeDefinitions).types
 	for i, k := range in.KeySchema {
 		name := aws.Value(k.AttributeName)
 		if i == 0 {
@@ -170,6 +201,10 @@ func (s *Service) newTable(at ref, in *api.CreateTableInput) (*table, error) {
 		} else {
 			t.Range = &keyAttribute{name, types[name]}
 		}
+	}
+	var err error
+	if t.Indexes, err = s.newIndexes(in); err != nil {
+		return nil, err
 	}
 	if t.OnDemand {
 		t.OnDemandAt = &t.Created
@@ -191,18 +226,27 @@ func (s *Service) describeTable(ctx context.Context, in *api.DescribeTableInput)
 		return nil, err
 	}
 	var t *table
-	var n count
+	var n tally
 	err = s.store.View(ctx, func(r store.Reader) (err error) {
 		if t, err = s.describe(ctx, r, at); err != nil {
 			return err
 		}
-		n, err = s.count(ctx, r, at, t)
+		n, err = s.tally(ctx, r, at, t)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &api.DescribeTableOutput{Table: t.description(at, api.TableStatusActive, n)}, nil
+	status := api.TableStatusActive
+	if t.filling() {
+		status = api.TableStatusUpdating
+	}
+	return &api.DescribeTableOutput{Table: t.description(at, status, n)}, nil
+}
+
+// filling reports whether an index is being filled.
+func (t *table) filling() bool {
+	return slices.ContainsFunc(t.Indexes, func(ix index) bool { return ix.Filling })
 }
 
 // A table is counted anew whenever somebody asks, unless that took long not long
@@ -212,17 +256,38 @@ const (
 	countShare = 100
 )
 
-// count counts a table's items and their bytes.
-func (s *Service) count(ctx context.Context, r store.Reader, at ref, t *table) (count, error) {
+// tally is how much is in a table, and in its indexes, by their names.
+type tally struct {
+	count
+	indexes map[string]count
+}
+
+// tally counts a table's items and its indexes' entries, and their bytes.
+func (s *Service) tally(ctx context.Context, r store.Reader, at ref, t *table) (n tally, err error) {
+	if n.count, err = s.count(ctx, r, at, keyspace{t: t}); err != nil {
+		return n, err
+	}
+	n.indexes = map[string]count{}
+	for i := range t.Indexes {
+		ix := &t.Indexes[i]
+		if n.indexes[ix.Name], err = s.count(ctx, r, at, keyspace{t, ix}); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// count counts items, or entries, and their bytes.
+func (s *Service) count(ctx context.Context, r store.Reader, at ref, k keyspace) (count, error) {
 	start := s.clock.Now()
 	s.mu.RLock()
-	n, known := s.counts[t.Space]
+	n, known := s.counts[k.space()]
 	s.mu.RUnlock()
 	if known && n.took > cheapCount && start.Sub(n.at) < countShare*n.took {
 		return n, nil
 	}
 	n = count{at: start}
-	for e, err := range itemRecords.List(ctx, r, at.scope, store.ListOptions{Prefix: []any{t.Space}}) {
+	for e, err := range k.list(ctx, r, at, store.ListOptions{Prefix: []any{k.space()}}) {
 		if err != nil {
 			return n, err
 		}
@@ -239,26 +304,26 @@ func (s *Service) count(ctx context.Context, r store.Reader, at ref, t *table) (
 	if len(s.counts) >= maxCached {
 		clear(s.counts)
 	}
-	s.counts[t.Space] = n
+	s.counts[k.space()] = n
 	return n, nil
 }
 
 // description is the table as AWS describes it.
-func (t *table) description(at ref, status string, n count) *api.TableDescription {
+func (t *table) description(at ref, status string, n tally) *api.TableDescription {
 	arn := at.arn()
 	d := &api.TableDescription{
 		TableName: &t.Name, TableArn: &arn, TableId: &t.ID, TableStatus: &status, CreationDateTime: &t.Created,
 		ItemCount: &n.items, TableSizeBytes: &n.bytes, DeletionProtectionEnabled: &t.Protected,
-		ProvisionedThroughput: &api.ProvisionedThroughputDescription{
-			ReadCapacityUnits: &t.Throughput.Read, WriteCapacityUnits: &t.Throughput.Write, NumberOfDecreasesToday: &t.Throughput.Decreases,
-			LastIncreaseDateTime: t.Throughput.Increased, LastDecreaseDateTime: t.Throughput.Decreased,
-		},
+		ProvisionedThroughput: t.Throughput.description(),
 	}
 	kinds := []string{api.KeyTypeHash, api.KeyTypeRange}
 	for i, k := range t.keys() {
 		d.KeySchema = append(d.KeySchema, api.KeySchemaElement{AttributeName: &k.Name, KeyType: &kinds[i]})
+	}
+	for _, k := range t.attributes() {
 		d.AttributeDefinitions = append(d.AttributeDefinitions, api.AttributeDefinition{AttributeName: &k.Name, AttributeType: &k.Type})
 	}
+	t.descriptions(d, at, status, n)
 	if t.OnDemandAt != nil {
 		mode := api.BillingModeProvisioned
 		if t.OnDemand {
@@ -286,6 +351,19 @@ func (t *table) description(at ref, status string, n count) *api.TableDescriptio
 	return d
 }
 
+// attributes are those of the keys of the table and of its indexes.
+func (t *table) attributes() []keyAttribute {
+	out := t.keys()
+	for i := range t.Indexes {
+		for _, k := range t.Indexes[i].keys() {
+			if !slices.Contains(out, k) {
+				out = append(out, k)
+			}
+		}
+	}
+	return out
+}
+
 func (s *Service) deleteTable(ctx context.Context, in *api.DeleteTableInput) (*api.DeleteTableOutput, error) {
 	at, err := own(ctx, in.TableName)
 	if err != nil {
@@ -302,7 +380,13 @@ func (s *Service) deleteTable(ctx context.Context, in *api.DeleteTableInput) (*a
 		if err := itemRecords.DeleteAll(tx, at.scope, t.Space); err != nil {
 			return err
 		}
+		for i := range t.Indexes {
+			if err := t.Indexes[i].dropEntries(tx, at); err != nil {
+				return err
+			}
+		}
 		if t.Stream != nil {
+			t = t.clone()
 			if err := s.closeStream(ctx, tx, at, t); err != nil {
 				return err
 			}
@@ -315,7 +399,7 @@ func (s *Service) deleteTable(ctx context.Context, in *api.DeleteTableInput) (*a
 	s.mu.Lock()
 	delete(s.counts, t.Space)
 	s.mu.Unlock()
-	d := t.description(at, api.TableStatusDeleting, count{})
+	d := t.description(at, api.TableStatusDeleting, tally{})
 	d.AttributeDefinitions, d.KeySchema, d.CreationDateTime = nil, nil, nil
 	return &api.DeleteTableOutput{TableDescription: d}, nil
 }

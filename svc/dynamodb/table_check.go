@@ -30,14 +30,15 @@ func checkCreate(in *api.CreateTableInput) error {
 		return value.Invalidf("List of LocalSecondaryIndexes is empty")
 	case in.GlobalSecondaryIndexes != nil && len(in.GlobalSecondaryIndexes) == 0:
 		return value.Invalidf("List of GlobalSecondaryIndexes is empty")
-	case in.LocalSecondaryIndexes != nil || in.GlobalSecondaryIndexes != nil:
-		return missing("Secondary indexes")
 	case in.SSESpecification != nil && aws.Value(in.SSESpecification.Enabled):
 		return missing("Customer-managed encryption keys")
 	case in.ResourcePolicy != nil:
 		return missing("Resource policies")
 	case in.GlobalTableSourceArn != nil:
 		return missing("Global tables")
+	}
+	if err := checkIndexes(in); err != nil {
+		return err
 	}
 	if err := checkStream(in.StreamSpecification); err != nil {
 		return err

@@ -18,45 +18,76 @@ func (s *Service) updateTable(ctx context.Context, in *api.UpdateTableInput) (*a
 		return nil, err
 	}
 	var t *table
-	var n count
+	var gone *index
 	err = s.alter(ctx, func(tx store.Tx) error {
 		old, err := s.describe(ctx, tx, at)
 		if err != nil {
 			return err
 		}
-		changed := *old
-		if err := s.change(&changed, in); err != nil {
+		t = old.clone()
+		if err := s.change(t, in); err != nil {
 			return err
 		}
-		if err := s.switchStream(ctx, tx, at, &changed, in.StreamSpecification); err != nil {
+		if gone, err = s.changeIndexes(ctx, tx, at, t, old, in); err != nil {
 			return err
 		}
-		t = &changed
+		if err := s.switchStream(ctx, tx, at, t, in.StreamSpecification); err != nil {
+			return err
+		}
 		return t.save(tx, at)
 	})
 	if err != nil {
 		return nil, err
 	}
+	var n tally
 	err = s.store.View(ctx, func(r store.Reader) error {
-		n, err = s.count(ctx, r, at, t)
+		n, err = s.tally(ctx, r, at, t)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &api.UpdateTableOutput{TableDescription: t.description(at, api.TableStatusUpdating, n)}, nil
+	return &api.UpdateTableOutput{TableDescription: t.updating(at, n, in, gone)}, nil
+}
+
+// updating is the table as the answer to an update describes it.
+func (t *table) updating(at ref, n tally, in *api.UpdateTableInput, gone *index) *api.TableDescription {
+	statuses := map[string]string{}
+	for _, u := range in.GlobalSecondaryIndexUpdates {
+		switch {
+		case u.Create != nil:
+			statuses[*u.Create.IndexName] = api.IndexStatusCreating
+		case u.Update != nil:
+			statuses[*u.Update.IndexName] = api.IndexStatusUpdating
+		}
+	}
+	if gone != nil {
+		t = t.clone()
+		t.Indexes = append(t.Indexes, *gone)
+		statuses[gone.Name] = api.IndexStatusDeleting
+	}
+	d := t.description(at, api.TableStatusUpdating, n)
+	for i := range d.GlobalSecondaryIndexes {
+		ix := &d.GlobalSecondaryIndexes[i]
+		if status, ok := statuses[*ix.IndexName]; ok {
+			filling := false
+			ix.IndexStatus, ix.Backfilling = &status, nil
+			if status == api.IndexStatusCreating {
+				ix.Backfilling = &filling
+			}
+		}
+	}
+	return d
 }
 
 func checkUpdate(in *api.UpdateTableInput) error {
 	switch {
-	case len(in.GlobalSecondaryIndexUpdates) > 0:
-		return missing("Secondary indexes")
 	case len(in.ReplicaUpdates) > 0 || len(in.GlobalTableWitnessUpdates) > 0 || in.MultiRegionConsistency != nil:
 		return missing("Global tables")
 	case in.SSESpecification != nil && aws.Value(in.SSESpecification.Enabled):
 		return missing("Customer-managed encryption keys")
 	case in.ProvisionedThroughput == nil && in.BillingMode == nil && in.SSESpecification == nil && in.DeletionProtectionEnabled == nil &&
-		in.TableClass == nil && in.OnDemandThroughput == nil && in.WarmThroughput == nil && in.StreamSpecification == nil:
+		in.TableClass == nil && in.OnDemandThroughput == nil && in.WarmThroughput == nil && in.StreamSpecification == nil && len(in.GlobalSecondaryIndexUpdates) == 0:
 		return value.Invalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates " +
 			"or SSESpecification or ReplicaUpdates is required")
 	case aws.Value(in.BillingMode) == api.BillingModeProvisioned && in.ProvisionedThroughput == nil:
@@ -65,6 +96,9 @@ func checkUpdate(in *api.UpdateTableInput) error {
 		if err := checkThroughput(in.ProvisionedThroughput); err != nil {
 			return err
 		}
+	}
+	if err := checkIndexUpdates(in.GlobalSecondaryIndexUpdates); err != nil {
+		return err
 	}
 	return checkStream(in.StreamSpecification)
 }
@@ -84,21 +118,9 @@ func (s *Service) change(t *table, in *api.UpdateTableInput) error {
 		if t.OnDemand {
 			return value.Invalidf("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
 		}
-		read, write := aws.Value(p.ReadCapacityUnits), aws.Value(p.WriteCapacityUnits)
-		if read == t.Throughput.Read && write == t.Throughput.Write {
-			return value.Invalid("The provisioned throughput for the table will not change. The requested value equals the current value. "+
-				"Current ReadCapacityUnits provisioned for the table: %d. Requested ReadCapacityUnits: %d. "+
-				"Current WriteCapacityUnits provisioned for the table: %d. Requested WriteCapacityUnits: %d. "+
-				"Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.", read, read, write, write)
+		if err := t.Throughput.change("table", p, now); err != nil {
+			return err
 		}
-		if read > t.Throughput.Read || write > t.Throughput.Write {
-			t.Throughput.Increased = &now
-		}
-		if read < t.Throughput.Read || write < t.Throughput.Write {
-			t.Throughput.Decreased = &now
-			t.Throughput.Decreases++
-		}
-		t.Throughput.Read, t.Throughput.Write = read, write
 	}
 	if in.DeletionProtectionEnabled != nil {
 		t.Protected = *in.DeletionProtectionEnabled

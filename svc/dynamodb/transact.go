@@ -61,11 +61,9 @@ func (s *Service) transactGetItems(ctx context.Context, in *api.TransactGetItems
 	var b bill
 	for _, g := range gets {
 		out.Responses = append(out.Responses, api.ItemResponse{Item: g.item})
-		b.add(g.at, readUnits(g.size, true))
+		b.add(g.at, usage{table: readUnits(g.size, true)})
 	}
-	out.ConsumedCapacity = b.total(in.ReturnConsumedCapacity, func(at ref, mode *string, units float64) *api.ConsumedCapacity {
-		return transacted(at, mode, units, false)
-	})
+	out.ConsumedCapacity = b.total(in.ReturnConsumedCapacity, transacted(false))
 	return out, nil
 }
 
@@ -96,15 +94,15 @@ func (s *Service) transactWriteItems(ctx context.Context, in *api.TransactWriteI
 	if err != nil {
 		return nil, err
 	}
+	metrics, err := s.collections(ctx, in.ReturnItemCollectionMetrics, writes)
+	if err != nil {
+		return nil, err
+	}
 	var b bill
 	for _, w := range writes {
-		b.add(w.at, w.writeUnits())
+		b.add(w.at, w.usage())
 	}
-	return &api.TransactWriteItemsOutput{
-		ConsumedCapacity: b.total(in.ReturnConsumedCapacity, func(at ref, mode *string, units float64) *api.ConsumedCapacity {
-			return transacted(at, mode, units, true)
-		}),
-	}, nil
+	return &api.TransactWriteItemsOutput{ItemCollectionMetrics: metrics, ConsumedCapacity: b.total(in.ReturnConsumedCapacity, transacted(true))}, nil
 }
 
 // transactWrite is one action of a transaction, checked as far as needs no table.
@@ -158,8 +156,10 @@ func transactWrite(ctx context.Context, t api.TransactWriteItem) (*write, error)
 // transact runs all writes. What a write refuses for the sake of its item becomes
 // the reason why all are; what is wrong with the request is told as such.
 func (s *Service) transact(ctx context.Context, tx store.Tx, n *store.Numbers, writes []*write) error {
-	if err := s.openAll(ctx, tx, writes); err != nil {
-		return err
+	for _, w := range writes {
+		if err := w.open(ctx, s, tx); err != nil && !errors.Is(err, errKey) && !errors.Is(err, errIndexKey) {
+			return err
+		}
 	}
 	if double(writes) {
 		return value.Invalid("Transaction request cannot include multiple operations on one item")

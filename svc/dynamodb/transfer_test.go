@@ -123,6 +123,11 @@ func (d *dock) run() {
 
 func (d *dock) ctx() context.Context { return d.house.Context(d.t.Context()) }
 
+// beside is ctx for those who run beside others.
+func (d *dock) beside() context.Context {
+	return aws.WithRequest(d.t.Context(), &aws.Request{Region: "us-east-1", Caller: aws.Caller{Kind: aws.Root, Account: "000000000000", ARN: "arn:aws:iam::000000000000:root"}})
+}
+
 func (d *dock) until(what string, so func() bool) {
 	d.t.Helper()
 	for limit := time.Now().Add(20 * time.Second); !so(); runtime.Gosched() {

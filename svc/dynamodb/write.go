@@ -26,7 +26,7 @@ const (
 
 // A write is one change of one item, from a request of any kind. Everything that a
 // change entails belongs into its run, which is part of one transaction: the record of
-// a stream, later the entries of indexes.
+// a stream, the entries of indexes.
 type write struct {
 	verb      verb
 	at        ref
@@ -46,6 +46,7 @@ type write struct {
 	table            *table
 	old, new         api.Item // nil for none
 	oldSize, newSize int
+	indexed          []float64 // the capacity units of each index; nil for none
 }
 
 // prepare makes the checks that need no table.
@@ -99,8 +100,8 @@ func (w *write) run(ctx context.Context, s *Service, tx store.Tx, n *store.Numbe
 		return err
 	}
 	place := w.table.place(w.item)
-	w.old, w.new, w.oldSize, w.newSize = nil, nil, 0, 0
-	if w.needOld || w.condition != nil || w.verb == update || w.stale != nil || w.table.Stream != nil {
+	w.old, w.new, w.oldSize, w.newSize, w.indexed = nil, nil, 0, 0, nil
+	if w.needOld || w.condition != nil || w.verb == update || w.stale != nil || w.table.Stream != nil || len(w.table.Indexes) > 0 {
 		raw, err := itemRecords.Get(ctx, tx, w.at.scope, place...)
 		if err == nil {
 			w.old, w.oldSize, err = value.Decode(raw)
@@ -127,6 +128,11 @@ func (w *write) run(ctx context.Context, s *Service, tx store.Tx, n *store.Numbe
 	}
 	if w.table.Stream != nil {
 		if err := w.announce(s, tx, n); err != nil {
+			return err
+		}
+	}
+	if len(w.table.Indexes) > 0 {
+		if err := w.reindex(tx); err != nil {
 			return err
 		}
 	}
@@ -158,7 +164,7 @@ func (w *write) apply() (err error) {
 	if w.newSize = value.ItemSize(w.new); w.newSize > maxItem {
 		return value.Invalid("Item size to update has exceeded the maximum allowed size")
 	}
-	return nil
+	return w.table.checkIndexKeys(w.new, w.old, true)
 }
 
 // failed is the error of a condition that was not met.
