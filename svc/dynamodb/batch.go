@@ -53,24 +53,35 @@ func (s *Service) batchGetItem(ctx context.Context, in *api.BatchGetItemInput) (
 		}
 	}
 	err := s.view(ctx, func(r store.Reader) error {
+		var refused error
+		done := 0
 		for _, name := range names {
 			for _, g := range gets[name] {
-				if err := g.run(ctx, s, r); err != nil {
+				g.table, g.item, g.size = nil, nil, 0
+				switch err := g.run(ctx, s, r); {
+				case aws.CodeOf(err) == "ProvisionedThroughputExceededException":
+					refused = err
+				case err != nil:
 					return err
+				default:
+					done++
 				}
 			}
 		}
-		return nil
+		if done > 0 {
+			return nil
+		}
+		return refused
 	})
 	if err != nil {
 		return nil, err
 	}
-	return batchGot(in, names, gets), nil
+	return s.batchGot(in, names, gets), nil
 }
 
 // batchGot is the answer to a batch of reads. What would make it too large is left
-// for the caller to ask for again.
-func batchGot(in *api.BatchGetItemInput, names []string, gets map[string][]*get) *api.BatchGetItemOutput {
+// for the caller to ask for again, and so is what there was no capacity for.
+func (s *Service) batchGot(in *api.BatchGetItemInput, names []string, gets map[string][]*get) *api.BatchGetItemOutput {
 	out := &api.BatchGetItemOutput{Responses: map[string][]api.Item{}, UnprocessedKeys: map[string]api.KeysAndAttributes{}}
 	var b bill
 	size := 0
@@ -78,11 +89,13 @@ func batchGot(in *api.BatchGetItemInput, names []string, gets map[string][]*get)
 		r := in.RequestItems[name]
 		found, left := []api.Item{}, []api.Item{}
 		for _, g := range gets[name] {
-			if size += g.size; size > maxBatchBytes {
+			if size += g.size; size > maxBatchBytes || g.table == nil {
 				left = append(left, g.key)
 				continue
 			}
-			b.add(g.at, usage{table: readUnits(g.size, aws.Value(r.ConsistentRead))})
+			u := usage{table: readUnits(g.size, aws.Value(r.ConsistentRead))}
+			b.add(g.at, u)
+			s.spent(g.at, g.table, u, false)
 			if g.item != nil {
 				found = append(found, g.item)
 			}
@@ -99,6 +112,7 @@ func batchGot(in *api.BatchGetItemInput, names []string, gets map[string][]*get)
 
 func (s *Service) batchWriteItem(ctx context.Context, in *api.BatchWriteItemInput) (*api.BatchWriteItemOutput, error) {
 	var writes []*write
+	var origins []origin
 	for _, name := range slices.Sorted(maps.Keys(in.RequestItems)) {
 		at, err := own(ctx, &name)
 		if err != nil {
@@ -106,6 +120,7 @@ func (s *Service) batchWriteItem(ctx context.Context, in *api.BatchWriteItemInpu
 		}
 		for _, r := range in.RequestItems[name] {
 			w := &write{at: at, needOld: counts(in.ReturnConsumedCapacity)}
+			origins = append(origins, origin{name, r})
 			switch {
 			case (r.PutRequest != nil) == (r.DeleteRequest != nil):
 				return nil, value.Invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
@@ -123,7 +138,35 @@ func (s *Service) batchWriteItem(ctx context.Context, in *api.BatchWriteItemInpu
 	if len(writes) > maxBatchWrite {
 		return nil, value.Invalid("Too many items requested for the BatchWriteItem call")
 	}
-	err := s.update(ctx, func(tx store.Tx, n *store.Numbers) error {
+	made, left, err := s.batchWrite(ctx, writes, origins)
+	if err != nil {
+		return nil, err
+	}
+	s.paid(made, 1)
+	metrics, err := s.collections(ctx, in.ReturnItemCollectionMetrics, made)
+	if err != nil {
+		return nil, err
+	}
+	var b bill
+	for _, w := range made {
+		b.add(w.at, w.usage())
+	}
+	return &api.BatchWriteItemOutput{UnprocessedItems: left, ItemCollectionMetrics: metrics, ConsumedCapacity: b.total(in.ReturnConsumedCapacity, consumed)}, nil
+}
+
+// origin is where a write of a batch stands in the request.
+type origin struct {
+	table   string
+	request api.WriteRequest
+}
+
+// batchWrite makes the writes that there is capacity for; the rest is left.
+func (s *Service) batchWrite(ctx context.Context, writes []*write, origins []origin) (made []*write, left map[string][]api.WriteRequest, err error) {
+	err = s.update(ctx, func(tx store.Tx, n *store.Numbers) error {
+		made, left = nil, map[string][]api.WriteRequest{}
+		for _, w := range writes {
+			w.free = true // until below, where what the batch itself takes counts, too
+		}
 		err := s.openAll(ctx, tx, writes)
 		if errors.Is(err, errKey) {
 			return value.Invalid("The provided key element does not match the schema")
@@ -134,26 +177,29 @@ func (s *Service) batchWriteItem(ctx context.Context, in *api.BatchWriteItemInpu
 		if double(writes) {
 			return value.Invalid("Provided list of item keys contains duplicates")
 		}
-		for _, w := range writes {
+		pending := map[*table]float64{}
+		var refused error
+		for i, w := range writes {
+			if err := s.admitWrite(w.at, w.table, pending[w.table]); err != nil {
+				refused = err
+				left[origins[i].table] = append(left[origins[i].table], origins[i].request)
+				continue
+			}
+			pending[w.table] += kilobytes(w.size)
 			if err := w.run(ctx, s, tx, n); err != nil {
 				return err
 			}
+			made = append(made, w)
+		}
+		if len(made) == 0 {
+			return refused
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	metrics, err := s.collections(ctx, in.ReturnItemCollectionMetrics, writes)
-	if err != nil {
-		return nil, err
-	}
-	var b bill
 	for _, w := range writes {
-		b.add(w.at, w.usage())
+		w.free = false
 	}
-	return &api.BatchWriteItemOutput{UnprocessedItems: map[string][]api.WriteRequest{}, ItemCollectionMetrics: metrics,
-		ConsumedCapacity: b.total(in.ReturnConsumedCapacity, consumed)}, nil
+	return made, left, err
 }
 
 // openAll finds the table of each write and checks the write against its schema.

@@ -9,10 +9,12 @@
 //   - ItemCount and TableSizeBytes are counted when asked for, not every six hours; of
 //     a large table, again only once that has cost a hundredth of the time gone by.
 //   - Items past their time to live are deleted within minutes, not days; see Run.
-//   - Throughput is kept and described, and never throttled.
+//   - A provisioned table has the whole of its burst, 300 seconds of its capacity, when it is
+//     new and when the process starts; capacity is not divided among partitions. Tables on
+//     demand are never throttled.
 //   - Attributes come back in the order of their names.
-//   - A batch of writes happens as a whole or not at all, and leaves nothing
-//     unprocessed; a batch of reads does so only beyond 16 MB.
+//   - A batch of writes happens as a whole or not at all, and leaves nothing unprocessed but
+//     for want of provisioned capacity; a batch of reads does so only beyond 16 MB.
 //   - A global index is as current as its table: an item and its entries are written in one
 //     transaction. One that is added to a table of up to a hundred items is complete at once;
 //     others are filled in the background, and the table can be deleted meanwhile. Collections
@@ -51,8 +53,9 @@ type Service struct {
 	peers  aws.Peers
 	meter  aws.Meter
 
-	schemas   schemas
-	numbering *store.Numbering // of what streams tell
+	schemas    schemas
+	allowances allowances
+	numbering  *store.Numbering // of what streams tell
 
 	mu     sync.RWMutex
 	tables map[string]*table // decoded records, by their bytes
@@ -109,16 +112,16 @@ func (s *Service) Routes() []aws.Route {
 		api.DeleteTable.To(s.deleteTable, on(s, func(in *api.DeleteTableInput) *string { return in.TableName })),
 		api.ListTables.To(s.listTables, onAll),
 
-		api.PutItem.To(s.putItem, of(s, s.putTargets)),
-		api.GetItem.To(s.getItem, of(s, s.getTargets)),
-		api.UpdateItem.To(s.updateItem, of(s, s.updateTargets)),
-		api.DeleteItem.To(s.deleteItem, of(s, s.deleteTargets)),
-		api.Query.To(s.query, of(s, s.queryTargets)),
-		api.Scan.To(s.scan, of(s, scanTargets)),
-		api.BatchGetItem.To(s.batchGetItem, of(s, s.batchGetTargets)),
-		api.BatchWriteItem.To(s.batchWriteItem, of(s, s.batchWriteTargets)),
-		api.TransactGetItems.To(s.transactGetItems, of(s, s.transactGetTargets)),
-		api.TransactWriteItems.To(s.transactWriteItems, of(s, s.transactWriteTargets)),
+		api.PutItem.To(measured(s, "PutItem", s.putItem, one(func(in *api.PutItemInput) *string { return in.TableName })), of(s, s.putTargets)),
+		api.GetItem.To(measured(s, "GetItem", s.getItem, one(func(in *api.GetItemInput) *string { return in.TableName })), of(s, s.getTargets)),
+		api.UpdateItem.To(measured(s, "UpdateItem", s.updateItem, one(func(in *api.UpdateItemInput) *string { return in.TableName })), of(s, s.updateTargets)),
+		api.DeleteItem.To(measured(s, "DeleteItem", s.deleteItem, one(func(in *api.DeleteItemInput) *string { return in.TableName })), of(s, s.deleteTargets)),
+		api.Query.To(measured(s, "Query", s.query, one(func(in *api.QueryInput) *string { return in.TableName })), of(s, s.queryTargets)),
+		api.Scan.To(measured(s, "Scan", s.scan, one(func(in *api.ScanInput) *string { return in.TableName })), of(s, scanTargets)),
+		api.BatchGetItem.To(measured(s, "BatchGetItem", s.batchGetItem, keys(func(in *api.BatchGetItemInput) map[string]api.KeysAndAttributes { return in.RequestItems })), of(s, s.batchGetTargets)),
+		api.BatchWriteItem.To(measured(s, "BatchWriteItem", s.batchWriteItem, keys(func(in *api.BatchWriteItemInput) map[string][]api.WriteRequest { return in.RequestItems })), of(s, s.batchWriteTargets)),
+		api.TransactGetItems.To(measured(s, "TransactGetItems", s.transactGetItems, inReads), of(s, s.transactGetTargets)),
+		api.TransactWriteItems.To(measured(s, "TransactWriteItems", s.transactWriteItems, inWrites), of(s, s.transactWriteTargets)),
 
 		api.TagResource.To(s.tagResource, s.guardTag),
 		api.UntagResource.To(s.untagResource, s.guardUntag),

@@ -93,11 +93,12 @@ func (s *Service) sweepTable(ctx context.Context, at ref) error {
 		}
 		var writes []*write
 		for _, it := range over {
-			writes = append(writes, &write{verb: remove, at: at, item: t.key(it), byService: true, stale: func(old api.Item) bool { return !t.over(old, s.clock.Now()) }})
+			writes = append(writes, &write{verb: remove, at: at, item: t.key(it), byService: true, free: true, stale: func(old api.Item) bool { return !t.over(old, s.clock.Now()) }})
 		}
 		if err := s.commit(ctx, writes...); err != nil {
 			return ignoreGone(err)
 		}
+		s.measure(at.scope, "TimeToLiveDeletedItemCount", float64(len(writes)), "TableName", at.name)
 	}
 }
 

@@ -282,7 +282,7 @@ func rowItem(head, row []string, types map[string]string) api.Item {
 func (im *importer) add(it api.Item, size int) error {
 	im.t.Processed++
 	im.t.Bytes += int64(size)
-	w := &write{verb: put, at: im.at, item: it}
+	w := &write{verb: put, free: true, at: im.at, item: it}
 	if it == nil || w.prepare() != nil {
 		im.t.Errors++
 		return nil

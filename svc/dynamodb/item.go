@@ -134,6 +134,7 @@ type get struct {
 	at         ref
 	key        api.Item
 	projection *expression.Projection
+	table      *table
 	item       api.Item // what was found, cut down; nil for none
 	size       int
 }
@@ -147,6 +148,10 @@ func (g *get) run(ctx context.Context, s *Service, r store.Reader) error {
 	if err := t.checkKey(g.key); err != nil {
 		return err
 	}
+	if err := s.admitRead(g.at, keyspace{t: t}); err != nil {
+		return err
+	}
+	g.table = t
 	if g.projection != nil {
 		if err := t.checkNested(g.projection.Nested()); err != nil {
 			return err
@@ -186,6 +191,7 @@ func (s *Service) getItem(ctx context.Context, in *api.GetItemInput) (*api.GetIt
 	if err := s.view(ctx, func(r store.Reader) error { return g.run(ctx, s, r) }); err != nil {
 		return nil, err
 	}
-	return &api.GetItemOutput{Item: g.item,
-		ConsumedCapacity: consumed(at, in.ReturnConsumedCapacity, usage{table: readUnits(g.size, aws.Value(in.ConsistentRead))})}, nil
+	u := usage{table: readUnits(g.size, aws.Value(in.ConsistentRead))}
+	s.spent(at, g.table, u, false)
+	return &api.GetItemOutput{Item: g.item, ConsumedCapacity: consumed(at, in.ReturnConsumedCapacity, u)}, nil
 }

@@ -19,9 +19,9 @@ func (s *Service) query(ctx context.Context, in *api.QueryInput) (*api.QueryOutp
 	if err != nil {
 		return nil, err
 	}
-	err = s.view(ctx, func(r store.Reader) error {
-		t, err := s.open(ctx, r, at)
-		if err != nil {
+	var t *table
+	err = s.view(ctx, func(r store.Reader) (err error) {
+		if t, err = s.open(ctx, r, at); err != nil {
 			return err
 		}
 		k, err := t.keyspace(in.IndexName, aws.Value(in.ConsistentRead))
@@ -39,11 +39,16 @@ func (s *Service) query(ctx context.Context, in *api.QueryInput) (*api.QueryOutp
 			return err
 		}
 		o.Reverse = in.ScanIndexForward != nil && !*in.ScanIndexForward
+		if err := s.admitRead(at, k); err != nil {
+			return err
+		}
 		return p.read(ctx, r, k, o, aws.Value(in.ConsistentRead))
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.spent(at, t, p.used, false)
+	s.measure(at.scope, "ReturnedItemCount", float64(p.matched), "TableName", at.name, "Operation", "Query")
 	return &api.QueryOutput{Items: p.result(), Count: &p.matched, ScannedCount: &p.scanned, LastEvaluatedKey: p.last,
 		ConsumedCapacity: consumed(at, in.ReturnConsumedCapacity, p.used)}, nil
 }

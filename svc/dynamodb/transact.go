@@ -61,7 +61,9 @@ func (s *Service) transactGetItems(ctx context.Context, in *api.TransactGetItems
 	var b bill
 	for _, g := range gets {
 		out.Responses = append(out.Responses, api.ItemResponse{Item: g.item})
-		b.add(g.at, usage{table: readUnits(g.size, true)})
+		u := usage{table: readUnits(g.size, true)}
+		b.add(g.at, u)
+		s.spent(g.at, g.table, usage{table: 2 * u.table}, false)
 	}
 	out.ConsumedCapacity = b.total(in.ReturnConsumedCapacity, transacted(false))
 	return out, nil
@@ -94,6 +96,7 @@ func (s *Service) transactWriteItems(ctx context.Context, in *api.TransactWriteI
 	if err != nil {
 		return nil, err
 	}
+	s.paid(writes, 2)
 	metrics, err := s.collections(ctx, in.ReturnItemCollectionMetrics, writes)
 	if err != nil {
 		return nil, err
@@ -157,7 +160,8 @@ func transactWrite(ctx context.Context, t api.TransactWriteItem) (*write, error)
 // the reason why all are; what is wrong with the request is told as such.
 func (s *Service) transact(ctx context.Context, tx store.Tx, n *store.Numbers, writes []*write) error {
 	for _, w := range writes {
-		if err := w.open(ctx, s, tx); err != nil && !errors.Is(err, errKey) && !errors.Is(err, errIndexKey) {
+		err := w.open(ctx, s, tx)
+		if err != nil && !errors.Is(err, errKey) && !errors.Is(err, errIndexKey) && aws.CodeOf(err) != "ProvisionedThroughputExceededException" {
 			return err
 		}
 	}

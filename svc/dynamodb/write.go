@@ -41,6 +41,7 @@ type write struct {
 	stale func(old api.Item) bool
 	// byService says that nobody asked for the write: the item's time was over.
 	byService bool
+	free      bool // consumes nothing of what is provisioned
 
 	// What run found and did; it sets them anew each time.
 	table            *table
@@ -67,6 +68,11 @@ func (w *write) prepare() error {
 func (w *write) open(ctx context.Context, s *Service, r store.Reader) (err error) {
 	if w.table, err = s.open(ctx, r, w.at); err != nil {
 		return err
+	}
+	if !w.free {
+		if err := s.admitWrite(w.at, w.table, 0); err != nil {
+			return err
+		}
 	}
 	if w.verb == put {
 		err = w.table.checkItem(w.item)
@@ -178,7 +184,7 @@ func (w *write) failed() error {
 
 // commit runs writes, each of another item, in one transaction.
 func (s *Service) commit(ctx context.Context, writes ...*write) error {
-	return s.update(ctx, func(tx store.Tx, n *store.Numbers) error {
+	err := s.update(ctx, func(tx store.Tx, n *store.Numbers) error {
 		for _, w := range writes {
 			if err := w.run(ctx, s, tx, n); err != nil {
 				return err
@@ -186,4 +192,24 @@ func (s *Service) commit(ctx context.Context, writes ...*write) error {
 		}
 		return nil
 	})
+	if err == nil || aws.CodeOf(err) == "ConditionalCheckFailedException" {
+		s.paid(writes, 1)
+	}
+	return err
+}
+
+// paid accounts for writes that were made, each so many times over.
+func (s *Service) paid(writes []*write, times float64) {
+	for _, w := range writes {
+		if w.free || w.table == nil {
+			continue
+		}
+		u := w.usage()
+		if times != 1 {
+			var more usage
+			more.add(u, times)
+			u = more
+		}
+		s.spent(w.at, w.table, u, true)
+	}
 }
