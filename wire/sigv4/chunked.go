@@ -30,7 +30,8 @@ func (s *Signature) chunked(r *http.Request, keys *Keys, secret string) (io.Read
 		}
 		c.want = n
 	}
-	r.ContentLength = c.want // what it is for those who read on
+	r.ContentLength = c.want       // what it is for those who read on
+	r.Header.Del("Content-Length") // that of the chunks
 	decoded(r.Header)
 	c.signed = s.Payload != streamingTrailer
 	if c.signed && keys != nil {

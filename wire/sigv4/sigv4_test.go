@@ -148,9 +148,13 @@ Content-Length: 66824
 }
 
 func TestChunked(t *testing.T) {
-	body, err := verify(parseRequest(t, exampleChunked("a")), exampleSecret, exampleTime)
+	r := parseRequest(t, exampleChunked("a"))
+	body, err := verify(r, exampleSecret, exampleTime)
 	if err != nil || body != strings.Repeat("a", 66560) {
 		t.Errorf("%d bytes, %v", len(body), err)
+	}
+	if r.ContentLength != 66560 || r.Header.Get("Content-Length") != "" {
+		t.Errorf("it counts %d bytes, and its header %q", r.ContentLength, r.Header.Get("Content-Length"))
 	}
 	for name, c := range map[string]struct {
 		text string
