@@ -38,6 +38,8 @@ type event struct {
 	SharedEventID      string          `json:"sharedEventID,omitempty"`
 	EventCategory      string          `json:"eventCategory"`
 	TLS                *tlsDetails     `json:"tlsDetails,omitempty"`
+
+	global bool // of a service that has no regions
 }
 
 // additional is Tule's additionalEventData: what policies decided.
@@ -123,7 +125,7 @@ func (s *Service) eventOf(e *aws.Event, at time.Time) event {
 	data := isData(e.Op)
 	v.EventSource, v.EventName, v.ReadOnly = sourceOf(e.Op.Service), e.Op.Name, isRead(e.Op)
 	if e.Op.Service.Global {
-		v.AWSRegion = globalRegion
+		v.AWSRegion, v.global = globalRegion, true
 	}
 	if data {
 		v.EventCategory, v.ManagementEvent = "Data", false

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -144,14 +146,18 @@ func (s *Service) write(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		err := s.Store.Update(ctx, func(tx store.Tx) error {
-			for _, n := range batch {
-				if err := n.save(tx); err != nil {
-					return err
+		managers, err := s.managersOf(ctx, batch)
+		if err == nil {
+			err = s.Store.Update(ctx, func(tx store.Tx) error {
+				k := &keeper{managers: managers, trails: map[string][]trail{}, known: map[string]bool{}}
+				for _, n := range batch {
+					if err := n.save(ctx, tx, k); err != nil {
+						return err
+					}
 				}
-			}
-			return nil
-		})
+				return nil
+			})
+		}
 		if err != nil {
 			s.queue.giveBack(batch)
 			return err
@@ -159,9 +165,17 @@ func (s *Service) write(ctx context.Context) error {
 	}
 }
 
-// Run writes what Record was told, until ctx ends: events within batchEvery, and the
-// activity every flushEvery. In the end it writes what is left.
+// Run writes what Record was told, and delivers what trails have, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.deliverAlways(ctx) })
+	g.Go(func() error { return s.writeAlways(ctx) })
+	return g.Wait()
+}
+
+// writeAlways writes events within batchEvery, and the activity every flushEvery. In the
+// end it writes what is left.
+func (s *Service) writeAlways(ctx context.Context) error {
 	flush, stop := s.Clock.After(flushEvery)
 	defer func() { stop() }()
 	for {

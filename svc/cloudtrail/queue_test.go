@@ -76,11 +76,11 @@ func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	until(func() bool { return h.Clock.Timers() == 1 }) // of the activity
+	until(func() bool { return h.Clock.Timers() == 2 }) // of the activity and of trails
 	for range 3 {
 		s.Record(ctx, list(h, "r"))
 	}
-	until(func() bool { return h.Clock.Timers() == 2 }) // of the batch
+	until(func() bool { return h.Clock.Timers() == 3 }) // of the batch
 	if n := stored(t, h.Store); n != 0 {
 		t.Errorf("%d events before their time", n)
 	}
@@ -89,12 +89,12 @@ func TestRun(t *testing.T) {
 
 	st.fail(store.ErrFull)
 	s.Record(ctx, list(h, "r"))
-	until(func() bool { return h.Clock.Timers() == 2 })
+	until(func() bool { return h.Clock.Timers() == 3 })
 	h.Clock.Advance(batchEvery)
-	until(func() bool { return strings.Contains(log.String(), "not written") && h.Clock.Timers() == 2 })
+	until(func() bool { return strings.Contains(log.String(), "not written") && h.Clock.Timers() == 3 })
 	st.fail(nil)
 	h.Clock.Advance(retryEvery)
-	until(func() bool { return h.Clock.Timers() == 2 })
+	until(func() bool { return h.Clock.Timers() == 3 })
 	h.Clock.Advance(batchEvery)
 	until(func() bool { return stored(t, h.Store) == 4 })
 

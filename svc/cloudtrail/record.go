@@ -17,11 +17,12 @@ import (
 // goes to the program's log rather than nowhere.
 //
 // For an allowed data event it counts, and allocates nothing.
-func (s *Service) Record(_ context.Context, e *aws.Event) {
+func (s *Service) Record(ctx context.Context, e *aws.Event) {
 	now := s.Clock.Now()
 	s.activity.mark(e, now)
 	refused := denied(e)
-	if !refused && (e.Op == nil || isData(e.Op)) {
+	data := e.Op == nil || isData(e.Op)
+	if !refused && data && (e.Op == nil || !s.wanted(ctx, e)) {
 		return
 	}
 	at := e.Request.Time
@@ -33,7 +34,7 @@ func (s *Service) Record(_ context.Context, e *aws.Event) {
 		return // a stranger, and nobody's resource
 	}
 	v := s.eventOf(e, at)
-	n := &note{at: at, event: v, caller: identifiable(&e.Request.Caller), via: slices.Clone(e.Request.Via)}
+	n := &note{at: at, forTrails: data && !refused, event: v, caller: identifiable(&e.Request.Caller), via: slices.Clone(e.Request.Via)}
 	for i := range e.Decisions {
 		if as := e.Decisions[i].As; as != nil {
 			n.caller = identifiable(as)
@@ -78,6 +79,8 @@ type note struct {
 	caller aws.Caller
 	via    []string
 	copies []copyFor
+	// forTrails says that the event is none of the audit log's.
+	forTrails bool
 }
 
 type copyFor struct{ account, id string }
@@ -111,13 +114,19 @@ var events = store.NewTable[record]("cloudtrail", "event")
 var byID = store.NewTable[[]byte]("cloudtrail", "id")
 
 // save writes a note, in the transaction of its batch.
-func (n *note) save(tx store.Tx) error {
+func (n *note) save(ctx context.Context, tx store.Tx, k *keeper) error {
 	for _, c := range n.copies {
 		v := n.event.of(c.account, &n.caller, n.via)
 		v.EventID = c.id
 		rec, err := recordOf(&v, userName(&n.caller), n.caller.AccessKeyID)
 		if err != nil {
 			return err
+		}
+		if err := k.keep(ctx, tx, &v, n.at, rec.Event); err != nil {
+			return err
+		}
+		if n.forTrails {
+			continue
 		}
 		sc, until := store.Scope{Account: c.account, Region: v.AWSRegion}, n.at.Add(keep)
 		if err := events.PutExpiring(tx, sc, rec, until, n.at, c.id); err != nil {

@@ -107,3 +107,21 @@ func (s *Service) levels(ctx context.Context, r store.Reader, o *organization, c
 	}
 	return out, nil
 }
+
+// ManagerOf is the organization that an account is in, and the account that manages it;
+// nothing for an account in none.
+func (s *Service) ManagerOf(ctx context.Context, account string) (id, manager string, err error) {
+	err = s.Store.View(ctx, func(r store.Reader) error {
+		id, manager = "", ""
+		o, err := of(ctx, r, account)
+		if err != nil || o == nil {
+			return err
+		}
+		n, err := o.node(ctx, r, account, nil)
+		if err == nil && n != nil {
+			id, manager = o.ID, o.Management
+		}
+		return err
+	})
+	return id, manager, err
+}
