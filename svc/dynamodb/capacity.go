@@ -86,24 +86,21 @@ func (w *write) usage() usage {
 
 // consumed is the answer to ReturnConsumedCapacity.
 func consumed(at ref, mode *string, u usage) *api.ConsumedCapacity {
-	return charge(at, mode, u, nil)
-}
-
-// charge is consumed, with each number put down for reads or writes, too.
-func charge(at ref, mode *string, u usage, also func(units float64) (read, write *float64)) *api.ConsumedCapacity {
 	if !counts(mode) {
 		return nil
 	}
-	if also == nil {
-		also = func(float64) (read, write *float64) { return nil, nil }
-	}
+	return charge(at, *mode, u, func(float64) (read, write *float64) { return nil, nil })
+}
+
+// charge is what was consumed, each number put down for reads or writes, too, if also says so.
+func charge(at ref, mode string, u usage, also func(units float64) (read, write *float64)) *api.ConsumedCapacity {
 	one := func(units float64) api.Capacity {
 		read, write := also(units)
 		return api.Capacity{CapacityUnits: &units, ReadCapacityUnits: read, WriteCapacityUnits: write}
 	}
 	all := one(u.total())
 	c := &api.ConsumedCapacity{TableName: &at.name, CapacityUnits: all.CapacityUnits, ReadCapacityUnits: all.ReadCapacityUnits, WriteCapacityUnits: all.WriteCapacityUnits}
-	if *mode != api.ReturnConsumedCapacityIndexes {
+	if mode != api.ReturnConsumedCapacityIndexes {
 		return c
 	}
 	table := one(u.table)
@@ -129,9 +126,12 @@ func (w *write) consumed(mode *string) *api.ConsumedCapacity {
 // transacted is consumed in a transaction, which reads or writes everything twice.
 func transacted(writes bool) func(at ref, mode *string, u usage) *api.ConsumedCapacity {
 	return func(at ref, mode *string, u usage) *api.ConsumedCapacity {
+		if !counts(mode) {
+			return nil
+		}
 		var twice usage
 		twice.add(u, 2)
-		return charge(at, mode, twice, func(units float64) (read, write *float64) {
+		return charge(at, *mode, twice, func(units float64) (read, write *float64) {
 			if writes {
 				return nil, &units
 			}

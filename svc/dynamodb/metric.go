@@ -19,12 +19,12 @@ func (s *Service) measure(scope store.Scope, name string, value float64, dimensi
 }
 
 // measureConsumed counts capacity units of a table and of its global indexes.
-func (s *Service) measureConsumed(at ref, own float64, global map[string]float64, write bool) {
+func (s *Service) measureConsumed(at ref, t *table, own float64, global map[string]float64, write bool) {
 	name := "ConsumedReadCapacityUnits"
 	if write {
 		name = "ConsumedWriteCapacityUnits"
 	}
-	s.measure(at.scope, name, own, "TableName", at.name)
+	s.measure(at.scope, name, own, t.dimensions...)
 	for index, units := range global {
 		s.measure(at.scope, name, units, "TableName", at.name, "GlobalSecondaryIndexName", index)
 	}

@@ -41,6 +41,8 @@ type table struct {
 	LastStream string       `json:",omitempty"`
 	Recovery   *recovery    `json:",omitempty"` // point-in-time recovery; nil is off
 	Indexes    []index      `json:",omitempty"`
+
+	dimensions []string // of what is measured of it, made when it is decoded
 }
 
 // clone is a copy of the table's record that may be changed.
@@ -112,6 +114,7 @@ func (s *Service) lookup(ctx context.Context, r store.Reader, at ref) (*table, e
 	if err := json.Unmarshal(raw, t); err != nil {
 		return nil, err
 	}
+	t.dimensions = []string{"TableName", t.Name}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.tables) >= maxCached {

@@ -122,7 +122,7 @@ func (s *Service) spent(at ref, t *table, u usage, write bool) {
 	for _, units := range u.local {
 		own += units
 	}
-	s.measureConsumed(at, own, u.global, write)
+	s.measureConsumed(at, t, own, u.global, write)
 	if t.OnDemand {
 		return
 	}
