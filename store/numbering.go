@@ -100,6 +100,29 @@ func (g *Numbering) Limit() uint64 {
 	return least
 }
 
+// Settle waits until all numbers have been released that are held when it is called, or until ctx
+// ends. A reader that Watch has woken finds what was written only afterwards: a record becomes
+// visible when its transaction, and those that took numbers before it, have released theirs.
+func (g *Numbering) Settle(ctx context.Context) error {
+	g.mu.Lock()
+	under := make([]chan struct{}, 0, len(g.held))
+	for n := range g.held {
+		if n.over == nil {
+			n.over = make(chan struct{})
+		}
+		under = append(under, n.over)
+	}
+	g.mu.Unlock()
+	for _, over := range under {
+		select {
+		case <-over:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // Single is a number for what is no record: the beginning or the end of a log.
 func (g *Numbering) Single() (uint64, error) {
 	g.mu.Lock()
@@ -123,6 +146,7 @@ func (g *Numbering) Begin() *Numbers { return &Numbers{of: g} }
 type Numbers struct {
 	of    *Numbering
 	taken bool
+	over  chan struct{} // closed by Release; nil while nobody waits for it
 }
 
 // Take is the next number.
@@ -152,4 +176,8 @@ func (n *Numbers) Release(ctx context.Context, st Store, err error) {
 	n.of.mu.Lock()
 	defer n.of.mu.Unlock()
 	delete(n.of.held, n)
+	if n.over != nil {
+		close(n.over)
+		n.over = nil
+	}
 }

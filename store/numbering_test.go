@@ -96,6 +96,44 @@ func TestNumbersLimit(t *testing.T) {
 	}
 }
 
+// Whoever settles waits for what is under way.
+func TestNumbersSettle(t *testing.T) {
+	st := store.Memory(aws.NewManualClock(time.Unix(0, 0)))
+	t.Cleanup(func() { st.Close() })
+	g := store.NewNumbering("test", "n")
+	if err := g.Start(t.Context(), st, 100); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Settle(t.Context()); err != nil {
+		t.Error(err)
+	}
+	a := g.Begin()
+	first, err := a.Take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := g.Settle(gone); !errors.Is(err, context.Canceled) {
+		t.Errorf("settled with a number held: %v", err)
+	}
+	settled := make(chan uint64)
+	for range 2 {
+		go func() {
+			if err := g.Settle(t.Context()); err != nil {
+				t.Error(err)
+			}
+			settled <- g.Limit()
+		}()
+	}
+	a.Release(t.Context(), st, nil)
+	for range 2 {
+		if limit := <-settled; limit <= first {
+			t.Errorf("settled at %d, with %d held", limit, first)
+		}
+	}
+}
+
 // Numbers are given once, however many take them while the ceiling rises.
 func TestNumbersOnce(t *testing.T) {
 	st := store.Memory(aws.NewManualClock(time.Unix(0, 0)))
