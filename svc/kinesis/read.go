@@ -136,12 +136,12 @@ func (s *Service) getRecords(ctx context.Context, in *api.GetRecordsInput) (*api
 		limit = int(*in.Limit)
 	}
 	p := stretch{limit: limit, bytes: maxReadBytes, metered: true}
-	if err := s.read(ctx, &it, &p); err != nil {
+	if err := s.readReady(ctx, &it, &p); err != nil {
 		return nil, err
 	}
 	out := &api.GetRecordsOutput{Records: p.records, MillisBehindLatest: &p.behind, ChildShards: p.children}
 	if !p.ended {
-		it.Made = now.UnixMilli()
+		it.Made = s.Clock.Now().UnixMilli()
 		text := aws.Token(it)
 		out.NextShardIterator = &text
 	}

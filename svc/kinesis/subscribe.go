@@ -105,8 +105,11 @@ func (s *Service) push(ctx context.Context, it *iterator) iter.Seq2[*api.Subscri
 	return func(yield func(*api.SubscribeToShardEventStream, error) bool) {
 		over, stop := s.Clock.After(subscription)
 		defer stop()
-		came := dataRecords.Watch(ctx, s.Store, it.ref().scope, it.Space, int64(it.Shard))
+		e := s.listen(ctx, it)
 		for due := true; ; {
+			if e.settle(ctx) != nil {
+				return
+			}
 			p := stretch{limit: maxRead, bytes: maxEvent}
 			if err := s.read(ctx, it, &p); err != nil {
 				if ctx.Err() == nil {
@@ -124,7 +127,8 @@ func (s *Service) push(ctx context.Context, it *iterator) iter.Seq2[*api.Subscri
 			}
 			beat, stopBeat := s.Clock.After(pulse)
 			select {
-			case <-came:
+			case <-e.came:
+			case <-e.closed:
 			case <-beat:
 				due = true
 			case <-over:
