@@ -110,14 +110,13 @@ func (s *Streams) getRecords(ctx context.Context, in *api.GetRecordsInput) (*api
 			return nil, value.Invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value less than or equal to %d", limit, maxChanges)
 		}
 	}
-	p := stretch{limit: limit, until: s.s.numbering.Limit(), next: it.place.Next}
-	err = s.s.store.View(ctx, func(r store.Reader) error { return p.read(ctx, r, it) })
-	if err != nil {
+	p := stretch{limit: limit, next: it.place.Next}
+	if err := s.readReady(ctx, it, &p); err != nil {
 		return nil, err
 	}
 	out := &api.GetRecordsOutput{Records: p.records}
 	if !p.ended {
-		it.place.Next, it.place.Made = p.next, now.UnixMilli()
+		it.place.Next, it.place.Made = p.next, s.s.clock.Now().UnixMilli()
 		out.NextShardIterator = it.text()
 	}
 	return out, nil
@@ -126,6 +125,7 @@ func (s *Streams) getRecords(ctx context.Context, in *api.GetRecordsInput) (*api
 // stretch is what one GetRecords reads.
 type stretch struct {
 	limit       int
+	space       uint64 // the stream's
 	until, next uint64 // numbers: of what must not be read yet, and of what to read
 	records     []api.Record
 	ended       bool // the shard is closed, and read to its end
@@ -140,6 +140,7 @@ func (p *stretch) read(ctx context.Context, r store.Reader, it iterator) error {
 	if st.shard() != it.place.Shard {
 		return it.stream.notFound()
 	}
+	p.space = st.Space
 	bytes, full := 0, false
 	o := store.ListOptions{Prefix: []any{st.Space}, From: []any{st.Space, p.next}, To: []any{st.Space, p.until}}
 	for e, err := range changeRecords.List(ctx, r, it.stream.scope, o) {
