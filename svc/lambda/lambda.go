@@ -28,7 +28,8 @@
 //   - A mapping of a queue deals with 64 batches at once at most, unless its MaximumConcurrency
 //     or ProvisionedPollerConfig says more; AWS goes up to 1,250. Functions that fail do not
 //     slow it down.
-//   - Event source mappings of other sources than DynamoDB's streams and SQS, file
+//   - What comes to a stream is brought to its function at once, not when it is next polled.
+//   - Event source mappings of other sources than Kinesis, DynamoDB's streams and SQS, file
 //     systems and encryption keys are refused (501) until they are built. An event bus
 //     can be a destination; until EventBridge stands, what it is to be told is tried for six
 //     hours, and then counted as not delivered.

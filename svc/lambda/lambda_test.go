@@ -8,6 +8,7 @@ import (
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/script"
 	"github.com/tule-cloud/tule/svc/dynamodb"
+	"github.com/tule-cloud/tule/svc/kinesis"
 )
 
 func TestScripts(t *testing.T) {
@@ -19,6 +20,7 @@ func TestScripts(t *testing.T) {
 		p := newPost(h.Clock)
 		p.objects = map[string]string{"code/f.zip": string(zipped(t, map[string]string{"index.js": "exports.handler = 1;"})), "code/text": "no zip", "code/empty": ""}
 		routes = append(routes, p.routes()...)
+		routes = append(routes, kinesis.New(kinesis.Options{Store: h.Store, Clock: h.Clock, Random: h.Random}).Routes()...)
 		return append(append(routes, tables.Routes()...), tables.Streams().Routes()...)
 	})
 }

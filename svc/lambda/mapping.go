@@ -22,6 +22,7 @@ type mapping struct {
 	Source    string // ARN
 	Enabled   bool
 	Start     string            `json:",omitempty"` // StartingPosition
+	Since     time.Time         `json:",omitzero"`  // StartingPositionTimestamp
 	Batch     int32             // records at most
 	Window    int32             `json:",omitempty"` // seconds to wait for a full batch
 	Parallel  int32             // invokes at once, per shard
@@ -87,6 +88,9 @@ func (m *mapping) shown(scope store.Scope, state, result string) *api.EventSourc
 		BisectBatchOnFunctionError: &m.Bisect, MaximumRetryAttempts: &m.Retries, MaximumRecordAgeInSeconds: &m.Age, TumblingWindowInSeconds: &m.Tumbling,
 		FunctionResponseTypes: []string{}, DestinationConfig: &api.DestinationConfig{OnFailure: &api.OnFailure{Destination: optional(m.OnFailure)}},
 	}
+	if !m.Since.IsZero() {
+		out.StartingPositionTimestamp = &m.Since
+	}
 	if isQueue(m.Source) {
 		m.showQueue(out, result)
 	}
@@ -140,8 +144,8 @@ func (s *Service) mapping(ctx context.Context, r store.Reader, scope store.Scope
 func (s *Service) createMapping(ctx context.Context, in *api.CreateEventSourceMappingRequest) (*api.EventSourceMappingConfiguration, error) {
 	scope := mappingScope(ctx)
 	m := mapping{UUID: aws.RandomUUID(s.Random), Enabled: in.Enabled == nil || *in.Enabled, Source: aws.Value(in.EventSourceArn),
-		Start: aws.Value(in.StartingPosition), Tags: in.Tags, Parallel: 1, Retries: -1, Age: -1}
-	if err := checkMappingCreate(in); err != nil {
+		Start: aws.Value(in.StartingPosition), Since: aws.Value(in.StartingPositionTimestamp), Tags: in.Tags, Parallel: 1, Retries: -1, Age: -1}
+	if err := checkMappingCreate(in, s.Clock.Now()); err != nil {
 		return nil, err
 	}
 	m.Batch = defaultBatch

@@ -48,7 +48,7 @@ func settingsOfUpdate(in *api.UpdateEventSourceMappingRequest) mappingSettings {
 
 // sourceNames are the sources that AWS has and Tule has not yet, by service.
 var sourceNames = map[string]string{
-	"kinesis": "Kinesis streams", "kafka": "Managed Streaming for Apache Kafka", "mq": "Amazon MQ", "rds": "DocumentDB",
+	"kafka": "Managed Streaming for Apache Kafka", "mq": "Amazon MQ", "rds": "DocumentDB",
 }
 
 // checkEventSource refuses a source that Tule cannot read.
@@ -60,7 +60,7 @@ func checkEventSource(arn string) error {
 	if name, known := sourceNames[a.Service]; known {
 		return unbuilt("Event source mappings of " + name + " are")
 	}
-	if isQueue(arn) {
+	if isQueue(arn) || isDataStream(arn) {
 		return nil
 	}
 	if a.Service != "dynamodb" || !strings.HasPrefix(a.Resource, "table/") || !strings.Contains(a.Resource, "/stream/") {
@@ -69,7 +69,7 @@ func checkEventSource(arn string) error {
 	return nil
 }
 
-func checkMappingCreate(in *api.CreateEventSourceMappingRequest) error {
+func checkMappingCreate(in *api.CreateEventSourceMappingRequest, now time.Time) error {
 	switch {
 	case in.SelfManagedEventSource != nil || in.SelfManagedKafkaEventSourceConfig != nil:
 		return unbuilt("Event source mappings of Apache Kafka are")
@@ -85,11 +85,8 @@ func checkMappingCreate(in *api.CreateEventSourceMappingRequest) error {
 		}
 		return checkMappingRest(in)
 	}
-	switch start := aws.Value(in.StartingPosition); {
-	case start == "":
-		return invalid("1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.")
-	case start == api.EventSourcePositionAtTimestamp || in.StartingPositionTimestamp != nil:
-		return invalid("Unsupported starting position for arn type: %s", *in.EventSourceArn)
+	if err := checkStart(in, now); err != nil {
+		return err
 	}
 	if err := checkForeign(foreign{
 		"ScalingConfig": in.ScalingConfig != nil, "ProvisionedPollerConfig": in.ProvisionedPollerConfig != nil, "Queues": in.Queues != nil,
@@ -99,6 +96,24 @@ func checkMappingCreate(in *api.CreateEventSourceMappingRequest) error {
 		return err
 	}
 	return checkMappingRest(in)
+}
+
+// checkStart checks where the reading of a stream is to begin.
+func checkStart(in *api.CreateEventSourceMappingRequest, now time.Time) error {
+	start, since := aws.Value(in.StartingPosition), in.StartingPositionTimestamp
+	switch {
+	case start == "":
+		return invalid("1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: Member must not be null.")
+	case start != startSince && since == nil:
+		return nil
+	case start != startSince || !isDataStream(*in.EventSourceArn):
+		return invalid("Unsupported starting position for arn type: %s", *in.EventSourceArn)
+	case since == nil:
+		return invalid("StartingPositionTimestamp is required when StartingPosition is AT_TIMESTAMP.")
+	case since.After(now):
+		return invalid("StartingPositionTimestamp must not be in the future.")
+	}
+	return nil
 }
 
 // checkMappingRest checks what mappings of all sources have.

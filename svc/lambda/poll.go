@@ -3,6 +3,7 @@ package lambda
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -276,7 +277,7 @@ func (p *poller) ready(ctx context.Context) ([]string, error) {
 	}
 	var out []string
 	for _, s := range shards {
-		if !done[s.id] && (done[s.parent] || !there[s.parent]) {
+		if !done[s.id] && !slices.ContainsFunc(s.parents, func(parent string) bool { return there[parent] && !done[parent] }) {
 			out = append(out, s.id)
 		}
 	}
@@ -337,6 +338,7 @@ func (s *Service) beginMapping(ctx context.Context, scope store.Scope, m *mappin
 const (
 	startLatest = "LATEST"
 	startOldest = "TRIM_HORIZON"
+	startSince  = "AT_TIMESTAMP"
 )
 
 // trouble notes that the source cannot be read.
@@ -347,8 +349,10 @@ func (p *poller) trouble(ctx context.Context, err error) {
 	text := "PROBLEM: Internal error"
 	var e *aws.Error
 	switch {
+	case busySource(err):
+		return // as much as there is was read
 	case denied(err):
-		text = "PROBLEM: Access denied. Please ensure the role can perform the GetRecords, GetShardIterator, DescribeStream, and ListStreams Actions on your stream in IAM."
+		text = "PROBLEM: Access denied. Please ensure the role can perform the " + p.src.needs() + " Actions on your stream in IAM."
 	case aws.CodeOf(err) == "ResourceNotFoundException":
 		text = "PROBLEM: Stream not found"
 	case errors.As(err, &e) && !e.Server():

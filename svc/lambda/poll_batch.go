@@ -276,7 +276,7 @@ func (w *worker) giveUp(ctx context.Context, b portion, last outcome, condition 
 				return false
 			}
 		}
-		event, err := discardedEvent(now, at.arn(w.m.Qualifier), w.m.Source, w.shard, w.src.batchInfo(), condition, max(b.failed, 1), last, b.records, payload)
+		event, err := discardedEvent(now, at.arn(w.m.Qualifier), w.src, w.m.Source, w.shard, condition, max(b.failed, 1), last, b.records, payload)
 		if err != nil {
 			w.s.warn("tell of records that were given up", err)
 			return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"sync"
+	"time"
 
 	streamsapi "github.com/tule-cloud/tule/api/dynamodbstreams"
 	"github.com/tule-cloud/tule/aws"
@@ -25,15 +26,21 @@ func (d *tableStream) batchInfo() string { return "DDBStreamBatchInfo" }
 
 // probe makes each call that polling makes.
 func (d *tableStream) probe(ctx context.Context) error {
-	err := d.tryAll(ctx)
-	switch {
-	case denied(err):
-		return invalid("Cannot access stream %s. Please ensure the role can perform the GetRecords, GetShardIterator, DescribeStream, and ListStreams Actions on your stream in IAM.", d.arn).Because(err)
-	case aws.CodeOf(err) == "ResourceNotFoundException", aws.CodeOf(err) == "ValidationException":
-		return invalid("Stream not found: %s", d.arn).Because(err)
-	}
-	return err
+	return refuseStream(d.tryAll(ctx), d.arn, d.needs())
 }
+
+func (d *tableStream) needs() string {
+	return "GetRecords, GetShardIterator, DescribeStream, and ListStreams"
+}
+
+func (d *tableStream) arrival(t time.Time) string { return eventTime(t) }
+
+// mostRecords is the most that GetRecords gives.
+func (d *tableStream) mostRecords() int { return 1000 }
+
+func (d *tableStream) lets(f filters, r *record) bool { return f.let(r.event) }
+
+func (d *tableStream) leave(string) {}
 
 func (d *tableStream) tryAll(ctx context.Context) error {
 	if _, err := streamsapi.ListStreams.Do(ctx, d.s.Peers, &streamsapi.ListStreamsInput{Limit: ptr(int32(1))}); err != nil {
@@ -47,7 +54,7 @@ func (d *tableStream) tryAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = d.read(ctx, it, 1)
+	_, _, err = d.read(ctx, shards[len(shards)-1].id, it, 1, 0)
 	return err
 }
 
@@ -65,8 +72,11 @@ func (d *tableStream) shards(ctx context.Context) ([]shard, error) {
 			d.mu.Unlock()
 		}
 		for _, s := range got.StreamDescription.Shards {
-			out = append(out, shard{id: aws.Value(s.ShardId), parent: aws.Value(s.ParentShardId),
-				closed: s.SequenceNumberRange != nil && s.SequenceNumberRange.EndingSequenceNumber != nil})
+			sh := shard{id: aws.Value(s.ShardId), closed: s.SequenceNumberRange != nil && s.SequenceNumberRange.EndingSequenceNumber != nil}
+			if parent := aws.Value(s.ParentShardId); parent != "" {
+				sh.parents = []string{parent}
+			}
+			out = append(out, sh)
 		}
 		if in.ExclusiveStartShardId = got.StreamDescription.LastEvaluatedShardId; in.ExclusiveStartShardId == nil {
 			return out, nil
@@ -86,7 +96,8 @@ func (d *tableStream) seek(ctx context.Context, shard string, at position) (stri
 	return aws.Value(out.ShardIterator), nil
 }
 
-func (d *tableStream) read(ctx context.Context, iterator string, limit int) ([]record, string, error) {
+func (d *tableStream) read(ctx context.Context, _, iterator string, limit int, wait time.Duration) ([]record, string, error) {
+	ctx = ready(ctx, wait)
 	out, err := streamsapi.GetRecords.Do(ctx, d.s.Peers, &streamsapi.GetRecordsInput{ShardIterator: &iterator, Limit: ptr(int32(limit))})
 	if err != nil {
 		return nil, "", err

@@ -133,13 +133,13 @@ const (
 
 // discardedEvent tells a destination of records that were given up.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
-func discardedEvent(at time.Time, function, stream, shard, info, condition string, invokes int, last outcome, records []record, payload []byte) (json.RawMessage, error) {
+func discardedEvent(at time.Time, function string, src eventSource, stream, shard, condition string, invokes int, last outcome, records []record, payload []byte) (json.RawMessage, error) {
 	first, end := records[0], records[len(records)-1]
 	context := map[string]any{"requestId": last.id, "functionArn": function, "condition": condition, "approximateInvokeCount": invokes}
 	e := map[string]any{
 		"requestContext": context, "version": "1.0", "timestamp": eventMillis(at),
-		info: map[string]any{"shardId": shard, "startSequenceNumber": first.id, "endSequenceNumber": end.id,
-			"approximateArrivalOfFirstRecord": eventTime(first.at), "approximateArrivalOfLastRecord": eventTime(end.at),
+		src.batchInfo(): map[string]any{"shardId": shard, "startSequenceNumber": first.id, "endSequenceNumber": end.id,
+			"approximateArrivalOfFirstRecord": src.arrival(first.at), "approximateArrivalOfLastRecord": src.arrival(end.at),
 			"batchSize": len(records), "streamArn": stream},
 	}
 	if last.reached {

@@ -44,11 +44,12 @@ type worker struct {
 
 func newWorker(p *poller, shard string) *worker { return &worker{poller: p, shard: shard} }
 
-// maxRead is the most records that one read asks for.
-const maxRead = 1000
+// readWait is how long a read waits for something to come, in a source that can.
+const readWait = 5 * time.Second
 
 // run works until ctx ends or the shard does.
 func (w *worker) run(ctx context.Context) {
+	defer w.src.leave(w.shard)
 	if err := w.load(ctx); err != nil {
 		w.trouble(ctx, err)
 		w.s.pause(ctx, pollMost)
@@ -84,7 +85,9 @@ func (w *worker) gather(ctx context.Context) (g gathered, ok bool) {
 	want := int(w.m.Batch) * int(w.m.Parallel)
 	var due time.Time // until when to wait for more
 	for failed, size := 0, 0; ; {
-		got, err := w.read(ctx, min(want-len(g.records), maxRead))
+		begun := w.s.Clock.Now()
+		wait := w.longest(due, begun)
+		got, err := w.read(ctx, min(want-len(g.records), w.src.mostRecords()), wait)
 		if err != nil {
 			w.trouble(ctx, err)
 			if !w.s.pause(ctx, backOff(failed)) {
@@ -97,7 +100,7 @@ func (w *worker) gather(ctx context.Context) (g gathered, ok bool) {
 		now := w.s.Clock.Now()
 		for _, r := range got {
 			g.through = r.id
-			if !r.at.Before(w.since) && w.filters.let(r.event) {
+			if !r.at.Before(w.since) && w.src.lets(w.filters, &r) {
 				g.records = append(g.records, r)
 				size += len(r.event)
 			}
@@ -111,40 +114,57 @@ func (w *worker) gather(ctx context.Context) (g gathered, ok bool) {
 		switch {
 		case w.closed, len(g.records) >= want, size >= maxEvent, g.through != "" && !now.Before(due), w.windowOver(now):
 			return g, true
+		case ctx.Err() != nil:
+			return g, false
 		case len(got) > 0:
 			continue
 		}
+		// A source that does not wait must not be asked without end.
 		w.idle = min(max(2*w.idle, pollFirst), pollMost)
-		wait := w.idle
-		if !due.IsZero() {
-			wait = min(wait, due.Sub(now))
-		}
-		if !w.s.pause(ctx, wait) {
+		if rest := min(w.idle, wait-now.Sub(begun)); rest > 0 && !w.s.pause(ctx, rest) {
 			return g, false
 		}
 	}
 }
 
+// longest is how long a read may wait: until those that have been read are due, or the open
+// window is over, if that is soon.
+func (w *worker) longest(due, now time.Time) time.Duration {
+	wait := readWait
+	if !due.IsZero() {
+		wait = min(wait, due.Sub(now))
+	}
+	if w.cp.Window != nil {
+		wait = min(wait, w.cp.Window.End.Add(windowGrace).Sub(now))
+	}
+	return max(wait, 0)
+}
+
 // read reads what comes next.
-func (w *worker) read(ctx context.Context, limit int) ([]record, error) {
+func (w *worker) read(ctx context.Context, limit int, wait time.Duration) ([]record, error) {
 	as, err := w.as(ctx)
 	if err != nil {
 		return nil, err
 	}
+	as, cancel := context.WithCancel(as)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
 	if w.iterator == "" {
 		if w.iterator, err = w.seek(as); err != nil {
 			return nil, err
 		}
 	}
-	got, next, err := w.src.read(as, w.iterator, limit)
+	got, next, err := w.src.read(as, w.shard, w.iterator, limit, wait)
 	switch code := aws.CodeOf(err); {
+	case ctx.Err() != nil:
+		return nil, nil
 	case code == codeTrimmed:
 		w.iterator, err = w.src.seek(as, w.shard, position{start: startOldest})
 		return nil, err
 	case code == codeExpired && w.iterator == w.cp.Iterator && w.readTo == "":
 		// Nothing has come since until lately: what is there from that time on is wanted.
 		w.since = w.cp.Begun.Truncate(time.Second)
-		w.iterator, err = w.src.seek(as, w.shard, position{start: startOldest})
+		w.iterator, err = w.src.seek(as, w.shard, position{start: startOldest, since: w.since})
 		return nil, err
 	case code == codeExpired:
 		w.iterator = ""
@@ -170,7 +190,7 @@ func (w *worker) seek(as context.Context) (string, error) {
 	case w.cp.Iterator != "":
 		return w.cp.Iterator, nil
 	default:
-		at.start = startOldest
+		at.start, at.since = startOldest, w.m.Since
 	}
 	it, err := w.src.seek(as, w.shard, at)
 	if aws.CodeOf(err) == codeTrimmed {

@@ -19,23 +19,36 @@ type eventSource interface {
 	shards(ctx context.Context) ([]shard, error)
 	// seek is an iterator at a place of a shard.
 	seek(ctx context.Context, shard string, at position) (iterator string, err error)
-	// read gives up to limit records, and the iterator behind them, "" at the end of a
-	// shard that is closed.
-	read(ctx context.Context, iterator string, limit int) (records []record, next string, err error)
-	// batchInfo is what an event about records that were given up calls their part.
+	// read gives up to limit records of a shard, or a few more, and the iterator behind them, "" at
+	// the end of a shard that is closed. It may wait for the first.
+	read(ctx context.Context, shard, iterator string, limit int, wait time.Duration) (records []record, next string, err error)
+	// leave ends what reading a shard has kept open.
+	leave(shard string)
+	// lets reports whether filters want a record.
+	lets(f filters, r *record) bool
+	// mostRecords is how many records a read gives at most.
+	mostRecords() int
+	// needs are the calls that a role must be allowed, as AWS lists them.
+	needs() string
+	// batchInfo is what an event about records that were given up calls their part, and arrival how
+	// it writes when they came.
 	batchInfo() string
+	arrival(t time.Time) string
 }
 
 // A shard is a part of a source.
 type shard struct {
-	id, parent string
-	closed     bool // nothing will be added to it
+	id      string
+	parents []string // those that it comes from: none, one, or two that were merged
+	closed  bool     // nothing will be added to it
 }
 
-// A position is a place in a shard: behind a record, or one of the named places.
+// A position is a place in a shard: behind a record, at the first since a time, or one of the
+// named places. A source that does not find times begins at the named place.
 type position struct {
 	after string // a record's id
-	start string // TRIM_HORIZON or LATEST, without after
+	since time.Time
+	start string // TRIM_HORIZON or LATEST
 }
 
 // A record is one of a source's.
@@ -44,6 +57,7 @@ type record struct {
 	partition string // records of one partition are handled in order
 	at        time.Time
 	event     json.RawMessage // as the function gets it
+	data      []byte          // what filters see, where that is not the event
 }
 
 // The errors of reading that pollers know what to do about, whatever the service.
@@ -52,10 +66,42 @@ const (
 	codeTrimmed = "TrimmedDataAccessException"
 )
 
+// busySource reports whether a read was refused because others, or this one a moment ago, read
+// as much as the shard gives.
+func busySource(err error) bool {
+	switch aws.CodeOf(err) {
+	case "ProvisionedThroughputExceededException", "LimitExceededException", "ResourceInUseException":
+		return true
+	}
+	return false
+}
+
+// refuseStream is, in AWS's words, why a stream cannot be a source, given the error of a call
+// that polling makes.
+func refuseStream(err error, arn, needs string) error {
+	switch code := aws.CodeOf(err); {
+	case denied(err):
+		return invalid("Cannot access stream %s. Please ensure the role can perform the %s Actions on your stream in IAM.", arn, needs).Because(err)
+	case code == "ResourceNotFoundException", code == "ValidationException", code == "InvalidArgumentException":
+		return invalid("Stream not found: %s", arn).Because(err)
+	}
+	return err
+}
+
+// ready is a context for a read that may wait for something to come.
+func ready(ctx context.Context, wait time.Duration) context.Context {
+	r := *aws.RequestOf(ctx)
+	r.Wait = wait
+	return aws.WithRequest(ctx, &r)
+}
+
 // eventSource is that of an ARN, which checkEventSource has let through.
 func (s *Service) eventSource(scope store.Scope, arn string) (eventSource, error) {
 	if err := checkEventSource(arn); err != nil {
 		return nil, err
+	}
+	if isDataStream(arn) {
+		return newDataStream(s, arn), nil
 	}
 	return &tableStream{s: s, arn: arn}, nil
 }

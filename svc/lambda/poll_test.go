@@ -48,7 +48,13 @@ func (b *brook) add(shard string, names ...string) {
 }
 
 func (b *brook) batchInfo() string           { return "DDBStreamBatchInfo" }
+func (b *brook) arrival(t time.Time) string  { return eventTime(t) }
+func (b *brook) needs() string               { return "GetRecords" }
+func (b *brook) mostRecords() int            { return 1000 }
+func (b *brook) leave(string)                {}
 func (b *brook) probe(context.Context) error { return nil }
+
+func (b *brook) lets(f filters, r *record) bool { return f.let(r.event) }
 
 func (b *brook) shards(context.Context) ([]shard, error) {
 	b.mu.Lock()
@@ -73,7 +79,7 @@ func (b *brook) seek(_ context.Context, shard string, at position) (string, erro
 	return fmt.Sprint(shard, " ", i), nil
 }
 
-func (b *brook) read(_ context.Context, iterator string, limit int) ([]record, string, error) {
+func (b *brook) read(_ context.Context, _, iterator string, limit int, _ time.Duration) ([]record, string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.broken; err != nil {
@@ -103,6 +109,7 @@ type pollStand struct {
 	house *script.House
 	s     *Service
 	src   *brook
+	other eventSource // instead of src
 	scope store.Scope
 	m     mapping
 
@@ -158,7 +165,16 @@ func (st *pollStand) update(fn func(tx store.Tx) error) {
 // poller is one that reads the brook and calls the Go function.
 func (st *pollStand) poller(scope store.Scope, m mapping) (runner, error) {
 	f, err := parseFilters(m.Filters)
-	return &poller{s: st.s, scope: scope, m: m, filters: f, src: st.src, as: func(ctx context.Context) (context.Context, error) { return ctx, nil }, call: st.call}, err
+	p := &poller{s: st.s, scope: scope, m: m, filters: f, src: st.src, as: func(ctx context.Context) (context.Context, error) { return ctx, nil }, call: st.call}
+	if st.other != nil {
+		p.src, p.as = st.other, func(ctx context.Context) (context.Context, error) { return st.as(ctx), nil }
+	}
+	return p, err
+}
+
+// as is the context of calls by the function's role.
+func (st *pollStand) as(ctx context.Context) context.Context {
+	return aws.WithRequest(ctx, &aws.Request{Region: st.scope.Region, Time: st.house.Clock.Now(), Caller: aws.RoleSession("arn:aws:iam::000000000000:role/reader", "AROATEST", "f")})
 }
 
 // start runs a poller; stop ends it.
@@ -176,13 +192,18 @@ func (st *pollStand) start() {
 }
 
 func (st *pollStand) call(ctx context.Context, event []byte) outcome {
-	var in struct{ Records []struct{ ID string } }
+	var in struct {
+		Records []struct {
+			ID      string
+			Kinesis struct{ Data []byte }
+		}
+	}
 	if err := json.Unmarshal(event, &in); err != nil {
 		st.t.Error(err)
 	}
 	var ids []string
 	for _, r := range in.Records {
-		ids = append(ids, r.ID)
+		ids = append(ids, r.ID+string(r.Kinesis.Data))
 	}
 	st.mu.Lock()
 	text := strings.Join(ids, " ")
@@ -487,7 +508,7 @@ func TestPollAge(t *testing.T) {
 
 // The children of a shard wait until it has been read to its end.
 func TestPollChildren(t *testing.T) {
-	st := newPollStand(t, forever(), shard{id: "p", closed: true}, shard{id: "c", parent: "p"}, shard{id: "orphan", parent: "gone", closed: true})
+	st := newPollStand(t, forever(), shard{id: "p", closed: true}, shard{id: "c", parents: []string{"p"}}, shard{id: "orphan", parents: []string{"gone"}, closed: true})
 	st.src.add("p", "a")
 	st.src.add("c", "b")
 	first := true
