@@ -20,8 +20,9 @@
 //     others are filled in the background, and the table can be deleted meanwhile. Collections
 //     of items below local indexes may grow beyond 10 GB. Index keys of more than two
 //     attributes are refused (501).
-//   - Point-in-time recovery is kept and shown; of a table's past there is nothing: an export
-//     is of the table as it is when the export's work begins, incremental ones and imports of
+//   - Point-in-time recovery is kept and shown; of a table's past there is nothing: a restore
+//     to more than five minutes ago is refused (501), an export is of the table as it is when
+//     the export's work begins, incremental ones and imports of
 //     Ion files are refused (501), and a table can be read while it is being imported. An
 //     import's errors are counted, and not logged.
 //   - A stream is one shard, from its beginning to its end; see Streams.
@@ -93,11 +94,14 @@ func New(o Options) *Service {
 
 // What the service keeps. Items are in the form of package value.
 var (
-	tableRecords = store.NewTable[[]byte]("dynamodb", "table")
-	itemRecords  = store.NewTable[[]byte]("dynamodb", "item")
-	entryRecords = store.NewTable[[]byte]("dynamodb", "entry") // of indexes
-	fillRecords  = store.NewTable[fill]("dynamodb", "fill")
-	tokenRecords = store.NewTable[[]byte]("dynamodb", "token")
+	tableRecords   = store.NewTable[[]byte]("dynamodb", "table")
+	itemRecords    = store.NewTable[[]byte]("dynamodb", "item")
+	entryRecords   = store.NewTable[[]byte]("dynamodb", "entry") // of indexes
+	fillRecords    = store.NewTable[fill]("dynamodb", "fill")
+	backupRecords  = store.NewTable[backup]("dynamodb", "backup")   // by table and id
+	savedRecords   = store.NewTable[[]byte]("dynamodb", "saved")    // items, by the backup's space
+	restoreRecords = store.NewTable[restore]("dynamodb", "restore") // by the new table
+	tokenRecords   = store.NewTable[[]byte]("dynamodb", "token")
 
 	streamRecords = store.NewTable[stream]("dynamodb", "stream") // by table and label
 	changeRecords = store.NewTable[[]byte]("dynamodb", "change") // by the stream's space and number
@@ -136,6 +140,12 @@ func (s *Service) Routes() []aws.Route {
 		api.ImportTable.To(s.importTable, guardImport),
 		api.DescribeImport.To(s.describeImport, onTransfer(func(in *api.DescribeImportInput) *string { return in.ImportArn })),
 		api.ListImports.To(s.listImports, aws.Anywhere),
+		api.CreateBackup.To(s.createBackup, on(s, func(in *api.CreateBackupInput) *string { return in.TableName })),
+		api.DescribeBackup.To(s.describeBackup, onTransfer(func(in *api.DescribeBackupInput) *string { return in.BackupArn })),
+		api.ListBackups.To(s.listBackups, aws.Anywhere),
+		api.DeleteBackup.To(s.deleteBackup, onTransfer(func(in *api.DeleteBackupInput) *string { return in.BackupArn })),
+		api.RestoreTableFromBackup.To(s.restoreTableFromBackup, guardRestore),
+		api.RestoreTableToPointInTime.To(s.restoreTableToPointInTime, s.guardRestoreToPointInTime),
 		api.DescribeLimits.To(s.describeLimits, aws.Anywhere),
 		api.DescribeEndpoints.To(s.describeEndpoints, aws.Anywhere),
 	}

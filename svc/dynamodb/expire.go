@@ -23,8 +23,8 @@ const (
 	tooOld = 5 * 365 * 24 * time.Hour
 )
 
-// Run deletes items whose time to live is over, fills new indexes, and does exports and
-// imports, until ctx ends.
+// Run deletes items whose time to live is over, fills new indexes, makes backups and
+// restores them, and does exports and imports, until ctx ends.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
@@ -33,9 +33,10 @@ func (s *Service) Run(ctx context.Context) error {
 		wg.Go(func() { s.runTransfers(ctx) })
 	}
 	wg.Go(func() { s.runFills(ctx) })
-	pause := sweepEvery
+	wg.Go(func() { s.runBackups(ctx) })
+	rest := sweepEvery
 	for {
-		due, stop := s.clock.After(pause)
+		due, stop := s.clock.After(rest)
 		select {
 		case <-ctx.Done():
 			stop()
@@ -46,7 +47,7 @@ func (s *Service) Run(ctx context.Context) error {
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
 			s.logger.Error("dynamodb: items past their time to live stay", "err", err)
 		}
-		pause = max(sweepEvery, countShare*s.clock.Now().Sub(start))
+		rest = max(sweepEvery, countShare*s.clock.Now().Sub(start))
 	}
 }
 

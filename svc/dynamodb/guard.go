@@ -394,3 +394,30 @@ func guardImport(ctx context.Context, in *api.ImportTableInput) ([]aws.Access, e
 	}
 	return []aws.Access{{Resource: at.arn()}}, nil
 }
+
+// guardRestore is the guard of RestoreTableFromBackup: the backup, and the table that is to be.
+func guardRestore(ctx context.Context, in *api.RestoreTableFromBackupInput) ([]aws.Access, error) {
+	at, err := parseRef(ctx, in.TargetTableName)
+	if err != nil {
+		return nil, err
+	}
+	from, err := ownBackup(ctx, in.BackupArn)
+	if from.id == "" {
+		return nil, err
+	}
+	return []aws.Access{{Resource: from.arn()}, {Resource: at.arn()}}, nil
+}
+
+// guardRestoreToPointInTime is that of RestoreTableToPointInTime: both tables.
+func (s *Service) guardRestoreToPointInTime(ctx context.Context, in *api.RestoreTableToPointInTimeInput) ([]aws.Access, error) {
+	name := in.SourceTableArn
+	if name == nil {
+		name = in.SourceTableName
+	}
+	source, err := s.access(ctx, &target{table: name})
+	if err != nil {
+		return nil, err
+	}
+	made, err := s.access(ctx, &target{table: in.TargetTableName})
+	return []aws.Access{source, made}, err
+}

@@ -3,7 +3,6 @@ package dynamodb
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/svc/dynamodb/value"
@@ -15,70 +14,28 @@ import (
 // another process: an item is entered as the transaction that enters it sees it.
 type fill struct {
 	Space uint64 // of the index
-	// The place behind which it goes on.
-	Spread      uint64
-	Hash, Range []byte `json:",omitempty"`
+	walk
 }
 
-const (
-	fillBatch = 100       // items that one transaction enters
-	fillBytes = 256 << 10 // bytes of items after which it ends
-	// fillPause is how long a filling that failed waits.
-	fillPause = time.Second
-)
-
-// fillSome enters some items behind where f says, and moves f; done says that these were
-// the last.
-func (f *fill) some(ctx context.Context, tx store.Tx, at ref, t *table, ix *index) (done bool, err error) {
-	o := store.ListOptions{Prefix: []any{t.Space}, Limit: fillBatch}
-	if f.Hash != nil {
-		o.After = []any{t.Space, f.Spread, f.Hash}
-		if t.Range != nil {
-			o.After = append(o.After, f.Range)
-		}
-	}
-	n, size := 0, 0
-	for e, err := range itemRecords.List(ctx, tx, at.scope, o) {
+// enter enters some items behind where f says, and moves f; done says that these were the
+// last.
+func (f *fill) enter(ctx context.Context, tx store.Tx, at ref, t *table, ix *index) (done bool, err error) {
+	return f.some(ctx, tx, at, itemRecords, t.Space, func(_ []any, raw []byte) error {
+		it, _, err := value.Decode(raw)
 		if err != nil {
-			return false, err
+			return err
 		}
-		it, bytes, err := value.Decode(e.Record)
-		if err != nil {
-			return false, err
+		in := ix.entry(t, it)
+		if in.place == nil {
+			return nil
 		}
-		if in := ix.entry(t, it); in.place != nil {
-			if err := entryRecords.Put(tx, at.scope, in.raw, in.place...); err != nil {
-				return false, err
-			}
-		}
-		f.Spread, f.Hash, f.Range = e.Key.Uint(1), e.Key.Bytes(2), e.Key.Bytes(3)
-		n++
-		if size += bytes; size >= fillBytes {
-			return false, nil
-		}
-	}
-	return n < fillBatch, nil
+		return entryRecords.Put(tx, at.scope, in.raw, in.place...)
+	})
 }
 
 // runFills fills indexes, those of a process before first, until ctx ends.
 func (s *Service) runFills(ctx context.Context) {
-	more := fillRecords.WatchAll(ctx, s.store)
-	for {
-		err := s.fillAll(ctx)
-		stop, again := func() {}, (<-chan time.Time)(nil)
-		if err != nil && ctx.Err() == nil {
-			s.logger.Error("dynamodb: indexes are not filled", "err", err)
-			again, stop = s.clock.After(fillPause)
-		}
-		select {
-		case <-ctx.Done():
-			stop()
-			return
-		case <-more:
-		case <-again:
-		}
-		stop()
-	}
+	s.background(ctx, "indexes are not filled", s.fillAll, fillRecords.WatchAll(ctx, s.store), nil)
 }
 
 // fillAll fills the indexes that wait for it, one after another.
@@ -114,7 +71,7 @@ func (s *Service) fillIndex(ctx context.Context, at ref, name string) error {
 				return err
 			}
 			space = f.Space
-			if done, err = f.some(ctx, tx, at, t, ix); err != nil {
+			if done, err = f.enter(ctx, tx, at, t, ix); err != nil {
 				return err
 			}
 			return fillRecords.Put(tx, at.scope, f, at.name, name)

@@ -374,7 +374,7 @@ func TestFill(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if _, err := f.some(d.ctx(), tx, at, tab, ix); err != nil {
+			if _, err := f.enter(d.ctx(), tx, at, tab, ix); err != nil {
 				return err
 			}
 			return fillRecords.Put(tx, at.scope, f, "things", "byn")

@@ -169,7 +169,7 @@ func (s *Service) createIndex(ctx context.Context, tx store.Tx, at ref, t *table
 	ix.provision(c.ProvisionedThroughput, c.OnDemandThroughput, c.WarmThroughput)
 	// Of a small table the index is full at once: nobody writes meanwhile.
 	f := fill{Space: ix.Space}
-	full, err := f.some(ctx, tx, at, t, &ix)
+	full, err := f.enter(ctx, tx, at, t, &ix)
 	if err != nil {
 		return err
 	}

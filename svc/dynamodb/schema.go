@@ -129,7 +129,7 @@ func (s *Service) open(ctx context.Context, r store.Reader, at ref) (*table, err
 		return t, nil
 	}
 	t, err := s.lookup(ctx, r, at)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && t.Restore.going() {
 		return nil, notFound()
 	}
 	if err != nil {

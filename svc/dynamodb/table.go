@@ -41,6 +41,7 @@ type table struct {
 	LastStream string       `json:",omitempty"`
 	Recovery   *recovery    `json:",omitempty"` // point-in-time recovery; nil is off
 	Indexes    []index      `json:",omitempty"`
+	Restore    *restored    `json:",omitempty"` // nil for a table that was not restored
 
 	dimensions []string // of what is measured of it, made when it is decoded
 }
@@ -241,7 +242,10 @@ func (s *Service) describeTable(ctx context.Context, in *api.DescribeTableInput)
 		return nil, err
 	}
 	status := api.TableStatusActive
-	if t.filling() {
+	switch {
+	case t.Restore.going():
+		status = api.TableStatusCreating
+	case t.filling():
 		status = api.TableStatusUpdating
 	}
 	return &api.DescribeTableOutput{Table: t.description(at, status, n)}, nil
@@ -327,6 +331,9 @@ func (t *table) description(at ref, status string, n tally) *api.TableDescriptio
 		d.AttributeDefinitions = append(d.AttributeDefinitions, api.AttributeDefinition{AttributeName: &k.Name, AttributeType: &k.Type})
 	}
 	t.descriptions(d, at, status, n)
+	if t.Restore != nil {
+		d.RestoreSummary = t.Restore.summary()
+	}
 	if t.OnDemandAt != nil {
 		mode := api.BillingModeProvisioned
 		if t.OnDemand {
@@ -380,6 +387,9 @@ func (s *Service) deleteTable(ctx context.Context, in *api.DeleteTableInput) (*a
 		if t.Protected {
 			return value.Invalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
 		}
+		if err := t.checkIdle(ctx, tx, at); err != nil {
+			return err
+		}
 		if err := itemRecords.DeleteAll(tx, at.scope, t.Space); err != nil {
 			return err
 		}
@@ -405,6 +415,18 @@ func (s *Service) deleteTable(ctx context.Context, in *api.DeleteTableInput) (*a
 	d := t.description(at, api.TableStatusDeleting, tally{})
 	d.AttributeDefinitions, d.KeySchema, d.CreationDateTime = nil, nil, nil
 	return &api.DeleteTableOutput{TableDescription: d}, nil
+}
+
+// checkIdle refuses to delete a table that is being restored or backed up.
+func (t *table) checkIdle(ctx context.Context, r store.Reader, at ref) error {
+	if t.Restore.going() {
+		return api.ResourceInUseException("Attempt to change a resource which is still in use: Table is being created: %s", at.name)
+	}
+	busy, err := backedUp(ctx, r, at)
+	if busy {
+		return api.ResourceInUseException("Attempt to change a resource which is still in use: Table is being backed up: %s", at.name)
+	}
+	return err
 }
 
 // maxTables is the most names that one answer lists.

@@ -24,6 +24,9 @@ func (s *Service) updateTable(ctx context.Context, in *api.UpdateTableInput) (*a
 		if err != nil {
 			return err
 		}
+		if old.Restore.going() {
+			return api.ResourceInUseException("Attempt to change a resource which is still in use: Table is being created: %s", at.name)
+		}
 		t = old.clone()
 		if err := s.change(t, in); err != nil {
 			return err

@@ -169,8 +169,11 @@ func TestThrottledBatches(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	for what, err := range map[string]error{
-		"GetItem": func() error { _, err := s.getItem(ctx, &api.GetItemInput{TableName: ptr("slow"), Key: plainItem("1")}); return err }(),
-		"Scan":    func() error { _, err := s.scan(ctx, &api.ScanInput{TableName: ptr("slow")}); return err }(),
+		"GetItem": func() error {
+			_, err := s.getItem(ctx, &api.GetItemInput{TableName: ptr("slow"), Key: plainItem("1")})
+			return err
+		}(),
+		"Scan": func() error { _, err := s.scan(ctx, &api.ScanInput{TableName: ptr("slow")}); return err }(),
 	} {
 		if aws.CodeOf(err) != slow {
 			t.Errorf("%s: %v", what, err)
