@@ -21,6 +21,10 @@ type group struct {
 	Retention int32             `json:",omitempty"` // days; 0 keeps events for ever
 	Protected bool              `json:",omitempty"` // from deletion
 	Tags      map[string]string `json:",omitempty"`
+	Key       string            `json:",omitempty"` // the ARN of a KMS key, which is not used
+	Fed       bool              `json:",omitempty"` // there are subscription filters
+	Gauges    uint32            `json:",omitempty"` // how often the metric filters have changed
+	Index     *indexPolicy      `json:",omitempty"`
 }
 
 const dayMillis = 24 * 60 * 60 * 1000
@@ -69,7 +73,9 @@ func (s *Service) createLogGroup(ctx context.Context, in *api.CreateLogGroupRequ
 		return nil, api.InvalidParameterException("Log groups starting with AWS/ are reserved for AWS.")
 	}
 	if in.KmsKeyId != nil {
-		return nil, api.InvalidParameterException("The specified KMS Key Id could not be found.")
+		if err := checkKey(*in.KmsKeyId); err != nil {
+			return nil, err
+		}
 	}
 	if err := checkTags(nil, in.Tags); err != nil {
 		return nil, err
@@ -78,7 +84,7 @@ func (s *Service) createLogGroup(ctx context.Context, in *api.CreateLogGroupRequ
 	if err != nil {
 		return nil, err
 	}
-	g := group{ID: id, Created: s.now(), Class: api.LogGroupClassStandard, Tags: in.Tags, Protected: aws.Value(in.DeletionProtectionEnabled)}
+	g := group{ID: id, Created: s.now(), Class: api.LogGroupClassStandard, Tags: in.Tags, Protected: aws.Value(in.DeletionProtectionEnabled), Key: aws.Value(in.KmsKeyId)}
 	if in.LogGroupClass != nil {
 		g.Class = *in.LogGroupClass
 	}
@@ -112,6 +118,9 @@ func (s *Service) deleteLogGroup(ctx context.Context, in *api.DeleteLogGroupRequ
 			index.DeleteAll(tx, sc, g.ID),
 			doomed.DeleteAll(tx, sc, g.ID),
 			metrics.DeleteAll(tx, sc, name),
+			subscriptions.DeleteAll(tx, sc, g.ID),
+			positions.DeleteAll(tx, sc, g.ID),
+			arrivals.DeleteAll(tx, sc, g.ID),
 		)
 	})
 }

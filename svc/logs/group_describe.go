@@ -98,6 +98,9 @@ func describeGroup(ctx context.Context, r store.Reader, name string, g *group) (
 		LogGroupName: &name, Arn: ptr(arn + ":*"), LogGroupArn: &arn, LogGroupClass: &g.Class, CreationTime: &g.Created,
 		MetricFilterCount: ptr(int32(0)), StoredBytes: ptr(int64(0)), DeletionProtectionEnabled: ptr(g.Protected),
 	}
+	if g.Key != "" {
+		d.KmsKeyId = &g.Key
+	}
 	if g.Retention != 0 {
 		d.RetentionInDays = &g.Retention
 	}

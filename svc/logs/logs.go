@@ -8,19 +8,25 @@
 //     them within minutes.
 //   - StoredBytes of a group is what is in it now: 26 bytes and the message for each
 //     event. As on AWS, that of a stream is always 0.
-//   - Every class of log groups can do everything. KMS keys are refused.
+//   - Every class of log groups can do everything. KMS keys and field indexes are
+//     noted, and make no difference.
 //   - A page of FilterLogEvents searches at most 16 MiB or so, so it may be empty and
 //     still have a successor.
-//   - Metric filters are kept and tested, but there are no metrics yet to which they
-//     could add.
-//   - Logs Insights, subscriptions, exports and deliveries are refused (501).
+//   - A subscription whose destination refuses it, or is not there, loses nothing for
+//     24 hours: AWS skips what comes meanwhile.
+//   - A metric filter's default value is told with the first events of a minute, if none
+//     of them matches; AWS waits for the minute to end.
+//   - Vended logs are configured, and nobody vends: deliveries are kept and shown.
+//   - Data protection, transformers, anomaly detectors, scheduled queries, imports and
+//     integrations are refused (501).
 //
 // An event is never rewritten. The events of one PutLogEvents lie together in chunks
-// of at most a second and 64 KiB, under their group and time, so that a search of a
-// group in the order of time is one range of the store whatever the number of
-// streams, and retention removes a range. A second, empty record under the stream
+// of at most a second and 64 KiB, compressed, under their group and time, so that a
+// search of a group in the order of time is one range of the store whatever the number
+// of streams, and retention removes a range. A second, empty record under the stream
 // leads from it to its chunks. Beside these a put rewrites one record of the stream
-// of some thirty bytes (see tail).
+// of some thirty bytes (see tail), and where there are subscribers it writes another as
+// long (see feed).
 package logs
 
 import (
@@ -29,6 +35,7 @@ import (
 
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/store"
+	"github.com/tule-cloud/tule/svc/logs/insights"
 )
 
 // Options are what the service needs.
@@ -49,6 +56,15 @@ type Service struct {
 	logger *slog.Logger
 	peers  aws.Peers
 	meter  aws.Meter
+
+	numbering  *store.Numbering // of what subscribers have to be sent
+	dispatcher *dispatcher
+	workshop   *workshop
+	// What is remembered for speed alone.
+	patterns patterns
+	gauges   gauges
+	roles    roles
+	live     live // sessions, which end with their connections
 }
 
 // New returns a Service that keeps its state in o.Store.
@@ -59,7 +75,8 @@ func New(o Options) *Service {
 	if o.Meter == nil {
 		o.Meter = aws.NoMeter{}
 	}
-	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger, peers: o.Peers, meter: o.Meter}
+	return &Service{store: o.Store, clock: o.Clock, random: o.Random, logger: o.Logger, peers: o.Peers, meter: o.Meter,
+		numbering: store.NewNumbering("logs", "number"), dispatcher: newDispatcher(), workshop: newWorkshop()}
 }
 
 // What the service keeps. The names are short for being part of every key.
@@ -72,4 +89,22 @@ var (
 	index   = store.NewTable[[]byte]("logs", "i")                  // group id, stream id, first time, first sequence number
 	doomed  = store.NewTable[[]byte]("logs", "doomed")             // group id, stream id: deleted, with events left
 	metrics = store.NewTable[metricFilter]("logs", "metricfilter") // group name, name
+
+	arrivals      = store.NewTable[[]byte]("logs", "arrival")            // group id, number
+	subscriptions = store.NewTable[subscription]("logs", "subscription") // group id, name
+	positions     = store.NewTable[position]("logs", "position")         // group id, filterFeed or policyFeed and name
+	destinations  = store.NewTable[destination]("logs", "destination")   // name
+
+	accountPolicies  = store.NewTable[accountPolicy]("logs", "accountpolicy")   // type, name
+	resourcePolicies = store.NewTable[resourcePolicy]("logs", "resourcepolicy") // scope, name or group's ARN
+
+	jobs        = store.NewTable[[]byte]("logs", "job")                // kind, id
+	queries     = store.NewTable[query]("logs", "query")               // id
+	results     = store.NewTable[[][]insights.Field]("logs", "result") // query's id, number
+	definitions = store.NewTable[definition]("logs", "definition")     // id
+	exports     = store.NewTable[export]("logs", "export")             // id
+
+	deliverySources      = store.NewTable[deliverySource]("logs", "deliverysource")           // name
+	deliveryDestinations = store.NewTable[deliveryDestination]("logs", "deliverydestination") // name
+	deliveries           = store.NewTable[delivery]("logs", "delivery")                       // id
 )

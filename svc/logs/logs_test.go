@@ -8,7 +8,7 @@ import (
 )
 
 func house(h *script.House) *Service {
-	return New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random})
+	return New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Peers: h})
 }
 
 func TestScripts(t *testing.T) {

@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 
 	api "github.com/tule-cloud/tule/api/logs"
@@ -58,11 +59,15 @@ func (s *Service) putMetricFilter(ctx context.Context, in *api.PutMetricFilterRe
 	if err != nil {
 		return nil, err
 	}
+	if err := checkTransformations(p, in.MetricTransformations); err != nil {
+		return nil, err
+	}
 	sc, groupName, name := scopeOf(ctx), *in.LogGroupName, *in.FilterName
 	f := metricFilter{Created: s.now(), Pattern: *in.FilterPattern, Into: in.MetricTransformations,
 		Transformed: in.ApplyOnTransformedLogs, Criteria: in.FieldSelectionCriteria, Dimensions: in.EmitSystemFieldDimensions}
 	return nil, s.store.Update(ctx, func(tx store.Tx) error {
-		if _, err := groupNamed(ctx, tx, sc, groupName); err != nil {
+		g, err := groupNamed(ctx, tx, sc, groupName)
+		if err != nil {
 			return err
 		}
 		others, regexes := 0, 0
@@ -81,14 +86,47 @@ func (s *Service) putMetricFilter(ctx context.Context, in *api.PutMetricFilterRe
 		if others >= maxMetricFilters || p.HasRegex() && regexes >= maxRegexFilters {
 			return api.LimitExceededException("Resource limit exceeded.")
 		}
-		return metrics.Put(tx, sc, f, groupName, name)
+		g.Gauges++
+		return errors.Join(groups.Put(tx, sc, g, groupName), metrics.Put(tx, sc, f, groupName, name))
 	})
+}
+
+// maxDimensions is how many dimensions a metric has at most.
+const maxDimensions = 3
+
+// checkTransformations says whether metrics can be made of what a pattern matches.
+func checkTransformations(p *pattern.Pattern, list []api.MetricTransformation) error {
+	for i := range list {
+		t := &list[i]
+		if _, err := strconv.ParseFloat(*t.MetricValue, 64); err != nil && !strings.HasPrefix(*t.MetricValue, "$") {
+			return api.InvalidParameterException("Invalid metric transformation: metric value must be a number or start with '$'.")
+		}
+		if len(t.Dimensions) == 0 {
+			continue
+		}
+		if t.DefaultValue != nil {
+			return api.InvalidParameterException("Invalid metric transformation: dimensions and default value are mutually exclusive properties.")
+		}
+		if len(t.Dimensions) > maxDimensions {
+			return api.InvalidParameterException("Invalid metric transformation: a metric may have at most %d dimensions.", maxDimensions)
+		}
+		for _, v := range t.Dimensions {
+			if !strings.HasPrefix(v, "$") {
+				return api.InvalidParameterException("Invalid metric transformation: dimension value must start with '$'.")
+			}
+		}
+		if p.Terms() {
+			return api.InvalidParameterException("Invalid metric transformation: dimensions can only be used with JSON or space-delimited filter patterns.")
+		}
+	}
+	return nil
 }
 
 func (s *Service) deleteMetricFilter(ctx context.Context, in *api.DeleteMetricFilterRequest) (*aws.Empty, error) {
 	sc := scopeOf(ctx)
 	return nil, s.store.Update(ctx, func(tx store.Tx) error {
-		if _, err := groupNamed(ctx, tx, sc, *in.LogGroupName); err != nil {
+		g, err := groupNamed(ctx, tx, sc, *in.LogGroupName)
+		if err != nil {
 			return err
 		}
 		switch there, err := metrics.Has(ctx, tx, sc, *in.LogGroupName, *in.FilterName); {
@@ -97,7 +135,8 @@ func (s *Service) deleteMetricFilter(ctx context.Context, in *api.DeleteMetricFi
 		case !there:
 			return api.ResourceNotFoundException("The specified metric filter does not exist.")
 		}
-		return metrics.Delete(tx, sc, *in.LogGroupName, *in.FilterName)
+		g.Gauges++
+		return errors.Join(groups.Put(tx, sc, g, *in.LogGroupName), metrics.Delete(tx, sc, *in.LogGroupName, *in.FilterName))
 	})
 }
 

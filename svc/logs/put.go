@@ -19,37 +19,84 @@ func (s *Service) putLogEvents(ctx context.Context, in *api.PutLogEventsRequest)
 	if err := checkBatch(in.LogEvents); err != nil {
 		return nil, err
 	}
-	sc, now := scopeOf(ctx), s.now()
-	var out *api.PutLogEventsResponse
-	err := s.store.Update(ctx, func(tx store.Tx) error {
-		g, st, err := streamNamed(ctx, tx, sc, *in.LogGroupName, *in.LogStreamName)
-		if err != nil {
-			return err
-		}
-		t, err := tailOf(ctx, tx, sc, g.ID, st.ID)
-		if err != nil {
-			return err
-		}
-		taken, rejected := acceptable(in.LogEvents, now, g.since(now))
-		for len(taken) > 0 {
-			var c *chunk
-			c, taken = cutChunk(taken, place{Stream: st.ID, Seq: t.next}, now)
-			t.add(c)
-			if err := errors.Join(chunks.Put(tx, sc, c.encode(), g.ID, c.At, c.Stream, c.Seq),
-				index.Put(tx, sc, nil, g.ID, c.Stream, c.At, c.Seq)); err != nil {
-				return err
-			}
-		}
-		out = &api.PutLogEventsResponse{NextSequenceToken: t.token(), RejectedLogEventsInfo: rejected}
-		if t.ingested != now {
-			return nil // nothing was taken
-		}
-		return tails.Put(tx, sc, t, g.ID, st.ID)
-	})
+	sc, now, name := scopeOf(ctx), s.now(), *in.LogGroupName
+	if err := s.number(ctx); err != nil {
+		return nil, err
+	}
+	w := &writing{in: in, scope: sc, now: now}
+	n := s.numbering.Begin()
+	err := s.store.Update(ctx, func(tx store.Tx) error { return w.put(ctx, tx, n) })
+	n.Release(ctx, s.store, err)
+	if w.fed {
+		s.dispatcher.hint(groupRef{sc, name})
+	}
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	if len(w.taken) > 0 {
+		s.measure(sc, name, len(w.taken), w.bytes)
+		if err := s.gauge(ctx, sc, name, &w.group, w.taken); err != nil {
+			s.logger.WarnContext(ctx, "logs: read the metric filters of a group", "group", name, "error", err)
+		}
+		s.live.publish(sc, name, *in.LogStreamName, now, w.taken)
+	}
+	return w.out, nil
+}
+
+// A writing is a batch on its way into the store.
+type writing struct {
+	in    *api.PutLogEventsRequest
+	scope store.Scope
+	now   int64
+	// What came of it, in the run of the transaction that counts.
+	group group
+	taken []api.InputLogEvent
+	bytes int64
+	fed   bool
+	out   *api.PutLogEventsResponse
+}
+
+func (w *writing) put(ctx context.Context, tx store.Tx, n *store.Numbers) error {
+	g, st, err := streamNamed(ctx, tx, w.scope, *w.in.LogGroupName, *w.in.LogStreamName)
+	if err != nil {
+		return err
+	}
+	t, err := tailOf(ctx, tx, w.scope, g.ID, st.ID)
+	if err != nil {
+		return err
+	}
+	var rejected *api.RejectedLogEventsInfo
+	w.group, w.bytes = g, 0
+	w.taken, rejected = acceptable(w.in.LogEvents, w.now, g.since(w.now))
+	var places []place
+	for rest := w.taken; len(rest) > 0; {
+		var c *chunk
+		c, rest = cutChunk(rest, place{Stream: st.ID, Seq: t.next}, w.now)
+		t.add(c)
+		w.bytes += c.size()
+		places = append(places, c.place)
+		if err := errors.Join(chunks.Put(tx, w.scope, c.pack(), g.ID, c.At, c.Stream, c.Seq),
+			index.Put(tx, w.scope, nil, g.ID, c.Stream, c.At, c.Seq)); err != nil {
+			return err
+		}
+	}
+	w.out = &api.PutLogEventsResponse{NextSequenceToken: t.token(), RejectedLogEventsInfo: rejected}
+	if len(w.taken) == 0 {
+		return nil
+	}
+	if w.fed, err = fed(ctx, tx, w.scope, *w.in.LogGroupName, &g); err != nil {
+		return err
+	}
+	if w.fed {
+		number, err := n.Take() // after all that is read, see store.Numbering
+		if err != nil {
+			return err
+		}
+		if err := arrivals.Put(tx, w.scope, encodeArrival(places), g.ID, number); err != nil {
+			return err
+		}
+	}
+	return tails.Put(tx, w.scope, t, g.ID, st.ID)
 }
 
 // checkBatch holds a batch against the limits that concern it as a whole.

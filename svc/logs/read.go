@@ -17,6 +17,8 @@ type span struct {
 	reverse  bool // the last first
 	// skip, if not nil, leaves out whole streams.
 	skip func(stream uint64) (bool, error)
+	// keep, if not nil, leaves out chunks: it is asked of the plain form of each.
+	keep func(plain []byte) bool
 	// pause, if not nil, is asked whether to stop before the place given, behind
 	// which there may be more; read is how many bytes were read from the store.
 	pause func(before place, read int) bool
@@ -27,12 +29,13 @@ func eventsIn(ctx context.Context, r store.Reader, sc store.Scope, group uint64,
 	return func(yield func(*event, error) bool) {
 		m := merge{reverse: sp.reverse}
 		read := 0
+		var buffer []byte // of what was unpacked last
 		for rec, err := range records(ctx, r, sc, group, sp) {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			read += len(rec.value) + 64
+			read += 64
 			for e := m.next(rec.At); e != nil; e = m.next(rec.At) {
 				if sp.has(e) && !yield(e, nil) {
 					return
@@ -50,7 +53,18 @@ func eventsIn(ctx context.Context, r store.Reader, sc store.Scope, group uint64,
 					continue
 				}
 			}
-			c, err := decodeChunk(rec.place, rec.value)
+			plain, err := unpack(rec.value, buffer)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if read += len(plain); len(rec.value) > 0 && rec.value[0] == packedS2 {
+				buffer = plain
+			}
+			if sp.keep != nil && !sp.keep(plain) {
+				continue
+			}
+			c, err := decodePlain(rec.place, plain)
 			if err != nil {
 				yield(nil, err)
 				return

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	api "github.com/tule-cloud/tule/api/logs"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/store"
@@ -41,9 +43,19 @@ func (s *Service) deleteRetentionPolicy(ctx context.Context, in *api.DeleteReten
 	})
 }
 
-// Run removes events whose time is over, and what deleted streams have left behind,
-// until ctx ends. It returns ctx's error.
+// Run does the work in the background: it removes events whose time is over and what
+// deleted streams have left behind, delivers to subscribers, and runs queries and
+// exports, until ctx ends. It returns ctx's error, or that of the store.
 func (s *Service) Run(ctx context.Context) error {
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error { return s.sweep(ctx) })
+	all.Go(func() error { return s.runFeeds(ctx) })
+	all.Go(func() error { return s.runJobs(ctx) })
+	return all.Wait()
+}
+
+// sweep removes what is to be removed, now and then.
+func (s *Service) sweep(ctx context.Context) error {
 	for {
 		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.logger.WarnContext(ctx, "logs: the sweeper stopped early", "error", err)

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"strings"
 
@@ -79,46 +80,133 @@ func (s *Service) listTagsLogGroup(ctx context.Context, in *api.ListTagsLogGroup
 }
 
 func (s *Service) tagResource(ctx context.Context, in *api.TagResourceRequest) (*aws.Empty, error) {
-	name, err := taggable(ctx, *in.ResourceArn)
-	if err != nil {
-		return nil, err
-	}
-	return nil, resourceError(s.tag(ctx, name, in.Tags))
+	return nil, s.retag(ctx, *in.ResourceArn, func(tags map[string]string) error {
+		if err := checkTags(tags, in.Tags); err != nil {
+			return err
+		}
+		maps.Copy(tags, in.Tags)
+		return nil
+	})
 }
 
 func (s *Service) untagResource(ctx context.Context, in *api.UntagResourceRequest) (*aws.Empty, error) {
-	name, err := taggable(ctx, *in.ResourceArn)
-	if err != nil {
-		return nil, err
-	}
-	return nil, resourceError(s.untag(ctx, name, in.TagKeys))
+	return nil, s.retag(ctx, *in.ResourceArn, func(tags map[string]string) error {
+		for _, k := range in.TagKeys {
+			delete(tags, k)
+		}
+		return nil
+	})
 }
 
 func (s *Service) listTagsForResource(ctx context.Context, in *api.ListTagsForResourceRequest) (*api.ListTagsForResourceResponse, error) {
-	name, err := taggable(ctx, *in.ResourceArn)
+	tags, err := s.tagsAt(ctx, *in.ResourceArn)
+	return &api.ListTagsForResourceResponse{Tags: tags}, err
+}
+
+func errNoResource() error {
+	return api.ResourceNotFoundException("The specified resource does not exist.")
+}
+
+// taggable takes the ARN of something that has tags apart: of the caller's account and
+// region.
+func taggable(ctx context.Context, arn string) (kind, name string, err error) {
+	a, ok := aws.ParseARN(arn)
+	if !ok {
+		return "", "", api.InvalidParameterException("The specified ARN is not valid.")
+	}
+	r := aws.RequestOf(ctx)
+	kind, name, _ = strings.Cut(a.Resource, ":")
+	if kind == "log-group" {
+		name = strings.TrimSuffix(name, ":*")
+	}
+	if a.Service != "logs" || a.Account != r.Account() || a.Region != r.Region || name == "" {
+		return "", "", errNoResource()
+	}
+	return kind, name, nil
+}
+
+// retag changes the tags of what an ARN names.
+func (s *Service) retag(ctx context.Context, arn string, change func(map[string]string) error) error {
+	kind, name, err := taggable(ctx, arn)
+	if err != nil {
+		return err
+	}
+	sc := scopeOf(ctx)
+	return s.store.Update(ctx, func(tx store.Tx) error {
+		switch kind {
+		case "log-group":
+			return retag(ctx, tx, groups, sc, name, func(g *group) *map[string]string { return &g.Tags }, change)
+		case "destination":
+			return retag(ctx, tx, destinations, sc, name, func(d *destination) *map[string]string { return &d.Tags }, change)
+		case "delivery-source":
+			return retag(ctx, tx, deliverySources, sc, name, func(d *deliverySource) *map[string]string { return &d.Tags }, change)
+		case "delivery-destination":
+			return retag(ctx, tx, deliveryDestinations, sc, name, func(d *deliveryDestination) *map[string]string { return &d.Tags }, change)
+		case "delivery":
+			return retag(ctx, tx, deliveries, sc, name, func(d *delivery) *map[string]string { return &d.Tags }, change)
+		}
+		return errNoResource()
+	})
+}
+
+// retag changes the tags of a record.
+func retag[R any](ctx context.Context, tx store.Tx, t store.Table[R], sc store.Scope, name string, of func(*R) *map[string]string, change func(map[string]string) error) error {
+	rec, err := t.Get(ctx, tx, sc, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return errNoResource()
+	}
+	if err != nil {
+		return err
+	}
+	tags := of(&rec)
+	if *tags == nil {
+		*tags = map[string]string{}
+	}
+	if err := change(*tags); err != nil {
+		return err
+	}
+	return t.Put(tx, sc, rec, name)
+}
+
+// tagsAt are the tags of what an ARN names; never nil, if it is there.
+func (s *Service) tagsAt(ctx context.Context, arn string) (tags map[string]string, err error) {
+	kind, name, err := taggable(ctx, arn)
 	if err != nil {
 		return nil, err
 	}
-	tags, err := s.tagsOf(ctx, name)
-	return &api.ListTagsForResourceResponse{Tags: tags}, resourceError(err)
-}
-
-// taggable is the name of the group that an ARN means; nothing else has tags here.
-func taggable(ctx context.Context, arn string) (string, error) {
-	if _, ok := aws.ParseARN(arn); !ok {
-		return "", api.InvalidParameterException("The specified ARN is not valid.")
+	sc := scopeOf(ctx)
+	err = s.store.View(ctx, func(r store.Reader) (err error) {
+		switch kind {
+		case "log-group":
+			var g group
+			g, err = groups.Get(ctx, r, sc, name)
+			tags = g.Tags
+		case "destination":
+			var d destination
+			d, err = destinations.Get(ctx, r, sc, name)
+			tags = d.Tags
+		case "delivery-source":
+			var d deliverySource
+			d, err = deliverySources.Get(ctx, r, sc, name)
+			tags = d.Tags
+		case "delivery-destination":
+			var d deliveryDestination
+			d, err = deliveryDestinations.Get(ctx, r, sc, name)
+			tags = d.Tags
+		case "delivery":
+			var d delivery
+			d, err = deliveries.Get(ctx, r, sc, name)
+			tags = d.Tags
+		default:
+			err = store.ErrNotFound
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			err = errNoResource()
+		}
+		return err
+	})
+	if err == nil && tags == nil {
+		tags = map[string]string{}
 	}
-	name, err := groupIdentified(ctx, arn)
-	if err != nil {
-		return "", resourceError(errNoGroup())
-	}
-	return name, nil
-}
-
-// resourceError words the absence of a group as the newer operations do.
-func resourceError(err error) error {
-	if aws.CodeOf(err) == "ResourceNotFoundException" {
-		return api.ResourceNotFoundException("The specified resource does not exist.")
-	}
-	return err
+	return tags, err
 }

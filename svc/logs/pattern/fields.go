@@ -144,3 +144,14 @@ func split(message string) []string {
 		message = message[n:]
 	}
 }
+
+func (p *fields) may([]byte) bool { return true }
+
+func (p *fields) field(message, name string) (string, bool) {
+	values := map[string]string{}
+	if !p.match(message, values) {
+		return "", false
+	}
+	v, ok := values[name]
+	return v, ok
+}

@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"strings"
@@ -96,19 +97,8 @@ func scalarText(v any) (text string, scalar, numeric bool) {
 }
 
 func (p *object) match(message string, values map[string]string) bool {
-	if start := strings.TrimLeft(message, " \t\r\n"); start == "" || start[0] != '{' && start[0] != '[' {
-		return false
-	}
-	dec := json.NewDecoder(strings.NewReader(message))
-	dec.UseNumber()
-	var root any
-	if dec.Decode(&root) != nil {
-		return false
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return false // more than one value is not JSON
-	}
-	if !p.is(root) {
+	root, ok := parseJSON(message)
+	if !ok || !p.is(root) {
 		return false
 	}
 	if values == nil {
@@ -124,4 +114,35 @@ func (p *object) match(message string, values map[string]string) bool {
 		})
 	}
 	return true
+}
+
+// parseJSON reads a message that is a JSON object or array.
+func parseJSON(message string) (root any, ok bool) {
+	if start := strings.TrimLeft(message, " \t\r\n"); start == "" || start[0] != '{' && start[0] != '[' {
+		return nil, false
+	}
+	dec := json.NewDecoder(strings.NewReader(message))
+	dec.UseNumber()
+	if dec.Decode(&root) != nil {
+		return nil, false
+	}
+	_, err := dec.Token()
+	return root, err == io.EOF // more than one value is not JSON
+}
+
+func (p *object) may(text []byte) bool {
+	return bytes.IndexByte(text, '{') >= 0 || bytes.IndexByte(text, '[') >= 0
+}
+
+func (p *object) field(message, name string) (text string, found bool) {
+	s := &scanner{text: name}
+	sel, err := parseSelector(s)
+	if err != nil || s.rest() != "" {
+		return "", false
+	}
+	root, ok := parseJSON(message)
+	return text, ok && sel.any(root, func(v any) bool {
+		text, found, _ = scalarText(v)
+		return found
+	})
 }

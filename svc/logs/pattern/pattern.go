@@ -25,6 +25,11 @@ type matcher interface {
 	// match reports whether the message is wanted. If values is not nil, what the
 	// pattern names is put into it.
 	match(message string, values map[string]string) bool
+	// may reports whether text, which has messages in it, may have one that is wanted.
+	may(text []byte) bool
+	// field reads what name stands for in a message, as match puts it into values,
+	// whether or not the pattern has it.
+	field(message, name string) (string, bool)
 }
 
 // An Error says what is wrong with a pattern, in AWS's words.
@@ -77,6 +82,14 @@ func Parse(text string) (*Pattern, error) {
 // Match reports whether a message is wanted.
 func (p *Pattern) Match(message string) bool { return p.match(message, nil) }
 
+// May reports whether text, in which whole messages lie among other bytes, may have one
+// that is wanted. It spares whoever searches much to take it apart; false is certain.
+func (p *Pattern) May(text []byte) bool { return p.may(text) }
+
+// Field is the value in a message of what a metric's value or dimension names: a field
+// or a selector, which the pattern need not have.
+func (p *Pattern) Field(message, name string) (string, bool) { return p.field(message, name) }
+
 // Extract reports whether a message is wanted, and the values in it of what the
 // pattern names: "$status" for a field, "$3" for the third if it has no name, and
 // "$.user.id" for a selector.
@@ -90,3 +103,9 @@ func (p *Pattern) Extract(message string) (map[string]string, bool) {
 
 // HasRegex reports whether there are regular expressions in the pattern.
 func (p *Pattern) HasRegex() bool { return p.regexes > 0 }
+
+// Terms reports whether the pattern is of terms, which have no names.
+func (p *Pattern) Terms() bool { _, ok := p.matcher.(*terms); return ok }
+
+// Fielded reports whether the pattern is of fields.
+func (p *Pattern) Fielded() bool { _, ok := p.matcher.(*fields); return ok }

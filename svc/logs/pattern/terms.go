@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"bytes"
 	"regexp"
 	"strings"
 )
@@ -11,8 +12,9 @@ type terms struct{ wanted, optional, excluded []term }
 
 // A term is a text or a regular expression, to be found anywhere in a message.
 type term struct {
-	text string
-	re   *regexp.Regexp
+	text  string
+	bytes []byte // the text
+	re    *regexp.Regexp
 }
 
 func (t *term) in(message string) bool {
@@ -72,6 +74,7 @@ func parseTerm(s *scanner) (t term, err error) {
 			return t, s.bad()
 		}
 	}
+	t.bytes = []byte(t.text)
 	return t, nil
 }
 
@@ -93,3 +96,20 @@ func (p *terms) match(message string, _ map[string]string) bool {
 	}
 	return len(p.optional) == 0
 }
+
+func (p *terms) may(text []byte) bool {
+	has := func(t *term) bool { return t.re != nil || bytes.Contains(text, t.bytes) }
+	for i := range p.wanted {
+		if !has(&p.wanted[i]) {
+			return false
+		}
+	}
+	for i := range p.optional {
+		if has(&p.optional[i]) {
+			return true
+		}
+	}
+	return len(p.optional) == 0
+}
+
+func (p *terms) field(string, string) (string, bool) { return "", false }
