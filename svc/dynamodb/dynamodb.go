@@ -25,6 +25,8 @@
 //     the export's work begins, incremental ones and imports of
 //     Ion files are refused (501), and a table can be read while it is being imported. An
 //     import's errors are counted, and not logged.
+//   - A SELECT whose conditions do not say the partition key by = reads the whole table or
+//     index, also where they say it by IN or OR.
 //   - A stream is one shard, from its beginning to its end; see Streams.
 //
 // An item lies in the store under its table's space, a hash of its partition key,
@@ -126,6 +128,10 @@ func (s *Service) Routes() []aws.Route {
 		api.BatchWriteItem.To(measured(s, "BatchWriteItem", s.batchWriteItem, keys(func(in *api.BatchWriteItemInput) map[string][]api.WriteRequest { return in.RequestItems })), of(s, s.batchWriteTargets)),
 		api.TransactGetItems.To(measured(s, "TransactGetItems", s.transactGetItems, inReads), of(s, s.transactGetTargets)),
 		api.TransactWriteItems.To(measured(s, "TransactWriteItems", s.transactWriteItems, inWrites), of(s, s.transactWriteTargets)),
+
+		api.ExecuteStatement.To(measured(s, "ExecuteStatement", s.executeStatement, inStatement), s.guardStatement),
+		api.BatchExecuteStatement.To(measured(s, "BatchExecuteStatement", s.batchExecuteStatement, inStatements), s.guardStatements),
+		api.ExecuteTransaction.To(measured(s, "ExecuteTransaction", s.executeTransaction, inTransaction), s.guardTransaction),
 
 		api.TagResource.To(s.tagResource, s.guardTag),
 		api.UntagResource.To(s.untagResource, s.guardUntag),

@@ -25,6 +25,7 @@ type target struct {
 	selected   *string
 	returns    *string
 	capacity   *string
+	whole      *string        // whether a statement reads all there is
 	enclosing  *aws.Operation // the transaction that it is part of
 }
 
@@ -83,6 +84,7 @@ func (s *Service) access(ctx context.Context, t *target) (aws.Access, error) {
 	one("Select", t.selected)
 	one("ReturnValues", t.returns)
 	one("ReturnConsumedCapacity", t.capacity)
+	one("FullTableScan", t.whole)
 	if t.enclosing != nil {
 		one("EnclosingOperation", &t.enclosing.Name)
 	}

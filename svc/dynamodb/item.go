@@ -134,6 +134,7 @@ type get struct {
 	at         ref
 	key        api.Item
 	projection *expression.Projection
+	filter     *expression.Condition // what the item must meet; nil for nothing
 	table      *table
 	item       api.Item // what was found, cut down; nil for none
 	size       int
@@ -168,7 +169,10 @@ func (g *get) run(ctx context.Context, s *Service, r store.Reader) error {
 	if err != nil {
 		return err
 	}
-	g.item, g.size = g.projection.Apply(it), size
+	g.size = size
+	if g.filter.Matches(it) {
+		g.item = g.projection.Apply(it)
+	}
 	return nil
 }
 

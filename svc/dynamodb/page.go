@@ -22,6 +22,7 @@ type page struct {
 	selected   string // Select
 	limit      int    // 0 for none
 	start      api.Item
+	wanted     []string // top-level attributes, where there is no projection
 
 	items   []api.Item
 	matched int32
@@ -117,7 +118,7 @@ func (p *page) checkAttributes(k keyspace) (fetch bool, err error) {
 		}
 		return out
 	}
-	var wanted, filtered []string
+	wanted, filtered := lacks(p.wanted), []string(nil)
 	if p.projection != nil {
 		wanted = lacks(p.projection.Heads())
 	}

@@ -79,24 +79,13 @@ func (s *Service) transactWriteItems(ctx context.Context, in *api.TransactWriteI
 		w.needOld = w.needOld || counts(in.ReturnConsumedCapacity)
 		writes = append(writes, w)
 	}
-	token, err := newToken(ctx, in)
+	token, err := newToken(ctx, in.ClientRequestToken, in.TransactItems)
 	if err != nil {
 		return nil, err
 	}
-	err = s.update(ctx, func(tx store.Tx, n *store.Numbers) error {
-		done, err := token.seen(ctx, tx)
-		if err != nil || done {
-			return err
-		}
-		if err := s.transact(ctx, tx, n, writes); err != nil {
-			return err
-		}
-		return token.save(tx, s.clock.Now().Add(tokenLife))
-	})
-	if err != nil {
+	if err := s.commitAll(ctx, token, writes); err != nil {
 		return nil, err
 	}
-	s.paid(writes, 2)
 	metrics, err := s.collections(ctx, in.ReturnItemCollectionMetrics, writes)
 	if err != nil {
 		return nil, err
@@ -106,6 +95,24 @@ func (s *Service) transactWriteItems(ctx context.Context, in *api.TransactWriteI
 		b.add(w.at, w.usage())
 	}
 	return &api.TransactWriteItemsOutput{ItemCollectionMetrics: metrics, ConsumedCapacity: b.total(in.ReturnConsumedCapacity, transacted(true))}, nil
+}
+
+// commitAll makes all writes of a transaction, unless its token says that it has happened.
+func (s *Service) commitAll(ctx context.Context, token token, writes []*write) error {
+	err := s.update(ctx, func(tx store.Tx, n *store.Numbers) error {
+		done, err := token.seen(ctx, tx)
+		if err != nil || done {
+			return err
+		}
+		if err := s.transact(ctx, tx, n, writes); err != nil {
+			return err
+		}
+		return token.save(tx, s.clock.Now().Add(tokenLife))
+	})
+	if err == nil {
+		s.paid(writes, 2)
+	}
+	return err
 }
 
 // transactWrite is one action of a transaction, checked as far as needs no table.
@@ -213,13 +220,13 @@ type token struct {
 	sum   []byte // of the request
 }
 
-func newToken(ctx context.Context, in *api.TransactWriteItemsInput) (token, error) {
+func newToken(ctx context.Context, text *string, items any) (token, error) {
 	req := aws.RequestOf(ctx)
-	k := token{scope: store.Scope{Account: req.Account(), Region: req.Region}, text: aws.Value(in.ClientRequestToken)}
+	k := token{scope: store.Scope{Account: req.Account(), Region: req.Region}, text: aws.Value(text)}
 	if k.text == "" {
 		return k, nil
 	}
-	b, err := json.Marshal(in.TransactItems)
+	b, err := json.Marshal(items)
 	sum := sha256.Sum256(b)
 	k.sum = sum[:]
 	return k, err

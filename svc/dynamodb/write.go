@@ -41,6 +41,7 @@ type write struct {
 	stale func(old api.Item) bool
 	// byService says that nobody asked for the write: the item's time was over.
 	byService bool
+	duplicate bool // a condition that fails means that there is such an item
 	free      bool // consumes nothing of what is provisioned
 
 	// What run found and did; it sets them anew each time.
@@ -175,6 +176,9 @@ func (w *write) apply() (err error) {
 
 // failed is the error of a condition that was not met.
 func (w *write) failed() error {
+	if w.duplicate {
+		return api.DuplicateItemException("Duplicate primary key exists in table")
+	}
 	err := api.ConditionalCheckFailedException("The conditional request failed")
 	if aws.Value(w.onFailure) == api.ReturnValuesOnConditionCheckFailureAllOld && w.old != nil {
 		return err.With(&api.ConditionalCheckFailedExceptionDetail{Item: w.old})
