@@ -134,5 +134,5 @@ func (t statistic) enough(s *sample) bool {
 		return true
 	}
 	tail := math.Min(t.to, 1-t.to)
-	return tail <= 0 || s.Count >= 10/tail
+	return tail <= 0 || s.Count*tail >= 10-1e-6
 }
