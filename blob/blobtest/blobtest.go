@@ -31,8 +31,8 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 		t.Errorf("what was just staged is stale: %v", got)
 	}
 	s = open(t)
-	if got := stale(t, s); !slices.Equal(got, []string{name}) {
-		t.Errorf("stale after a start: %v", got)
+	if got := append(stale(t, s), kept(t, s)...); !slices.Equal(got, []string{name}) {
+		t.Errorf("stale, or kept, after a start: %v", got)
 	}
 	for range 2 {
 		if err := s.Keep(t.Context(), name); err != nil {
@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 	if got := kept(t, s); !slices.Equal(got, []string{name}) {
 		t.Errorf("kept: %v", got)
 	}
+	large(t, s)
 	for range 2 {
 		if err := s.Delete(t.Context(), name); err != nil {
 			t.Error(err)
@@ -54,11 +55,29 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 	refused(t, open, s)
 }
 
+// large is a blob of more than goes through any buffer in one piece.
+func large(t *testing.T, s blob.Store) {
+	t.Helper()
+	text := strings.Repeat("0123456789abcdefghijklmnopqrstuv", 20<<20/32) + "end"
+	name, size, err := s.Stage(t.Context(), strings.NewReader(text), int64(len(text)))
+	if err != nil || size != int64(len(text)) {
+		t.Fatalf("staged %d bytes, %v", size, err)
+	}
+	reads(t, s, name, text)
+	if err := s.Delete(t.Context(), name); err != nil {
+		t.Error(err)
+	}
+}
+
 // refused shows that what cannot be written whole leaves nothing.
 func refused(t *testing.T, open func(t *testing.T) blob.Store, s blob.Store) {
 	t.Helper()
 	if _, _, err := s.Stage(t.Context(), strings.NewReader("hello!"), 5); !errors.Is(err, blob.ErrTooLarge) {
 		t.Errorf("too large: %v", err)
+	}
+	long := strings.Repeat("x", 17<<20)
+	if _, _, err := s.Stage(t.Context(), strings.NewReader(long), int64(len(long)-1)); !errors.Is(err, blob.ErrTooLarge) {
+		t.Errorf("too large by a byte: %v", err)
 	}
 	cut := io.MultiReader(strings.NewReader("he"), iotest.ErrReader(io.ErrUnexpectedEOF))
 	if _, _, err := s.Stage(t.Context(), cut, 5); !errors.Is(err, io.ErrUnexpectedEOF) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/rand"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -8,6 +10,9 @@ import (
 	iamapi "github.com/tule-cloud/tule/api/iam"
 	s3api "github.com/tule-cloud/tule/api/s3"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/blob"
+	"github.com/tule-cloud/tule/blob/blobtest"
+	"github.com/tule-cloud/tule/blob/bucket"
 )
 
 // let gives the walk's user a policy with the statements, and no other.
@@ -62,5 +67,23 @@ func TestObjectsByPolicy(t *testing.T) {
 		if got, want := []string{get("example"), get("theirs"), get("none")}, []string{c.tagged, c.plain, c.absent}; !slices.Equal(got, want) {
 			t.Errorf("%s: %q, not %q", c.statements, got, want)
 		}
+	}
+}
+
+// TestBlobsInABucket holds the driver for stores that speak S3 against the contract of all
+// drivers: the store is another Tule.
+func TestBlobsInABucket(t *testing.T) {
+	w := newWalk(t)
+	server := httptest.NewServer(w.house.front)
+	defer server.Close()
+	blobtest.Run(t, func(t *testing.T) blob.Store {
+		s, err := bucket.Open(t.Context(), bucket.Options{Random: rand.Reader, URL: "s3://example/blobs?endpoint=" + server.URL, Key: "test", Secret: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+	if _, err := bucket.Open(t.Context(), bucket.Options{Random: rand.Reader, URL: "s3://nobodys?endpoint=" + server.URL, Key: "test", Secret: "test"}); err == nil || !strings.Contains(err.Error(), "no such bucket") {
+		t.Errorf("of a bucket that is not there: %v", err)
 	}
 }
