@@ -24,7 +24,10 @@ type change struct {
 	ETag      string // without quotes
 	Sequencer uint64 // greater for what happens to the key later
 	Time      time.Time
-	Principal string // who did it: a user id; "" for S3 itself
+	Principal string    // who did it: a user id; "" for S3 itself
+	Requester string    // the same: an account
+	Class     string    // of storage, which the object has now
+	Expiry    time.Time // of what was restored
 	SourceIP  string
 	RequestID string
 }
@@ -33,15 +36,16 @@ type change struct {
 func (s *Service) changeOf(ctx context.Context, event, key string, o *object) change {
 	r := aws.RequestOf(ctx)
 	c := change{Event: event, Key: key, VersionID: o.Version, Size: o.Size, ETag: o.ETag, Sequencer: o.Seq,
-		Time: s.Clock.Now(), Principal: "AWS:" + r.Caller.UserID, SourceIP: r.SourceIP, RequestID: r.ID}
+		Time: s.Clock.Now(), Principal: "AWS:" + r.Caller.UserID, Requester: r.Caller.Account, SourceIP: r.SourceIP, RequestID: r.ID,
+		Class: classOf(o.Class), Expiry: o.Restored}
 	if !o.Marker && (strings.HasPrefix(event, "ObjectRemoved:") || strings.HasPrefix(event, "LifecycleExpiration:")) {
 		c.Sequencer = max(uint64(c.Time.UnixNano()), o.Seq+1) // what goes has no number of its own
 	}
 	switch r.Caller.Kind {
 	case aws.Anonymous:
-		c.Principal = "Anonymous"
+		c.Principal, c.Requester = "Anonymous", "anonymous"
 	case aws.ServiceSelf:
-		c.Principal = r.Caller.ARN
+		c.Principal, c.Requester = r.Caller.ARN, r.Caller.ARN
 	}
 	return c
 }
@@ -65,6 +69,9 @@ func (s *Service) announce(ctx context.Context, tx store.Tx, b *bucket, c change
 			return err
 		}
 		errs = append(errs, s.post(tx, b, letter{Bucket: b.Name, To: x.arn, Service: x.service, Body: string(body), Since: c.Time}))
+	}
+	if config.EventBridgeConfiguration != nil {
+		errs = append(errs, s.bridge(tx, b, c))
 	}
 	return errors.Join(errs...)
 }
@@ -146,8 +153,16 @@ func eventRecord(b *bucket, c change, configuration string) record {
 		o.Size, o.ETag = &c.Size, c.ETag
 	case "ObjectTagging", "ObjectAcl":
 		r.EventVersion, o.ETag, o.Sequencer = "2.3", c.ETag, ""
-	case "LifecycleExpiration", "LifecycleTransition":
+	case "LifecycleTransition":
+		r.Lifecycle = &lifecycleRecord{}
+		r.Lifecycle.Transition.Class = c.Class
+		fallthrough
+	case "LifecycleExpiration":
 		r.EventVersion = "2.3"
+	}
+	if c.Event == "ObjectRestore:Completed" {
+		r.Glacier = &glacierRecord{}
+		r.Glacier.Restore.Expiry, r.Glacier.Restore.Class = c.Expiry.UTC().Format(eventTime), c.Class
 	}
 	if strings.HasSuffix(c.Event, ":DeleteMarkerCreated") {
 		o.Size, o.ETag = nil, emptyETag

@@ -157,7 +157,7 @@ func (s *Service) guardReplication(ctx context.Context, in *api.PutBucketReplica
 		return nil, err
 	}
 	return append(needs, aws.Access{Action: "iam:PassRole", Resource: *in.ReplicationConfiguration.Role, Keys: map[string][]string{
-		"iam:PassedToService": {"s3.amazonaws.com"}, "iam:AssociatedResourceArn": {"arn:aws:s3:::" + *in.Bucket}}}), nil
+		"iam:PassedToService": {self}, "iam:AssociatedResourceArn": {"arn:aws:s3:::" + *in.Bucket}}}), nil
 }
 
 // reported are the fields that an inventory shows beside those that all do.

@@ -60,32 +60,49 @@ func (s *Service) accessesOn(ctx context.Context, b *bucket, p place, demands []
 	return needs, nil
 }
 
-// objectAccess is what a call needs on an object: with its version and the tags that it
-// has as condition keys, where the action has such.
+// objectAccess is what a call needs on an object: with its version as a condition key, and
+// the tags that it has, where the action has such.
 func (s *Service) objectAccess(ctx context.Context, b *bucket, p place, action string) (aws.Access, error) {
 	need := s.access(b, action, *p.key)
 	if p.version != nil && strings.Contains(action, "Version") {
 		need.Keys["s3:versionid"] = []string{*p.version}
 	}
-	if !taggedActions[action] {
-		return need, nil
+	if taggedActions[action] {
+		need.Late = map[string]func(context.Context, string) ([]string, error){"s3:ExistingObjectTag/": s.tagsOf(b, p)}
 	}
+	return need, nil
+}
+
+// tagsOf reads the tags of an object, once, when a policy asks for one.
+func (s *Service) tagsOf(b *bucket, p place) func(context.Context, string) ([]string, error) {
 	var tags map[string]string
-	err := s.Store.View(ctx, func(r store.Reader) error {
-		o, _, err := lookUp(ctx, r, b, *p.key, p.version)
-		if err == nil {
-			tags = o.Tags
+	read := false
+	return func(ctx context.Context, key string) ([]string, error) {
+		if !read {
+			err := s.Store.View(ctx, func(r store.Reader) error {
+				o, _, err := lookUp(ctx, r, b, *p.key, p.version)
+				if err == nil {
+					tags = o.Tags
+				}
+				var e *aws.Error
+				if errors.As(err, &e) {
+					return nil // what is not there has none
+				}
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+			read = true
 		}
-		var e *aws.Error
-		if errors.As(err, &e) {
-			return nil // what is not there has none
+		var values []string
+		for _, k := range slices.Sorted(maps.Keys(tags)) {
+			if strings.EqualFold(k, key) { // condition keys have no case
+				values = append(values, tags[k])
+			}
 		}
-		return err
-	})
-	for k, v := range tags {
-		need.Keys["s3:ExistingObjectTag/"+k] = []string{v}
+		return values, nil
 	}
-	return need, err
 }
 
 // taggedActions are those to which policies may give the tags of the object.

@@ -166,3 +166,31 @@ func TestMissingKeysHidden(t *testing.T) {
 		t.Errorf("by who may not list: %v", err)
 	}
 }
+
+// TestExistingTags: the tags of an object are a condition key of what reads it, which is
+// read when a policy asks for it, and once.
+func TestExistingTags(t *testing.T) {
+	h, s := boxed(t)
+	do(t, h, s.putObject, &api.PutObjectRequest{Bucket: &box, Key: ptr("k"), Body: strings.NewReader("x"), Tagging: ptr("Team=red&other=1")})
+	for _, c := range []struct {
+		key  string
+		want []string
+	}{{"k", []string{"red"}}, {"none", nil}} {
+		needs, err := s.objectAccesses(h.Context(t.Context()), place{&box, &c.key, nil}, demand{action: "s3:GetObject"})
+		if err != nil || len(needs) != 1 {
+			t.Fatal(needs, err)
+		}
+		read := needs[0].Late["s3:ExistingObjectTag/"]
+		for range 2 { // policies ask in lower case
+			got, err := read(h.Context(t.Context()), "team")
+			if err != nil || !slices.Equal(got, c.want) {
+				t.Errorf("%s: %q, %v", c.key, got, err)
+			}
+			do(t, h, s.putObjectTagging, &api.PutObjectTaggingRequest{Bucket: &box, Key: ptr("k"), Tagging: &api.Tagging{}})
+		}
+	}
+	needs, err := s.objectAccesses(h.Context(t.Context()), place{&box, ptr("k"), nil}, demand{action: "s3:DeleteObject"})
+	if err != nil || needs[0].Late != nil {
+		t.Errorf("of a deletion: %+v, %v", needs, err)
+	}
+}

@@ -171,7 +171,7 @@ func (w *sweeping) expire(tx store.Tx, key string, seq uint64) error {
 // tell announces what S3 itself did.
 func (w *sweeping) tell(tx store.Tx, event, key string, o *object) error {
 	c := w.s.changeOf(w.ctx, event, key, o)
-	c.Principal, c.SourceIP = "s3.amazonaws.com", "s3.amazonaws.com"
+	c.Principal, c.Requester, c.SourceIP = self, self, self
 	return w.s.announce(w.ctx, tx, w.b, c)
 }
 

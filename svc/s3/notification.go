@@ -10,8 +10,8 @@ import (
 	"github.com/tule-cloud/tule/store"
 )
 
-// Who wants to hear of what happens in a bucket: queues, topics and functions. That
-// EventBridge does is kept, and nothing is sent there: Tule does not have it yet.
+// Who wants to hear of what happens in a bucket: queues, topics, functions and
+// EventBridge.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventNotifications.html
 const notificationSetting = "notification" // api.NotificationConfiguration
 

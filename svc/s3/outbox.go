@@ -27,6 +27,7 @@ var outbox = store.NewTable[letter]("s3", "outbox")
 type letter struct {
 	Bucket, Account string
 	To, Service     string
+	Kind            string `json:",omitempty"` // of an event for EventBridge
 	Body            string
 	Since           time.Time
 	Tries           int `json:",omitempty"`
@@ -147,8 +148,11 @@ func (s *Service) carry(ctx context.Context, due []store.Entry[letter]) error {
 // asS3 is a context in which S3 itself calls, for a bucket.
 func (s *Service) asS3(ctx context.Context, account, bucketName, region string) context.Context {
 	return aws.WithRequest(ctx, &aws.Request{ID: aws.RandomUUID(s.Random), Region: region, Time: s.Clock.Now(), Scheme: "https",
-		Caller: aws.ServiceCaller("s3.amazonaws.com", account, "arn:aws:s3:::"+bucketName), Via: []string{"s3.amazonaws.com"}})
+		Caller: aws.ServiceCaller(self, account, "arn:aws:s3:::"+bucketName), Via: []string{self}})
 }
+
+// self is S3, as it calls others and is named in events.
+const self = "s3.amazonaws.com"
 
 // hand gives a letter to its destination.
 func (s *Service) hand(ctx context.Context, l *letter) error {
@@ -158,6 +162,8 @@ func (s *Service) hand(ctx context.Context, l *letter) error {
 	}
 	ctx = s.asS3(ctx, l.Account, l.Bucket, to.Region)
 	switch l.Service {
+	case "events":
+		return s.handBridge(ctx, l)
 	case "sqs":
 		queue := "https://sqs." + to.Region + ".amazonaws.com/" + to.Account + "/" + to.Resource
 		_, err := sqsapi.SendMessage.Do(ctx, s.Peers, &sqsapi.SendMessageRequest{QueueUrl: &queue, MessageBody: &l.Body})

@@ -173,7 +173,7 @@ func (s *Service) send(ctx context.Context, t *topic, sub *subscriber, m *messag
 	case "sms", "application":
 		return outcome{err: s.keepPushed(ctx, pushedMessage{Target: sub.Endpoint, Topic: sub.at.arn(), Subscription: sub.arn(), ID: m.ID, Body: m.body(platformOf(sub)), Subject: m.Subject, SMS: sub.Protocol == "sms"}, sub.at.scope), status: 200}
 	}
-	return outcome{err: aws.Errorf(501, "NotImplemented", "Kinesis Data Firehose is not available in this version of Tule."), status: 501}
+	return s.within(ctx, func() outcome { return s.sendStream(ctx, sub, m) }) // firehose
 }
 
 // within runs a delivery that stays in this process: so many at once that they keep it

@@ -163,15 +163,10 @@ func (s *Service) event(t *topic, sub *subscriber, m *message) ([]byte, error) {
 	add("Signature", signature)
 	add("SigningCertUrl", s.certificateURL(sub.at.scope.Region))
 	add("UnsubscribeUrl", sub.unsubscribeURL())
-	b = append(b, `"MessageAttributes":{`...)
-	for i := range m.Attributes {
-		a := &m.Attributes[i]
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(appendJSON(b, a.Name), `:{"Type":`...)
-		b = append(appendJSON(b, a.Type), `,"Value":`...)
-		b = append(appendJSON(b, a.shownValue()), '}')
+	b = append(b, `"MessageAttributes":`...)
+	if len(m.Attributes) == 0 {
+		b = append(b, `{}`...)
 	}
-	return append(b, `}}}]}`...), nil
+	b = append(b, m.attributesJSON("")...)
+	return append(b, `}}]}`...), nil
 }

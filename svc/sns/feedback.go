@@ -7,11 +7,9 @@ import (
 	"encoding/json"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	logsapi "github.com/tule-cloud/tule/api/logs"
-	stsapi "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
 )
 
@@ -109,13 +107,10 @@ func (f *feedback) run(ctx context.Context) {
 // write puts a line into a stream of its own, in the topic's group.
 func (f *feedback) write(ctx context.Context, line feedbackLine) error {
 	at := line.at
-	ctx = f.s.acting(ctx, at, at.scope.Region, "")
-	got, err := stsapi.AssumeRole.Do(ctx, f.s.Peers, &stsapi.AssumeRoleRequest{RoleArn: &line.role, RoleSessionName: new("sns-feedback")})
+	ctx, err := f.s.assume(f.s.acting(ctx, at, at.scope.Region, ""), line.role, "sns-feedback")
 	if err != nil {
 		return err
 	}
-	id, _, _ := strings.Cut(aws.Value(got.AssumedRoleUser.AssumedRoleId), ":")
-	ctx = aws.WithRequest(ctx, aws.RequestOf(ctx).As(aws.RoleSession(line.role, id, "sns-feedback")))
 	group := "sns/" + at.scope.Region + "/" + at.scope.Account + "/" + at.name
 	if line.failed {
 		group += "/Failure"
