@@ -56,7 +56,8 @@ type Options struct {
 // Service is S3.
 type Service struct {
 	Options
-	pins pins
+	pins    pins
+	metered metered
 }
 
 // New makes the service.
@@ -88,7 +89,7 @@ var (
 
 // Routes are the operations that are answered.
 func (s *Service) Routes() []aws.Route {
-	return slices.Concat(s.bucketRoutes(), s.listRoutes(), s.objectRoutes(), s.uploadRoutes(), s.settingRoutes())
+	return s.measured(slices.Concat(s.bucketRoutes(), s.listRoutes(), s.objectRoutes(), s.uploadRoutes(), s.settingRoutes()))
 }
 
 // Planes are the entrances beside the API.

@@ -24,5 +24,6 @@ func (s *Service) runSettings(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.deliver(ctx) })
 	g.Go(func() error { return s.runLifecycles(ctx) })
+	g.Go(func() error { return s.runDaily(ctx) })
 	return g.Wait()
 }

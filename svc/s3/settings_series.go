@@ -200,7 +200,7 @@ func (s *Service) inventoryRoutes() []aws.Route {
 }
 
 func (s *Service) metricsRoutes() []aws.Route {
-	k := series[api.MetricsConfiguration]{s, "metrics", func(c *api.MetricsConfiguration) *string { return c.Id }, nil, nil}
+	k := series[api.MetricsConfiguration]{s, metricsSetting, func(c *api.MetricsConfiguration) *string { return c.Id }, nil, nil}
 	return []aws.Route{
 		remove(&api.DeleteBucketMetricsConfiguration, k, "s3:PutMetricsConfiguration",
 			func(in *api.DeleteBucketMetricsConfigurationRequest) (bucket, owner, id *string) {
