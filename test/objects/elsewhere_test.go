@@ -12,8 +12,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,21 +73,55 @@ func (s *shelf) start(t *testing.T, data string) *tule.Tule {
 		Env: []string{"TULE_BLOBS_SECRET=" + s.secret}}))(t)
 }
 
-// TestBytesElsewhere runs all that touches bytes on a Tule that has them in another one,
-// kills it, and ends with an empty bucket there. TULE_STORE names a store that is to hold
-// them instead, as http://key:secret@host:port; `make peers` has one.
-func TestBytesElsewhere(t *testing.T) {
-	var s *shelf
-	if store := os.Getenv("TULE_STORE"); store != "" {
-		scheme, rest, _ := strings.Cut(store, "://")
+// stored is the shelf that TULE_STORE names, as http://key:secret@host:port of a store
+// that runs, or by the path of MinIO's program; without it the shelf is another Tule.
+func stored(t *testing.T) *shelf {
+	t.Helper()
+	where := os.Getenv("TULE_STORE")
+	switch scheme, rest, running := strings.Cut(where, "://"); {
+	case where == "":
+		far := must(tule.Start(tule.Options{}))(t)
+		t.Cleanup(func() { try(t, far.Stop()) })
+		return newShelf(t, far.URL(), "test", "test")
+	case running:
 		user, host, _ := strings.Cut(rest, "@")
 		key, secret, _ := strings.Cut(user, ":")
-		s = newShelf(t, scheme+"://"+host, key, secret)
-	} else {
-		far := must(tule.Start(tule.Options{}))(t)
-		defer func() { try(t, far.Stop()) }()
-		s = newShelf(t, far.URL(), "test", "test")
+		return newShelf(t, scheme+"://"+host, key, secret)
 	}
+	return minio(t, where)
+}
+
+// minio starts MinIO for the test.
+func minio(t *testing.T, program string) *shelf {
+	t.Helper()
+	const key, secret = "tule-test", "tule-test-secret"
+	at := must(tule.FreeAddr())(t)
+	c := exec.Command(program, "server", "--quiet", "--address", at, t.TempDir())
+	c.Env = append(os.Environ(), "MINIO_ROOT_USER="+key, "MINIO_ROOT_PASSWORD="+secret, "MINIO_BROWSER=off", "MINIO_UPDATE=off")
+	var log bytes.Buffer
+	c.Stdout, c.Stderr = &log, &log
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Process.Signal(syscall.SIGTERM) // it may be gone
+		_ = c.Wait()
+		if t.Failed() {
+			t.Logf("MinIO:\n%s", log.String())
+		}
+	})
+	until(t, "MinIO listens", func() bool {
+		_, err := client("http://"+at, key, secret).ListBuckets(ctx, &s3.ListBucketsInput{})
+		return err == nil
+	})
+	return newShelf(t, "http://"+at, key, secret)
+}
+
+// TestBytesElsewhere runs all that touches bytes on a Tule that has them in another store,
+// kills it, and ends with an empty bucket there.
+func TestBytesElsewhere(t *testing.T) {
+	s := stored(t)
 	data := filepath.Join(t.TempDir(), "data")
 	near := s.start(t, data)
 	c := client(near.URL(), "test", "test")
