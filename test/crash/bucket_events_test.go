@@ -17,6 +17,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -24,9 +26,18 @@ import (
 	"github.com/tule-cloud/tule/test/tule"
 )
 
+// A watch is a bucket of whose objects a queue hears, itself or by a function, and what
+// its producers know: which keys were acknowledged.
+type watch struct {
+	bucket string
+	queue  *string
+	told   bool // the queue has what the function answered
+	acked  map[string]bool
+}
+
 // TestKillBucketEvents: producers put objects while Tule is killed
 // TULE_KILLS times, 8 without. The event of every put that was acknowledged must
-// come to the bucket's queue; it may come twice.
+// come to the bucket's queue, or to its function; it may come twice.
 func TestKillBucketEvents(t *testing.T) {
 	kills, err := strconv.Atoi(cmp.Or(os.Getenv("TULE_KILLS"), "8"))
 	if err != nil {
@@ -34,38 +45,69 @@ func TestKillBucketEvents(t *testing.T) {
 	}
 	data := filepath.Join(t.TempDir(), "data")
 	house := start(t, data)
-	objects, queues := bucketClients(house)
-	queue, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("events"), Attributes: map[string]string{
-		"Policy": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"*"}}`}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := objects.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("events")}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := objects.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{Bucket: aws.String("events"),
-		NotificationConfiguration: &types.NotificationConfiguration{QueueConfigurations: []types.QueueConfiguration{
-			{QueueArn: aws.String("arn:aws:sqs:us-east-1:000000000000:events"), Events: []types.Event{"s3:ObjectCreated:*"}}}}}); err != nil {
-		t.Fatal(err)
-	}
-	acked := map[string]bool{}
+	watches := []*watch{queued(t, house), called(t, house)}
 	for kill := range kills {
-		putUntilKilled(t, house, kill, acked)
+		putUntilKilled(t, house, kill, watches)
 		house = start(t, data)
 	}
-	total := len(acked)
-	if total < kills {
-		t.Fatalf("%d puts in %d lives: too few to say anything", total, kills)
+	_, queues := bucketClients(house)
+	for _, w := range watches {
+		total := len(w.acked)
+		if total < kills {
+			t.Errorf("%s: %d puts in %d lives: too few to say anything", w.bucket, total, kills)
+		}
+		twice := w.collect(t, queues, path(*w.queue, house))
+		for key := range w.acked {
+			t.Errorf("%s: the event of %s was lost", w.bucket, key)
+		}
+		t.Logf("%s: %d kills, %d acknowledged puts, %d events more than once", w.bucket, kills, total, twice)
 	}
-	_, queues = bucketClients(house)
-	twice := collect(t, queues, path(*queue.QueueUrl, house), acked)
-	for key := range acked {
-		t.Errorf("the event of %s was lost", key)
-	}
-	t.Logf("%d kills, %d acknowledged puts, %d events more than once", kills, total, twice)
 	if err := house.Stop(); err != nil {
 		t.Error(err)
 	}
+}
+
+// queued is a bucket whose events go to a queue.
+func queued(t *testing.T, house *tule.Tule) *watch {
+	t.Helper()
+	objects, queues := bucketClients(house)
+	queue, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("events"), Attributes: map[string]string{
+		"Policy": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"*"}}`}})
+	try(t, err)
+	w := &watch{bucket: "events", queue: queue.QueueUrl, acked: map[string]bool{}}
+	w.notify(t, objects, &types.NotificationConfiguration{QueueConfigurations: []types.QueueConfiguration{
+		{QueueArn: aws.String("arn:aws:sqs:us-east-1:000000000000:events"), Events: []types.Event{"s3:ObjectCreated:*"}}}})
+	return w
+}
+
+// called is a bucket whose events go to a function. It answers with what it heard, which
+// Lambda tells to a queue before it forgets the event.
+func called(t *testing.T, house *tule.Tule) *watch {
+	t.Helper()
+	root := config(house, "test", "test", "")
+	url, arn := queueOf(t, house, "heard")
+	functionOf(t, house, "hears", wakers(t, house), `exports.handler = async (e) => e.Records.map((r) => r.s3.object.key)`, nil)
+	functions := lambda.NewFromConfig(root)
+	_, err := functions.PutFunctionEventInvokeConfig(t.Context(), &lambda.PutFunctionEventInvokeConfigInput{FunctionName: aws.String("hears"),
+		DestinationConfig: &lambdatypes.DestinationConfig{OnSuccess: &lambdatypes.OnSuccess{Destination: arn}}})
+	try(t, err)
+	_, err = functions.AddPermission(t.Context(), &lambda.AddPermissionInput{FunctionName: aws.String("hears"), StatementId: aws.String("s3"), Action: aws.String("lambda:InvokeFunction"),
+		Principal: aws.String("s3.amazonaws.com"), SourceArn: aws.String("arn:aws:s3:::calls"), SourceAccount: aws.String("000000000000")})
+	try(t, err)
+	objects, _ := bucketClients(house)
+	w := &watch{bucket: "calls", queue: url, told: true, acked: map[string]bool{}}
+	w.notify(t, objects, &types.NotificationConfiguration{LambdaFunctionConfigurations: []types.LambdaFunctionConfiguration{
+		{LambdaFunctionArn: aws.String("arn:aws:lambda:us-east-1:000000000000:function:hears"), Events: []types.Event{"s3:ObjectCreated:*"}}}})
+	return w
+}
+
+// notify makes the bucket, and has it tell what happens in it.
+func (w *watch) notify(t *testing.T, objects *s3.Client, c *types.NotificationConfiguration) {
+	t.Helper()
+	_, err := objects.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &w.bucket})
+	try(t, err)
+	_, err = objects.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{Bucket: &w.bucket, NotificationConfiguration: c})
+	try(t, err)
 }
 
 func bucketClients(h *tule.Tule) (*s3.Client, *sqs.Client) {
@@ -83,27 +125,27 @@ func path(queue string, h *tule.Tule) *string {
 }
 
 // putUntilKilled puts objects by several producers until Tule is killed in their midst.
-func putUntilKilled(t *testing.T, house *tule.Tule, life int, acked map[string]bool) {
+func putUntilKilled(t *testing.T, house *tule.Tule, life int, watches []*watch) {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var killed atomic.Bool
-	target, reached := 1+rand.IntN(60), make(chan struct{})
-	before := len(acked)
+	target, reached, count := 1+rand.IntN(60), make(chan struct{}), 0
 	for w := range writers {
 		wg.Go(func() {
 			c, _ := bucketClients(house)
+			at := watches[w%len(watches)]
 			for n := 0; ; n++ {
 				key := fmt.Sprintf("%d/%d/%d", life, w, n)
 				body := strings.Repeat("x", 1+n%3*40_000) // in the store, and beside it
-				if _, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("events"), Key: &key, Body: strings.NewReader(body)}); err != nil {
+				if _, err := c.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &at.bucket, Key: &key, Body: strings.NewReader(body)}); err != nil {
 					if !killed.Load() {
 						t.Errorf("producer %d: %v", w, err)
 					}
 					return
 				}
 				mu.Lock()
-				acked[key] = true
-				if len(acked) == before+target {
+				at.acked[key] = true
+				if count++; count == target {
 					close(reached)
 				}
 				mu.Unlock()
@@ -121,9 +163,10 @@ func putUntilKilled(t *testing.T, house *tule.Tule, life int, acked map[string]b
 
 // collect takes events from the queue, and their keys out of acked, until all have come
 // or none come any more. It tells how many came more than once.
-func collect(t *testing.T, queues *sqs.Client, queue *string, acked map[string]bool) (twice int) {
+func (w *watch) collect(t *testing.T, queues *sqs.Client, queue *string) (twice int) {
+	t.Helper()
 	seen := map[string]bool{}
-	for quiet := 0; quiet < 2 && len(acked) > 0; {
+	for quiet := 0; quiet < 4 && len(w.acked) > 0; {
 		out, err := queues.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 5})
 		if err != nil {
 			t.Fatal(err)
@@ -132,23 +175,12 @@ func collect(t *testing.T, queues *sqs.Client, queue *string, acked map[string]b
 			quiet = 0
 		}
 		for _, m := range out.Messages {
-			var e struct {
-				Records []struct {
-					S3 struct {
-						Object struct{ Key string }
-					}
-				}
-			}
-			if err := json.Unmarshal([]byte(*m.Body), &e); err != nil {
-				t.Fatal(err)
-			}
-			for _, r := range e.Records {
-				if key := r.S3.Object.Key; seen[key] {
+			for _, key := range w.keys(t, *m.Body) {
+				if seen[key] {
 					twice++
-				} else {
-					seen[key] = true
-					delete(acked, key)
 				}
+				seen[key] = true
+				delete(w.acked, key)
 			}
 			if _, err := queues.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: queue, ReceiptHandle: m.ReceiptHandle}); err != nil {
 				t.Fatal(err)
@@ -156,4 +188,28 @@ func collect(t *testing.T, queues *sqs.Client, queue *string, acked map[string]b
 		}
 	}
 	return twice
+}
+
+// keys are those that a message tells of.
+func (w *watch) keys(t *testing.T, body string) (out []string) {
+	t.Helper()
+	if w.told {
+		var e struct {
+			ResponsePayload []string `json:"responsePayload"`
+		}
+		try(t, json.Unmarshal([]byte(body), &e))
+		return e.ResponsePayload
+	}
+	var e struct {
+		Records []struct {
+			S3 struct {
+				Object struct{ Key string }
+			}
+		}
+	}
+	try(t, json.Unmarshal([]byte(body), &e))
+	for _, r := range e.Records {
+		out = append(out, r.S3.Object.Key)
+	}
+	return out
 }
