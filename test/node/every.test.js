@@ -99,6 +99,12 @@ const younger = `
   lambda ListFunctionVersionsByCapacityProvider
   lambda DeleteCapacityProvider
   logs PutLogGroupDeletionProtection
+  logs ListLogGroups
+  logs PutIndexPolicy
+  logs DescribeIndexPolicies
+  logs DescribeFieldIndexes
+  logs DeleteIndexPolicy
+  logs ListLogGroupsForQuery
   iam EnableOrganizationsRootCredentialsManagement
   iam EnableOrganizationsRootSessions
   iam ListOrganizationsFeatures
