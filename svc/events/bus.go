@@ -108,17 +108,24 @@ func (s *Service) createEventBus(ctx context.Context, in *api.CreateEventBusRequ
 			return api.ResourceAlreadyExistsException("Event bus %s already exists.", at.name)
 		}
 		n := 0
-		for _, err := range buses.List(ctx, tx, at.scope, store.ListOptions{Limit: maxBuses}) {
+		for _, err := range buses.List(ctx, tx, at.scope, store.ListOptions{Limit: maxBuses + 1}) {
 			if err != nil {
 				return err
 			}
 			n++
 		}
-		if n >= maxBuses {
+		if n > maxBuses { // the default one does not count
 			return exceeded()
 		}
 		if source != "" {
 			if err := s.setSourceState(ctx, tx, at.scope, source, api.EventSourceStateActive); err != nil {
+				return err
+			}
+		}
+		if has, err := buses.Has(ctx, tx, at.scope, defaultBus); err != nil {
+			return err
+		} else if !has { // from now on it is listed like the others
+			if err := buses.Put(tx, at.scope, bus{Name: defaultBus, Created: now, Modified: now}, defaultBus); err != nil {
 				return err
 			}
 		}
@@ -227,16 +234,15 @@ func (s *Service) listEventBuses(ctx context.Context, in *api.ListEventBusesRequ
 			out.EventBuses = append(out.EventBuses, api.EventBus{Arn: new(busRef{scope, b.Name}.arn()), Name: &b.Name, Description: text(b.Description), Policy: text(b.policy()),
 				CreationTime: moment(b.Created), LastModifiedTime: moment(b.Modified)})
 		}
-		unchanged, err := buses.Has(ctx, r, scope, defaultBus)
-		if unchanged = !unchanged; err != nil {
+		has, err := buses.Has(ctx, r, scope, defaultBus)
+		if err != nil {
 			return err
 		}
-		// The default bus comes first of all, as AWS lists it, and counts to no page.
-		if unchanged && p.after == "" && strings.HasPrefix(defaultBus, p.prefix) {
-			show(&bus{Name: defaultBus})
-			if p.limit > 1 {
-				p.limit--
+		if !has { // then there is no other either
+			if strings.HasPrefix(defaultBus, p.prefix) {
+				show(&bus{Name: defaultBus})
 			}
+			return nil
 		}
 		out.NextToken, err = walk(ctx, r, buses, scope, nil, p, func(_ string, b *bus) bool {
 			show(b)

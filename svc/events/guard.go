@@ -79,19 +79,15 @@ func tagKeys(list []api.Tag) map[string]string {
 	return tags
 }
 
-// tagging adds what a call that makes something with tags needs.
-func tagging(need aws.Access, list []api.Tag) []aws.Access {
-	need.Keys = aws.RequestTags(need.Keys, tagKeys(list))
-	if len(list) == 0 {
-		return []aws.Access{need}
-	}
-	tag := need
-	tag.Action = api.TagResource.IAMAction()
-	return []aws.Access{need, tag}
-}
-
 func (s *Service) guardCreateBus(ctx context.Context, in *api.CreateEventBusRequest) ([]aws.Access, error) {
-	return tagging(s.busAccess(busRef{scopeOf(ctx), *in.Name}), in.Tags), nil
+	need := s.busAccess(busRef{scopeOf(ctx), *in.Name})
+	need.Keys = aws.RequestTags(nil, tagKeys(in.Tags))
+	if len(in.Tags) == 0 {
+		return []aws.Access{need}, nil
+	}
+	tag := s.taggedAccess(ctx, need.Resource)
+	tag.Action, tag.Keys = api.TagResource.IAMAction(), aws.RequestTags(tag.Keys, tagKeys(in.Tags))
+	return []aws.Access{need, tag}, nil
 }
 
 // guardPutRule tells policies what the pattern is about.
@@ -160,7 +156,7 @@ func (s *Service) taggedAccess(ctx context.Context, arn string) aws.Access {
 		return aws.Access{Resource: "*", Keys: map[string][]string{}}
 	case t.rule == "":
 		a := s.busAccess(t.bus)
-		a.Keys = map[string][]string{}
+		a.Keys = map[string][]string{"events:creatorAccount": {t.bus.scope.Account}}
 		return a
 	}
 	return s.ruleAccess(ctx, t.bus, t.rule, false)
@@ -233,7 +229,7 @@ func (s *Service) guardCreateArchive(ctx context.Context, in *api.CreateArchiveR
 
 func (s *Service) guardStartReplay(ctx context.Context, in *api.StartReplayRequest) ([]aws.Access, error) {
 	needs := []aws.Access{{Resource: replayARN(scopeOf(ctx), *in.ReplayName)}}
-	if _, ok := aws.ParseARN(*in.EventSourceArn); ok {
+	if _, ok := archiveOf(scopeOf(ctx), *in.EventSourceArn); ok {
 		needs = append(needs, aws.Access{Resource: *in.EventSourceArn})
 	}
 	if at, ok := parseBus(*in.Destination.Arn); ok {

@@ -59,10 +59,16 @@ func (s *Service) createPartnerSource(ctx context.Context, in *api.CreatePartner
 		} else if has {
 			return api.ResourceAlreadyExistsException("Event source %s already exists.", p.Name)
 		}
+		theirs := store.Scope{Account: p.Account, Region: scope.Region}
+		if has, err := sources.Has(ctx, tx, theirs, p.Name); err != nil {
+			return err
+		} else if has { // it is another's, or was this one's
+			return api.ResourceAlreadyExistsException("Event source %s already exists.", p.Name)
+		}
 		if err := offers.Put(tx, scope, p, p.Name, p.Account); err != nil {
 			return err
 		}
-		return sources.Put(tx, store.Scope{Account: p.Account, Region: scope.Region}, p, p.Name)
+		return sources.Put(tx, theirs, p, p.Name)
 	})
 	if err != nil {
 		return nil, err
@@ -230,7 +236,8 @@ func (s *Service) listSources(ctx context.Context, in *api.ListEventSourcesReque
 	})
 }
 
-// offered are the accounts that take the events of the caller's source.
+// offered are the accounts that take the events of the caller's source, whether
+// they have a bus for it or not: without one, events are taken and lost.
 func (s *Service) offered(ctx context.Context, name string) (accounts []string, err error) {
 	scope := scopeOf(ctx)
 	err = s.Store.View(ctx, func(r store.Reader) error {
@@ -238,6 +245,13 @@ func (s *Service) offered(ctx context.Context, name string) (accounts []string, 
 		for e, err := range offers.List(ctx, r, scope, store.ListOptions{Prefix: []any{name}}) {
 			if err != nil {
 				return err
+			}
+			theirs, err := sources.Get(ctx, r, store.Scope{Account: e.Record.Account, Region: scope.Region}, name)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			if theirs.Partner != scope.Account {
+				continue // they have it of somebody else by now
 			}
 			accounts = append(accounts, e.Record.Account)
 		}
