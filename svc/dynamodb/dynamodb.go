@@ -27,6 +27,8 @@
 //     import's errors are counted, and not logged.
 //   - A SELECT whose conditions do not say the partition key by = reads the whole table or
 //     index, also where they say it by IN or OR.
+//   - Changes go to a stream of Kinesis as the one who turned that on, rather than by a role
+//     of DynamoDB's own, and to no more than two streams.
 //   - A stream is one shard, from its beginning to its end; see Streams.
 //
 // An item lies in the store under its table's space, a hash of its partition key,
@@ -78,7 +80,7 @@ type Options struct {
 	Clock  aws.Clock
 	Random io.Reader    // table ids are made of it
 	Logger *slog.Logger // of what goes wrong in the background; nil for none
-	Peers  aws.Peers    // S3, for exports and imports; nil if there are none
+	Peers  aws.Peers    // S3, for exports and imports, and Kinesis; nil if there are none
 	Meter  aws.Meter    // takes what the service measures of itself; nobody if nil
 }
 
@@ -100,6 +102,8 @@ var (
 	itemRecords    = store.NewTable[[]byte]("dynamodb", "item")
 	entryRecords   = store.NewTable[[]byte]("dynamodb", "entry") // of indexes
 	fillRecords    = store.NewTable[fill]("dynamodb", "fill")
+	feedRecords    = store.NewTable[string]("dynamodb", "feed")     // the stream, by table and the feed's space
+	waitingRecords = store.NewTable[[]byte]("dynamodb", "waiting")  // changes, by the feed's space and number
 	backupRecords  = store.NewTable[backup]("dynamodb", "backup")   // by table and id
 	savedRecords   = store.NewTable[[]byte]("dynamodb", "saved")    // items, by the backup's space
 	restoreRecords = store.NewTable[restore]("dynamodb", "restore") // by the new table
@@ -152,6 +156,10 @@ func (s *Service) Routes() []aws.Route {
 		api.DeleteBackup.To(s.deleteBackup, onTransfer(func(in *api.DeleteBackupInput) *string { return in.BackupArn })),
 		api.RestoreTableFromBackup.To(s.restoreTableFromBackup, guardRestore),
 		api.RestoreTableToPointInTime.To(s.restoreTableToPointInTime, s.guardRestoreToPointInTime),
+		api.EnableKinesisStreamingDestination.To(s.enableKinesisStreamingDestination, on(s, func(in *api.KinesisStreamingDestinationInput) *string { return in.TableName })),
+		api.DisableKinesisStreamingDestination.To(s.disableKinesisStreamingDestination, on(s, func(in *api.KinesisStreamingDestinationInput) *string { return in.TableName })),
+		api.UpdateKinesisStreamingDestination.To(s.updateKinesisStreamingDestination, on(s, func(in *api.UpdateKinesisStreamingDestinationInput) *string { return in.TableName })),
+		api.DescribeKinesisStreamingDestination.To(s.describeKinesisStreamingDestination, on(s, func(in *api.DescribeKinesisStreamingDestinationInput) *string { return in.TableName })),
 		api.DescribeLimits.To(s.describeLimits, aws.Anywhere),
 		api.DescribeEndpoints.To(s.describeEndpoints, aws.Anywhere),
 	}

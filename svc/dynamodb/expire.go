@@ -24,13 +24,14 @@ const (
 )
 
 // Run deletes items whose time to live is over, fills new indexes, makes backups and
-// restores them, and does exports and imports, until ctx ends.
+// restores them, feeds streams of Kinesis, and does exports and imports, until ctx ends.
 // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	if s.peers != nil {
 		wg.Go(func() { s.runTransfers(ctx) })
+		wg.Go(func() { s.runFeeds(ctx) })
 	}
 	wg.Go(func() { s.runFills(ctx) })
 	wg.Go(func() { s.runBackups(ctx) })

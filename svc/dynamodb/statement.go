@@ -217,16 +217,33 @@ func (s *Service) executeSelect(ctx context.Context, st *statement, in *api.Exec
 	for _, path := range st.Paths {
 		p.wanted = append(p.wanted, path[0].Name)
 	}
+	t, err := s.readSelect(ctx, st, p, aws.Value(in.ConsistentRead))
+	if err != nil {
+		return nil, err
+	}
+	s.spent(st.at, t, p.used, false)
+	out := &api.ExecuteStatementOutput{Items: p.items, LastEvaluatedKey: p.last, ConsumedCapacity: consumed(st.at, in.ReturnConsumedCapacity, p.used)}
+	for i, it := range out.Items {
+		out.Items[i] = st.project(it)
+	}
+	if p.last != nil {
+		token := aws.Token(resume{*in.Statement, p.last})
+		out.NextToken = &token
+	}
+	return out, nil
+}
+
+// readSelect fills the page that a SELECT wants.
+func (s *Service) readSelect(ctx context.Context, st *statement, p *page, consistent bool) (t *table, err error) {
 	var index *string
 	if st.Index != "" {
 		index = &st.Index
 	}
-	var t *table
-	err := s.view(ctx, func(r store.Reader) (err error) {
+	err = s.view(ctx, func(r store.Reader) error {
 		if t, err = s.open(ctx, r, st.at); err != nil {
 			return err
 		}
-		k, err := t.keyspace(index, aws.Value(in.ConsistentRead))
+		k, err := t.keyspace(index, consistent)
 		if err != nil {
 			return err
 		}
@@ -252,21 +269,9 @@ func (s *Service) executeSelect(ctx context.Context, st *statement, in *api.Exec
 		if err := s.admitRead(st.at, k); err != nil {
 			return err
 		}
-		return p.read(ctx, r, k, o, aws.Value(in.ConsistentRead))
+		return p.read(ctx, r, k, o, consistent)
 	})
-	if err != nil {
-		return nil, err
-	}
-	s.spent(st.at, t, p.used, false)
-	out := &api.ExecuteStatementOutput{Items: p.items, LastEvaluatedKey: p.last, ConsumedCapacity: consumed(st.at, in.ReturnConsumedCapacity, p.used)}
-	for i, it := range out.Items {
-		out.Items[i] = st.project(it)
-	}
-	if p.last != nil {
-		token := aws.Token(resume{*in.Statement, p.last})
-		out.NextToken = &token
-	}
-	return out, nil
+	return t, err
 }
 
 // split divides the conditions of a SELECT into those by which its keyspace is ordered, nil if

@@ -22,8 +22,8 @@ type change struct {
 // The names of changes, by their bytes in the store.
 var changeNames = [...]string{1: "INSERT", 2: "MODIFY", 3: "REMOVE"}
 
-// announce writes what the stream of w's table tells of w, in w's transaction. A write
-// that changes nothing is not told of.
+// announce writes what the streams of w's table tell of w, in w's transaction. A write that
+// changes nothing is not told of.
 func (w *write) announce(s *Service, tx store.Tx, n *store.Numbers) error {
 	c := change{byService: w.byService, at: s.clock.Now()}
 	kind := byte(2)
@@ -41,6 +41,18 @@ func (w *write) announce(s *Service, tx store.Tx, n *store.Numbers) error {
 		return err
 	}
 	c.keys = w.table.key(w.item)
+	for i := range w.table.Feeds {
+		if f := &w.table.Feeds[i]; f.Status == api.DestinationStatusActive {
+			c.old, c.new = w.old, w.new
+			if err := waitingRecords.PutExpiring(tx, w.at.scope, c.encode(kind), c.at.Add(retention), f.Space, number); err != nil {
+				return err
+			}
+		}
+	}
+	if w.table.Stream == nil {
+		return nil
+	}
+	c.old, c.new = nil, nil
 	view := w.table.Stream.View
 	if view == api.StreamViewTypeOldImage || view == api.StreamViewTypeNewAndOldImages {
 		c.old = w.old

@@ -41,6 +41,7 @@ type table struct {
 	LastStream string       `json:",omitempty"`
 	Recovery   *recovery    `json:",omitempty"` // point-in-time recovery; nil is off
 	Indexes    []index      `json:",omitempty"`
+	Feeds      []feed       `json:",omitempty"` // streams of Kinesis that changes go to
 	Restore    *restored    `json:",omitempty"` // nil for a table that was not restored
 
 	dimensions []string // of what is measured of it, made when it is decoded
@@ -395,6 +396,11 @@ func (s *Service) deleteTable(ctx context.Context, in *api.DeleteTableInput) (*a
 		}
 		for i := range t.Indexes {
 			if err := t.Indexes[i].dropEntries(tx, at); err != nil {
+				return err
+			}
+		}
+		for i := range t.Feeds {
+			if err := t.Feeds[i].drop(tx, at); err != nil {
 				return err
 			}
 		}

@@ -108,7 +108,7 @@ func (w *write) run(ctx context.Context, s *Service, tx store.Tx, n *store.Numbe
 	}
 	place := w.table.place(w.item)
 	w.old, w.new, w.oldSize, w.newSize, w.indexed = nil, nil, 0, 0, nil
-	if w.needOld || w.condition != nil || w.verb == update || w.stale != nil || w.table.Stream != nil || len(w.table.Indexes) > 0 {
+	if w.needOld || w.condition != nil || w.verb == update || w.stale != nil || w.table.Stream != nil || len(w.table.Indexes) > 0 || len(w.table.Feeds) > 0 {
 		raw, err := itemRecords.Get(ctx, tx, w.at.scope, place...)
 		if err == nil {
 			w.old, w.oldSize, err = value.Decode(raw)
@@ -133,7 +133,7 @@ func (w *write) run(ctx context.Context, s *Service, tx store.Tx, n *store.Numbe
 	case check:
 		return nil
 	}
-	if w.table.Stream != nil {
+	if w.table.Stream != nil || len(w.table.Feeds) > 0 {
 		if err := w.announce(s, tx, n); err != nil {
 			return err
 		}
