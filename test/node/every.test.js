@@ -10,13 +10,14 @@ const AWS = require("aws-sdk");
 const { start, zip } = require("./house.js");
 
 const v2 = {
-  apigateway: AWS.APIGateway, cloudtrail: AWS.CloudTrail, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, iam: AWS.IAM,
+  apigateway: AWS.APIGateway, cloudtrail: AWS.CloudTrail, cloudwatch: AWS.CloudWatch, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, iam: AWS.IAM,
   kinesis: AWS.Kinesis, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, organizations: AWS.Organizations, s3: AWS.S3, ses: AWS.SES,
   sns: AWS.SNS, sqs: AWS.SQS, sts: AWS.STS,
 };
 const v3 = {
   apigateway: [require("@aws-sdk/client-api-gateway"), "APIGatewayClient"],
   cloudtrail: [require("@aws-sdk/client-cloudtrail"), "CloudTrailClient"],
+  cloudwatch: [require("@aws-sdk/client-cloudwatch"), "CloudWatchClient"],
   dynamodb: [require("@aws-sdk/client-dynamodb"), "DynamoDBClient"],
   dynamodbstreams: [require("@aws-sdk/client-dynamodb-streams"), "DynamoDBStreamsClient"],
   iam: [require("@aws-sdk/client-iam"), "IAMClient"],
@@ -105,6 +106,14 @@ const younger = `
   logs DescribeFieldIndexes
   logs DeleteIndexPolicy
   logs ListLogGroupsForQuery
+  cloudwatch DescribeAlarmContributors
+  cloudwatch PutAlarmMuteRule
+  cloudwatch GetAlarmMuteRule
+  cloudwatch ListAlarmMuteRules
+  cloudwatch DeleteAlarmMuteRule
+  cloudwatch StartOTelEnrichment
+  cloudwatch GetOTelEnrichment
+  cloudwatch StopOTelEnrichment
   iam EnableOrganizationsRootCredentialsManagement
   iam EnableOrganizationsRootSessions
   iam ListOrganizationsFeatures
