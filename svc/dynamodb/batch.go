@@ -25,7 +25,7 @@ func (s *Service) batchGetItem(ctx context.Context, in *api.BatchGetItemInput) (
 	n := 0
 	for _, name := range names {
 		r := in.RequestItems[name]
-		at, err := own(ctx, &name)
+		at, err := s.reach(ctx, &name)
 		if err != nil {
 			return nil, err
 		}
@@ -114,7 +114,7 @@ func (s *Service) batchWriteItem(ctx context.Context, in *api.BatchWriteItemInpu
 	var writes []*write
 	var origins []origin
 	for _, name := range slices.Sorted(maps.Keys(in.RequestItems)) {
-		at, err := own(ctx, &name)
+		at, err := s.reach(ctx, &name)
 		if err != nil {
 			return nil, err
 		}

@@ -29,6 +29,8 @@
 //     index, also where they say it by IN or OR.
 //   - Changes go to a stream of Kinesis as the one who turned that on, rather than by a role
 //     of DynamoDB's own, and to no more than two streams.
+//   - Contributor insights are kept and shown; nothing looks for keys that are much used.
+//   - Of resources with policies there are tables; those of streams are refused (501).
 //   - A stream is one shard, from its beginning to its end; see Streams.
 //
 // An item lies in the store under its table's space, a hash of its partition key,
@@ -160,6 +162,12 @@ func (s *Service) Routes() []aws.Route {
 		api.DisableKinesisStreamingDestination.To(s.disableKinesisStreamingDestination, on(s, func(in *api.KinesisStreamingDestinationInput) *string { return in.TableName })),
 		api.UpdateKinesisStreamingDestination.To(s.updateKinesisStreamingDestination, on(s, func(in *api.UpdateKinesisStreamingDestinationInput) *string { return in.TableName })),
 		api.DescribeKinesisStreamingDestination.To(s.describeKinesisStreamingDestination, on(s, func(in *api.DescribeKinesisStreamingDestinationInput) *string { return in.TableName })),
+		api.PutResourcePolicy.To(s.putResourcePolicy, on(s, func(in *api.PutResourcePolicyInput) *string { return in.ResourceArn })),
+		api.GetResourcePolicy.To(s.getResourcePolicy, on(s, func(in *api.GetResourcePolicyInput) *string { return in.ResourceArn })),
+		api.DeleteResourcePolicy.To(s.deleteResourcePolicy, on(s, func(in *api.DeleteResourcePolicyInput) *string { return in.ResourceArn })),
+		api.UpdateContributorInsights.To(s.updateContributorInsights, s.guardUpdateInsights),
+		api.DescribeContributorInsights.To(s.describeContributorInsights, s.guardDescribeInsights),
+		api.ListContributorInsights.To(s.listContributorInsights, aws.Anywhere),
 		api.DescribeLimits.To(s.describeLimits, aws.Anywhere),
 		api.DescribeEndpoints.To(s.describeEndpoints, aws.Anywhere),
 	}

@@ -69,7 +69,6 @@ func (s *Service) changeFeeds(ctx context.Context, name *string, change func(tx 
 			return err
 		}
 		t := old.clone()
-		t.Feeds = slices.Clone(old.Feeds)
 		if err := change(tx, at, t); err != nil {
 			return err
 		}

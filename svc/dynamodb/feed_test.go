@@ -145,7 +145,9 @@ func TestFeedOrder(t *testing.T) {
 	last := map[string]int{}
 	for _, record := range r.records {
 		var c struct {
-			Dynamodb struct{ NewImage struct{ Id, N map[string]string } }
+			Dynamodb struct {
+				NewImage struct{ Id, N map[string]string }
+			}
 		}
 		if err := json.Unmarshal([]byte(record), &c); err != nil {
 			t.Fatal(err)

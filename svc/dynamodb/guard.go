@@ -64,7 +64,7 @@ func (s *Service) access(ctx context.Context, t *target) (aws.Access, error) {
 	if err != nil {
 		return aws.Access{}, err
 	}
-	need := aws.Access{Action: t.action, Resource: r.arn(), Keys: map[string][]string{}, Tags: s.tagsOf(r)}
+	need := aws.Access{Action: t.action, Resource: r.arn(), Keys: map[string][]string{}, Tags: s.tagsOf(r), Policy: s.policyOf(t.table)}
 	if t.index != nil {
 		need.Resource += "/index/" + *t.index
 	}
@@ -422,4 +422,14 @@ func (s *Service) guardRestoreToPointInTime(ctx context.Context, in *api.Restore
 	}
 	made, err := s.access(ctx, &target{table: in.TargetTableName})
 	return []aws.Access{source, made}, err
+}
+
+func (s *Service) guardUpdateInsights(ctx context.Context, in *api.UpdateContributorInsightsInput) ([]aws.Access, error) {
+	need, err := s.access(ctx, &target{table: in.TableName, index: in.IndexName})
+	return []aws.Access{need}, err
+}
+
+func (s *Service) guardDescribeInsights(ctx context.Context, in *api.DescribeContributorInsightsInput) ([]aws.Access, error) {
+	need, err := s.access(ctx, &target{table: in.TableName, index: in.IndexName})
+	return []aws.Access{need}, err
 }

@@ -247,6 +247,7 @@ func (t *table) deleteIndex(tx store.Tx, at ref, name string) (*index, error) {
 	}
 	gone := *ix
 	t.Indexes = slices.DeleteFunc(t.Indexes, func(ix index) bool { return ix.Name == name })
+	delete(t.Insights, name)
 	return &gone, gone.dropEntries(tx, at)
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 func (s *Service) putItem(ctx context.Context, in *api.PutItemInput) (*api.PutItemOutput, error) {
-	at, err := own(ctx, in.TableName)
+	at, err := s.reach(ctx, in.TableName)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (s *Service) putItem(ctx context.Context, in *api.PutItemInput) (*api.PutIt
 const returnNone = "NONE"
 
 func (s *Service) deleteItem(ctx context.Context, in *api.DeleteItemInput) (*api.DeleteItemOutput, error) {
-	at, err := own(ctx, in.TableName)
+	at, err := s.reach(ctx, in.TableName)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (s *Service) deleteItem(ctx context.Context, in *api.DeleteItemInput) (*api
 }
 
 func (s *Service) updateItem(ctx context.Context, in *api.UpdateItemInput) (*api.UpdateItemOutput, error) {
-	at, err := own(ctx, in.TableName)
+	at, err := s.reach(ctx, in.TableName)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func (g *get) run(ctx context.Context, s *Service, r store.Reader) error {
 }
 
 func (s *Service) getItem(ctx context.Context, in *api.GetItemInput) (*api.GetItemOutput, error) {
-	at, err := own(ctx, in.TableName)
+	at, err := s.reach(ctx, in.TableName)
 	if err != nil {
 		return nil, err
 	}

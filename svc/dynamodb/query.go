@@ -11,7 +11,7 @@ import (
 )
 
 func (s *Service) query(ctx context.Context, in *api.QueryInput) (*api.QueryOutput, error) {
-	at, err := own(ctx, in.TableName)
+	at, err := s.reach(ctx, in.TableName)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func parseRef(ctx context.Context, name *string) (ref, error) {
 }
 
 // own is parseRef for a table that the caller's account must have, in the region
-// of the call: Tule has no policies on tables that could let others in.
+// of the call. Others may be let in to a table's items by its policy; see reach.
 func own(ctx context.Context, name *string) (ref, error) {
 	r, err := parseRef(ctx, name)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 func (s *Service) scan(ctx context.Context, in *api.ScanInput) (*api.ScanOutput, error) {
-	at, err := own(ctx, in.TableName)
+	at, err := s.reach(ctx, in.TableName)
 	if err != nil {
 		return nil, err
 	}

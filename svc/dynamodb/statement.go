@@ -33,7 +33,7 @@ func (s *Service) parse(ctx context.Context, text *string, parameters []api.Attr
 	if err != nil {
 		return nil, err
 	}
-	at, err := own(ctx, &p.Table)
+	at, err := s.reach(ctx, &p.Table)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -37,12 +38,14 @@ type table struct {
 	Tags       map[string]string       `json:",omitempty"`
 	// Stream, if not nil, is where changes are told. LastStream is the label of the
 	// stream of now, or of the last one that there was.
-	Stream     *tableStream `json:",omitempty"`
-	LastStream string       `json:",omitempty"`
-	Recovery   *recovery    `json:",omitempty"` // point-in-time recovery; nil is off
-	Indexes    []index      `json:",omitempty"`
-	Feeds      []feed       `json:",omitempty"` // streams of Kinesis that changes go to
-	Restore    *restored    `json:",omitempty"` // nil for a table that was not restored
+	Stream     *tableStream       `json:",omitempty"`
+	LastStream string             `json:",omitempty"`
+	Recovery   *recovery          `json:",omitempty"` // point-in-time recovery; nil is off
+	Indexes    []index            `json:",omitempty"`
+	Feeds      []feed             `json:",omitempty"` // streams of Kinesis that changes go to
+	Policy     *resourcePolicy    `json:",omitempty"`
+	Insights   map[string]insight `json:",omitempty"` // by index; "" for the table
+	Restore    *restored          `json:",omitempty"` // nil for a table that was not restored
 
 	dimensions []string // of what is measured of it, made when it is decoded
 }
@@ -50,7 +53,7 @@ type table struct {
 // clone is a copy of the table's record that may be changed.
 func (t *table) clone() *table {
 	c := *t
-	c.Indexes = slices.Clone(t.Indexes)
+	c.Indexes, c.Feeds, c.Insights = slices.Clone(t.Indexes), slices.Clone(t.Feeds), maps.Clone(t.Insights)
 	return &c
 }
 
@@ -216,6 +219,11 @@ func (s *Service) newTable(at ref, in *api.CreateTableInput) (*table, error) {
 	} else {
 		t.Throughput = throughput{Read: *in.ProvisionedThroughput.ReadCapacityUnits, Write: *in.ProvisionedThroughput.WriteCapacityUnits}
 	}
+	if in.ResourcePolicy != nil {
+		if t.Policy, err = s.newPolicy(*in.ResourcePolicy); err != nil {
+			return nil, err
+		}
+	}
 	for _, tag := range in.Tags {
 		if t.Tags == nil {
 			t.Tags = map[string]string{}
@@ -226,7 +234,7 @@ func (s *Service) newTable(at ref, in *api.CreateTableInput) (*table, error) {
 }
 
 func (s *Service) describeTable(ctx context.Context, in *api.DescribeTableInput) (*api.DescribeTableOutput, error) {
-	at, err := own(ctx, in.TableName)
+	at, err := s.reach(ctx, in.TableName)
 	if err != nil {
 		return nil, err
 	}

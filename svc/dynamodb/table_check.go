@@ -32,8 +32,6 @@ func checkCreate(in *api.CreateTableInput) error {
 		return value.Invalidf("List of GlobalSecondaryIndexes is empty")
 	case in.SSESpecification != nil && aws.Value(in.SSESpecification.Enabled):
 		return missing("Customer-managed encryption keys")
-	case in.ResourcePolicy != nil:
-		return missing("Resource policies")
 	case in.GlobalTableSourceArn != nil:
 		return missing("Global tables")
 	}

@@ -25,7 +25,7 @@ const maxTransaction = 4 << 20
 func (s *Service) transactGetItems(ctx context.Context, in *api.TransactGetItemsInput) (*api.TransactGetItemsOutput, error) {
 	var gets []*get
 	for _, t := range in.TransactItems {
-		at, err := own(ctx, t.Get.TableName)
+		at, err := s.reach(ctx, t.Get.TableName)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +72,7 @@ func (s *Service) transactGetItems(ctx context.Context, in *api.TransactGetItems
 func (s *Service) transactWriteItems(ctx context.Context, in *api.TransactWriteItemsInput) (*api.TransactWriteItemsOutput, error) {
 	var writes []*write
 	for _, t := range in.TransactItems {
-		w, err := transactWrite(ctx, t)
+		w, err := s.transactWrite(ctx, t)
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +116,7 @@ func (s *Service) commitAll(ctx context.Context, token token, writes []*write) e
 }
 
 // transactWrite is one action of a transaction, checked as far as needs no table.
-func transactWrite(ctx context.Context, t api.TransactWriteItem) (*write, error) {
+func (s *Service) transactWrite(ctx context.Context, t api.TransactWriteItem) (*write, error) {
 	given := 0
 	w := &write{}
 	var name, condition, up *string
@@ -146,7 +146,7 @@ func transactWrite(ctx context.Context, t api.TransactWriteItem) (*write, error)
 		return nil, value.Invalid("TransactItems can only contain one of Check, Put, Update or Delete")
 	}
 	var err error
-	if w.at, err = own(ctx, name); err != nil {
+	if w.at, err = s.reach(ctx, name); err != nil {
 		return nil, err
 	}
 	expressions := []parameter{{string(expression.ConditionExpression), condition != nil}}
