@@ -1,6 +1,7 @@
 package firehose
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -124,15 +125,18 @@ func (l *lane) cut(ctx context.Context, p *plan) (next time.Time, err error) {
 			h, err = l.gathered(ctx, r, l.last(), p.size)
 			return err
 		})
-		if err == nil && h.bundles > 0 {
+		late := !oldest.Add(p.every).After(now)
+		if err == nil && h.bundles > 0 && (late || h.bytes >= p.size) {
 			err = l.batch(ctx, &h, now)
+		} else {
+			h = pile{waiting: h.bytes + h.waiting, rest: cmp.Or(h.oldest, h.rest)} // it stays
 		}
 		if err != nil {
 			return time.Time{}, err
 		}
 		l.recount(&h, p.size, filled, now)
-		if h.bundles == 0 && !h.rest.IsZero() {
-			return now.Add(gatherPause), nil
+		if h.bundles == 0 && (late || h.waiting >= p.size) {
+			return now.Add(gatherPause), nil // a put is under way that has to come first
 		}
 	}
 }

@@ -21,6 +21,10 @@ import (
 
 type storeReader = store.Reader
 
+func scopeOf(account, region string) store.Scope {
+	return store.Scope{Account: account, Region: region}
+}
+
 const uuid = `[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`
 
 func matches(t *testing.T, text, pattern string) {
@@ -52,7 +56,9 @@ func TestBufferedByTime(t *testing.T) {
 
 func TestBufferedBySize(t *testing.T) {
 	w := newWorld(t, nil)
-	w.s3(t, "s", func(c *api.ExtendedS3DestinationConfiguration) { c.BufferingHints = &api.BufferingHints{SizeInMBs: new(int32(1))} })
+	w.s3(t, "s", func(c *api.ExtendedS3DestinationConfiguration) {
+		c.BufferingHints = &api.BufferingHints{SizeInMBs: new(int32(1))}
+	})
 	half := strings.Repeat("x", 600<<10)
 	w.send(t, "s", half)
 	w.none(t)
@@ -72,7 +78,9 @@ func TestBufferedBySize(t *testing.T) {
 
 func TestAtOnce(t *testing.T) {
 	w := newWorld(t, nil)
-	w.s3(t, "s", func(c *api.ExtendedS3DestinationConfiguration) { c.BufferingHints = &api.BufferingHints{IntervalInSeconds: new(int32(0))} })
+	w.s3(t, "s", func(c *api.ExtendedS3DestinationConfiguration) {
+		c.BufferingHints = &api.BufferingHints{IntervalInSeconds: new(int32(0))}
+	})
 	w.send(t, "s", "now")
 	if p := w.next(t); string(p.body) != "now" {
 		t.Errorf("%q", p.body)
@@ -91,8 +99,8 @@ func TestRestart(t *testing.T) {
 	w.pass(t, 300*time.Second)
 	until(t, func() bool { return w.meter.sum("IncomingRecords") == 1 && w.tries(t) > 0 })
 	w.send(t, "s", "b")
-	stop := w.start(t, nil) // beside the first, whose batch it takes over
-	_ = stop
+	w.stop()
+	w.start(t, nil)
 	w.mu.Lock()
 	w.refuse = nil
 	w.mu.Unlock()
@@ -154,11 +162,11 @@ func TestTriedAgainAndGivenUp(t *testing.T) {
 	w.mu.Unlock()
 	w.pass(t, 24*time.Hour)
 	w.empty(t)
-	w.none2(t)
+	w.nothing(t)
 }
 
-// none2 fails if anything was written.
-func (w *world) none2(t *testing.T) {
+// nothing fails if anything was written.
+func (w *world) nothing(t *testing.T) {
 	t.Helper()
 	if len(w.written) > 0 {
 		t.Errorf("%s was written", (<-w.written).key)

@@ -40,6 +40,7 @@ type world struct {
 	invoke  func(payload []byte) ([]byte, error) // of Lambda
 	logged  []string
 	meter   meter
+	stop    func() // ends the service as a kill would, but for what it has begun to write
 }
 
 type put struct {
@@ -90,9 +91,8 @@ func (s *safeReader) Read(b []byte) (int, error) {
 	return s.r.Read(b)
 }
 
-// start runs a Firehose on what another has left; stop ends it as a kill would, but for
-// what it has begun to write.
-func (w *world) start(t *testing.T, change func(o *Options)) (stop func()) {
+// start runs a Firehose on what another has left.
+func (w *world) start(t *testing.T, change func(o *Options)) {
 	o := Options{Store: w.house.Store, Clock: w.house.Clock, Random: w.house.Random, Peers: w.house, Meter: &w.meter}
 	if change != nil {
 		change(&o)
@@ -105,7 +105,7 @@ func (w *world) start(t *testing.T, change func(o *Options)) (stop func()) {
 	s := w.Service
 	go func() { done <- s.Run(ctx) }()
 	var once sync.Once
-	stop = func() {
+	w.stop = func() {
 		once.Do(func() {
 			cancel()
 			if err := <-done; err != nil {
@@ -113,8 +113,7 @@ func (w *world) start(t *testing.T, change func(o *Options)) (stop func()) {
 			}
 		})
 	}
-	t.Cleanup(stop)
-	return stop
+	t.Cleanup(w.stop)
 }
 
 func (w *world) routes() []aws.Route {

@@ -62,20 +62,8 @@ type job struct {
 
 func newLanes(s *Service) *lanes { return &lanes{s: s, of: map[laneKey]*lane{}} }
 
-// open is the lane of a stream, which it launches.
-func (ls *lanes) open(key laneKey) *lane {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	l := ls.of[key]
-	if l == nil {
-		l = &lane{s: ls.s, key: key, poke: make(chan struct{}, 1), done: make(chan *job, deliveriesEach)}
-		ls.of[key] = l
-		if ls.ctx != nil {
-			ls.launch(l)
-		}
-	}
-	return l
-}
+// open launches the lane of a stream, if it is not there.
+func (ls *lanes) open(key laneKey) { ls.came(key, 0, time.Time{}) }
 
 // launch starts a lane; the caller holds mu.
 func (ls *lanes) launch(l *lane) {
@@ -90,13 +78,22 @@ func (ls *lanes) launch(l *lane) {
 
 // came says that records have come.
 func (ls *lanes) came(key laneKey, size int64, when time.Time) {
-	l := ls.open(key)
+	ls.mu.Lock()
+	l, known := ls.of[key]
+	if !known {
+		l = &lane{s: ls.s, key: key, poke: make(chan struct{}, 1), done: make(chan *job, deliveriesEach)}
+		ls.of[key] = l
+	}
 	l.mu.Lock()
 	l.filled += size
-	if l.oldest.IsZero() || when.Before(l.oldest) {
+	if !when.IsZero() && (l.oldest.IsZero() || when.Before(l.oldest)) {
 		l.oldest = when
 	}
 	l.mu.Unlock()
+	if !known && ls.ctx != nil {
+		ls.launch(l)
+	}
+	ls.mu.Unlock()
 	l.signal()
 }
 

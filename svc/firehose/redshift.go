@@ -91,6 +91,7 @@ func (d *delivery) runCopy(ctx context.Context, manifest string) error {
 		return err
 	}
 	config.DialFunc = d.s.Dial
+	config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil } // Dial knows names
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
