@@ -10,7 +10,7 @@ const AWS = require("aws-sdk");
 const { start, zip } = require("./house.js");
 
 const v2 = {
-  apigateway: AWS.APIGateway, cloudtrail: AWS.CloudTrail, cloudwatch: AWS.CloudWatch, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, iam: AWS.IAM,
+  apigateway: AWS.APIGateway, cloudtrail: AWS.CloudTrail, cloudwatch: AWS.CloudWatch, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, firehose: AWS.Firehose, iam: AWS.IAM,
   kinesis: AWS.Kinesis, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, organizations: AWS.Organizations, s3: AWS.S3, ses: AWS.SES,
   sns: AWS.SNS, sqs: AWS.SQS, sts: AWS.STS,
 };
@@ -20,6 +20,7 @@ const v3 = {
   cloudwatch: [require("@aws-sdk/client-cloudwatch"), "CloudWatchClient"],
   dynamodb: [require("@aws-sdk/client-dynamodb"), "DynamoDBClient"],
   dynamodbstreams: [require("@aws-sdk/client-dynamodb-streams"), "DynamoDBStreamsClient"],
+  firehose: [require("@aws-sdk/client-firehose"), "FirehoseClient"],
   iam: [require("@aws-sdk/client-iam"), "IAMClient"],
   kinesis: [require("@aws-sdk/client-kinesis"), "KinesisClient"],
   lambda: [require("@aws-sdk/client-lambda"), "LambdaClient"],
