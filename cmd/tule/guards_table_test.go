@@ -30,6 +30,7 @@ var differentResources = []exception{
 	{"kinesis *EnhancedMonitoring", "kinesis:*EnhancedMonitoring", "AWS's own examples of policies name the stream"},
 	{"sns Publish", "sns:Publish", "a phone number is no resource"},
 	{"ses SendRawEmail", "ses:SendRawEmail", "a message without From, which is refused"},
+	{"apigateway *Usage", "apigateway:*", "the reference has no usage of plans, whose paths AWS's own policies name"},
 	{"apigateway GetModelTemplate", "apigateway:GET", "the reference has /restapis/models/NAME/template, where no request goes"},
 }
 
@@ -56,6 +57,8 @@ var absentKeys = []exception{
 	{"lambda *FunctionUrlConfig", "lambda:* lambda:FunctionUrlAuthType", "it is that of the address that stands, and here none does"},
 	{"lambda *EventSourceMapping", "lambda:* lambda:FunctionArn", "it is that of the mapping that stands, and here none does"},
 	{"apigateway GetRestApis", "apigateway:GET aws:ResourceTag*", "the list of APIs has no tags"},
+	{"apigateway GetApiKeys", "apigateway:GET aws:ResourceTag*", "the list of keys has no tags"},
+	{"apigateway GetUsagePlans", "apigateway:GET aws:ResourceTag*", "the list of plans has no tags"},
 	{"apigateway CreateStage", "apigateway:POST apigateway:Request|AccessLogging*", "only UpdateStage takes settings of the access log"},
 	{"apigateway DeleteRestApi", "apigateway:DELETE apigateway:Request|DisableExecuteApiEndpoint", "a deletion brings no settings"},
 	{"apigateway PutRestApi", "apigateway:PUT apigateway:Resource|AuthorizerType", "there are no authorizers yet that could stand"},

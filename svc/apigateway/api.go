@@ -3,6 +3,7 @@ package apigateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -200,7 +201,7 @@ func (s *Service) deleteRestApi(ctx context.Context, in *api.DeleteRestApiReques
 		if err != nil {
 			return err
 		}
-		if err := deleteAll(tx, scope(ctx), *a.Id); err != nil {
+		if err := errors.Join(deleteAll(tx, scope(ctx), *a.Id), leavePlans(ctx, tx, *a.Id, "")); err != nil {
 			return err
 		}
 		if err := owners.Delete(tx, store.Scope{}, *a.Id); err != nil {

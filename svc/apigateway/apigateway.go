@@ -57,6 +57,8 @@ type Service struct {
 	Options
 	programs programCache
 	logs     *logFlusher
+	counters counters
+	buckets  buckets
 }
 
 // New returns a Service that keeps its state in o.Store.
@@ -64,7 +66,8 @@ func New(o Options) *Service {
 	if o.Meter == nil {
 		o.Meter = aws.NoMeter{}
 	}
-	s := &Service{Options: o, programs: newProgramCache()}
+	s := &Service{Options: o, programs: newProgramCache(),
+		counters: counters{lanes: map[laneKey][]counted{}}, buckets: buckets{clock: o.Clock, of: map[bucketKey]*bucket{}}}
 	s.logs = newLogFlusher(s)
 	if s.Allow == nil {
 		s.Allow = func(context.Context, ...aws.Access) error { return aws.AccessDenied("nobody decides who may") }
@@ -77,7 +80,7 @@ func (s *Service) Run(ctx context.Context) error { return s.logs.run(ctx) }
 
 // Routes are the operations that the service answers.
 func (s *Service) Routes() []aws.Route {
-	return append(s.structureRoutes(),
+	return append(append(s.structureRoutes(), s.planRoutes()...),
 		at(s, &api.CreateDeployment, s.createDeployment, askCreateDeployment),
 		at(s, &api.GetDeployment, s.getDeployment),
 		at(s, &api.GetDeployments, s.getDeployments),
@@ -97,6 +100,29 @@ func (s *Service) Routes() []aws.Route {
 		at(s, &api.ImportRestApi, s.importRestApi, askImport),
 		at(s, &api.PutRestApi, s.putRestApi, s.askReimport),
 	)
+}
+
+// planRoutes are the operations on who may call, and how often.
+func (s *Service) planRoutes() []aws.Route {
+	return []aws.Route{
+		at(s, &api.CreateApiKey, s.createAPIKey, askCreateKey),
+		at(s, &api.GetApiKey, s.getAPIKey),
+		at(s, &api.GetApiKeys, s.getAPIKeys),
+		at(s, &api.UpdateApiKey, s.updateAPIKey),
+		at(s, &api.DeleteApiKey, s.deleteAPIKey),
+		at(s, &api.ImportApiKeys, s.importAPIKeys),
+		at(s, &api.CreateUsagePlan, s.createUsagePlan, askCreatePlan),
+		at(s, &api.GetUsagePlan, s.getUsagePlan),
+		at(s, &api.GetUsagePlans, s.getUsagePlans),
+		at(s, &api.UpdateUsagePlan, s.updateUsagePlan),
+		at(s, &api.DeleteUsagePlan, s.deleteUsagePlan),
+		at(s, &api.CreateUsagePlanKey, s.createUsagePlanKey),
+		at(s, &api.GetUsagePlanKey, s.getUsagePlanKey),
+		at(s, &api.GetUsagePlanKeys, s.getUsagePlanKeys),
+		at(s, &api.DeleteUsagePlanKey, s.deleteUsagePlanKey),
+		at(s, &api.GetUsage, s.getUsage),
+		at(s, &api.UpdateUsage, s.updateUsage),
+	}
 }
 
 // structureRoutes are the operations on what a deployment copies.

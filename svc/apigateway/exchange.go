@@ -19,7 +19,9 @@ type exchange struct {
 	variables map[string]string
 	method    *method
 	req       *request
-	log       *transcript
+	// subscriber is who calls by an API key; nil where the method asks for none.
+	subscriber *subscriber
+	log        *transcript
 
 	about     *requestContext // made when first asked for
 	vars      map[string]any
@@ -59,10 +61,16 @@ func (x *exchange) contextVariables() map[string]any {
 // run answers the request: what it may do, then what it does. An error that is no
 // fault is of the caller's connection, or Tule's own.
 func (x *exchange) run(ctx context.Context) *reply {
-	x.begin()
-	var out *reply
+	if x.stage != nil {
+		x.log.info("Extended Request Id: %s", x.req.extendedID)
+	}
 	err := x.authorized(ctx)
 	if err == nil {
+		err = x.admit(ctx)
+	}
+	var out *reply
+	if err == nil {
+		x.begin()
 		out, err = x.execute(ctx)
 	}
 	if err != nil {
@@ -93,15 +101,6 @@ func (x *exchange) begin() {
 		return
 	}
 	r := x.req
-	if x.stage != nil {
-		about := x.program.apiID + "/" + x.stageName
-		x.log.info("Extended Request Id: %s", r.extendedID)
-		x.log.info("Verifying Usage Plan for request: %s. API Key:  API Stage: %s", r.id, about)
-		if !x.method.keyRequired {
-			x.log.info("API Key  authorized because method '%s %s' does not require API Key. Request will not contribute to throttle or quota limits", r.verb, x.method.resourcePath)
-			x.log.info("Usage Plan check succeeded for API Key  and API Stage %s", about)
-		}
-	}
 	x.log.info("Starting execution for request: %s", r.id)
 	x.log.info("HTTP Method: %s, Resource Path: %s", r.verb, r.path)
 	x.log.values("Method request path: ", r.params)
@@ -130,9 +129,6 @@ func (x *exchange) authorized(ctx context.Context) error {
 		if err := x.allow(ctx); err != nil {
 			return err
 		}
-	}
-	if m.keyRequired {
-		return forbidden("Method requires API Key but API keys are not available in this version of Tule")
 	}
 	return nil
 }

@@ -39,6 +39,18 @@ func forbidden(line string) *fault {
 	return &fault{status: http.StatusForbidden, kind: "ForbiddenException", message: "Forbidden", line: line}
 }
 
+func badKey(line string) *fault {
+	return &fault{status: http.StatusForbidden, kind: "ForbiddenException", message: "Forbidden", line: line}
+}
+
+func throttled(line string) *fault {
+	return &fault{status: http.StatusTooManyRequests, kind: "TooManyRequestsException", message: "Too Many Requests", line: line}
+}
+
+func exceeded(line string) *fault {
+	return &fault{status: http.StatusTooManyRequests, kind: "LimitExceededException", message: "Limit Exceeded", line: line}
+}
+
 func denied(message string) *fault {
 	return &fault{status: http.StatusForbidden, kind: "AccessDeniedException", message: message, denied: true,
 		line: "The client is not authorized to perform this operation."}

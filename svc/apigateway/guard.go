@@ -83,11 +83,24 @@ func (s *Service) tagsAt(where string) func(context.Context) (map[string]string,
 			if len(parts) > 3 && parts[2] == "stages" {
 				on.stage, _ = url.PathUnescape(parts[3])
 			}
+		case "apikeys":
+			on.key = parts[1]
+		case "usageplans":
+			on.plan = parts[1]
 		case "tags":
 			var err error
 			if on, err = parseTagged(ctx, &parts[1]); err != nil {
 				return nil, nil // which the operation will say
 			}
+		}
+		if on.apiID == "" {
+			return view(ctx, s, func(r store.Reader) (map[string]string, error) {
+				tags, _, err := on.read(ctx, r)
+				if aws.CodeOf(err) == "NotFoundException" {
+					err = nil
+				}
+				return tags, err
+			})
 		}
 		return view(ctx, s, func(r store.Reader) (map[string]string, error) {
 			a, err := apis.Get(ctx, r, scope(ctx), on.apiID)

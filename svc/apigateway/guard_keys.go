@@ -268,6 +268,16 @@ func askCreateStage(_ context.Context, in *api.CreateStageRequest, need *aws.Acc
 	return nil, nil
 }
 
+func askCreateKey(_ context.Context, in *api.CreateApiKeyRequest, need *aws.Access) ([]aws.Access, error) {
+	aws.RequestTags(need.Keys, in.Tags)
+	return nil, nil
+}
+
+func askCreatePlan(_ context.Context, in *api.CreateUsagePlanRequest, need *aws.Access) ([]aws.Access, error) {
+	aws.RequestTags(need.Keys, in.Tags)
+	return nil, nil
+}
+
 func (s *Service) askUpdateStage(ctx context.Context, in *api.UpdateStageRequest, need *aws.Access) ([]aws.Access, error) {
 	for _, p := range in.PatchOperations {
 		switch aws.Value(p.Path) {

@@ -2,6 +2,7 @@ package apigateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 
@@ -28,6 +30,9 @@ import (
 //	function name=movies         what a function answers
 //	patch stage=prod             a line each: op path value, for UpdateStage
 //	invoke GET /prod/movies      header lines, an empty line, and a body
+//	plan stage=prod key=k        a usage plan, as JSON, for the stage and a new API key
+//	usage                        what the plan's key used yesterday and today, and has left
+//	clock advance=1s
 //	calls                        what functions were called with since
 //	logs                         what the execution log holds since
 type stand struct {
@@ -38,6 +43,8 @@ type stand struct {
 	apiID   string
 	handler http.Handler
 	caller  aws.Caller
+	plan    string   // the last
+	key     string   // the id of its key
 	masks   []string // pairs
 	ids     int
 }
@@ -187,6 +194,42 @@ func (st *stand) patchStage(t testing.TB, stage, input string) error {
 	return err
 }
 
+// subscribe makes a plan for a stage, with a key of its own.
+func (st *stand) subscribe(t testing.TB, stage, value, plan string) error {
+	ctx := st.house.Context(t.Context())
+	var in api.CreateUsagePlanRequest
+	st.must(t, json.Unmarshal([]byte(plan), &in))
+	in.Name = ptr("plan")
+	for i := range in.ApiStages {
+		in.ApiStages[i].ApiId, in.ApiStages[i].Stage = &st.apiID, &stage
+	}
+	if in.ApiStages == nil {
+		in.ApiStages = []api.ApiStage{{ApiId: &st.apiID, Stage: &stage}}
+	}
+	p, err := api.CreateUsagePlan.Do(ctx, st.house, &in)
+	if err != nil {
+		return err
+	}
+	k, err := api.CreateApiKey.Do(ctx, st.house, &api.CreateApiKeyRequest{Name: ptr("key"), Value: &value, Enabled: ptr(true), CustomerId: ptr("customer")})
+	if err != nil {
+		return err
+	}
+	st.plan, st.key = *p.Id, *k.Id
+	st.masks = append(st.masks, st.plan, "{{plan}}", st.key, "{{key}}")
+	_, err = api.CreateUsagePlanKey.Do(ctx, st.house, &api.CreateUsagePlanKeyRequest{UsagePlanId: p.Id, KeyId: k.Id, KeyType: ptr("API_KEY")})
+	return err
+}
+
+func (st *stand) usage(t testing.TB) string {
+	now := st.house.Clock.Now().UTC()
+	out, err := api.GetUsage.Do(st.house.Context(t.Context()), st.house, &api.GetUsageRequest{UsagePlanId: &st.plan, KeyId: &st.key,
+		StartDate: ptr(now.AddDate(0, 0, -1).Format(dateForm)), EndDate: ptr(now.Format(dateForm))})
+	if err != nil {
+		return said(err)
+	}
+	return fmt.Sprintln(out.Items[st.key])
+}
+
 func said(err error) string {
 	var e *aws.Error
 	if errors.As(err, &e) {
@@ -223,6 +266,15 @@ func (st *stand) step(t *testing.T, d *datadriven.TestData) string {
 		return "ok\n"
 	case "invoke":
 		return st.invoke(t, d)
+	case "plan":
+		return said(st.subscribe(t, arg("stage"), arg("key"), d.Input))
+	case "usage":
+		return st.usage(t)
+	case "clock":
+		by, err := time.ParseDuration(arg("advance"))
+		st.must(t, err)
+		st.house.Clock.Advance(by)
+		return "ok\n"
 	case "calls":
 		out := strings.Join(st.lambda.calls, "")
 		st.lambda.calls = nil

@@ -102,6 +102,11 @@ func (s *Service) none(ctx context.Context, fn func(tx store.Tx) error) (*aws.Em
 // page lists one page of a table's records under prefix. Position names the last
 // record of the page before.
 func page[R any](ctx context.Context, r store.Reader, t store.Table[R], prefix []any, limit *int32, position *string) (out []R, next *string, err error) {
+	return pageOf(ctx, r, t, prefix, limit, position, func(*R) bool { return true })
+}
+
+// pageOf is page of those records only that are wanted.
+func pageOf[R any](ctx context.Context, r store.Reader, t store.Table[R], prefix []any, limit *int32, position *string, wanted func(*R) bool) (out []R, next *string, err error) {
 	size := 25
 	if limit != nil {
 		size = int(*limit)
@@ -109,7 +114,7 @@ func page[R any](ctx context.Context, r store.Reader, t store.Table[R], prefix [
 	if size < 1 || size > 500 {
 		return nil, nil, api.BadRequestException("Invalid limit specified. Must be between 1 and 500")
 	}
-	o := store.ListOptions{Prefix: prefix, Limit: size + 1}
+	o := store.ListOptions{Prefix: prefix}
 	if position != nil && *position != "" {
 		var last string
 		if !aws.ParseToken(*position, &last) {
@@ -121,6 +126,9 @@ func page[R any](ctx context.Context, r store.Reader, t store.Table[R], prefix [
 	for e, err := range t.List(ctx, r, scope(ctx), o) {
 		if err != nil {
 			return nil, nil, err
+		}
+		if !wanted(&e.Record) {
+			continue
 		}
 		if len(out) == size {
 			next = ptr(aws.Token(last))

@@ -139,6 +139,7 @@ type identity struct {
 	CognitoIdentityID             *string `json:"cognitoIdentityId"`
 	Caller                        *string `json:"caller"`
 	APIKey                        *string `json:"apiKey"`
+	APIKeyID                      *string `json:"apiKeyId,omitempty"`
 	SourceIP                      string  `json:"sourceIp"`
 	PrincipalOrgID                *string `json:"principalOrgId"`
 	AccessKey                     *string `json:"accessKey"`
@@ -166,6 +167,9 @@ func (x *exchange) requestContext() requestContext {
 			i.AccessKey = &r.caller.AccessKeyID
 		}
 	}
+	if who := x.subscriber; who != nil {
+		c.Identity.APIKey, c.Identity.APIKeyID = who.key.Value, who.key.Id
+	}
 	return c
 }
 
@@ -173,7 +177,7 @@ func (x *exchange) requestContext() requestContext {
 func (c requestContext) variables() map[string]any {
 	id := map[string]any{"sourceIp": c.Identity.SourceIP, "userAgent": c.Identity.UserAgent}
 	for name, p := range map[string]*string{"accountId": c.Identity.AccountID, "caller": c.Identity.Caller, "user": c.Identity.User,
-		"userArn": c.Identity.UserARN, "accessKey": c.Identity.AccessKey} {
+		"userArn": c.Identity.UserARN, "accessKey": c.Identity.AccessKey, "apiKey": c.Identity.APIKey, "apiKeyId": c.Identity.APIKeyID} {
 		if p != nil {
 			id[name] = *p
 		}

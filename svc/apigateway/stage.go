@@ -3,6 +3,7 @@ package apigateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
@@ -146,7 +147,7 @@ func (s *Service) deleteStage(ctx context.Context, in *api.DeleteStageRequest) (
 		if err := require(ctx, tx, stages, noStage(), *in.RestApiId, *in.StageName); err != nil {
 			return err
 		}
-		return stages.Delete(tx, scope(ctx), *in.RestApiId, *in.StageName)
+		return errors.Join(stages.Delete(tx, scope(ctx), *in.RestApiId, *in.StageName), leavePlans(ctx, tx, *in.RestApiId, *in.StageName))
 	})
 }
 

@@ -14,10 +14,11 @@ import (
 // maxTags is how many tags a resource has at most.
 const maxTags = 50
 
-// tagged is what carries tags: an API, or one of its stages.
-type tagged struct{ apiID, stage string }
+// tagged is what carries tags: an API, one of its stages, an API key or a usage plan.
+type tagged struct{ apiID, stage, key, plan string }
 
-// parseTagged reads arn:aws:apigateway:REGION::/restapis/ID[/stages/NAME].
+// parseTagged reads arn:aws:apigateway:REGION::/restapis/ID[/stages/NAME], …/apikeys/ID and
+// …/usageplans/ID.
 func parseTagged(ctx context.Context, text *string) (tagged, error) {
 	raw := aws.Value(text)
 	if plain, err := url.PathUnescape(raw); err == nil {
@@ -31,6 +32,10 @@ func parseTagged(ctx context.Context, text *string) (tagged, error) {
 	switch {
 	case len(parts) == 2 && parts[0] == "restapis":
 		return tagged{apiID: parts[1]}, nil
+	case len(parts) == 2 && parts[0] == "apikeys":
+		return tagged{key: parts[1]}, nil
+	case len(parts) == 2 && parts[0] == "usageplans":
+		return tagged{plan: parts[1]}, nil
 	case len(parts) == 4 && parts[0] == "restapis" && parts[2] == "stages":
 		return tagged{apiID: parts[1], stage: parts[3]}, nil
 	}
@@ -54,25 +59,48 @@ func (s *Service) retag(ctx context.Context, arn *string, change func(tags map[s
 		return tags, nil
 	}
 	return s.Store.Update(ctx, func(tx store.Tx) error {
-		if on.stage != "" {
-			st, err := readStage(ctx, tx, scope(ctx), on.apiID, on.stage)
-			if err != nil {
-				return err
-			}
-			if st.Tags, err = apply(st.Tags); err != nil {
-				return err
-			}
-			return writeStage(tx, scope(ctx), on.apiID, st)
-		}
-		a, err := lookup(ctx, tx, &on.apiID)
+		tags, write, err := on.read(ctx, tx)
 		if err != nil {
 			return err
 		}
-		if a.Tags, err = apply(a.Tags); err != nil {
+		if tags, err = apply(tags); err != nil {
 			return err
 		}
-		return apis.Put(tx, scope(ctx), a, *a.Id)
+		return write(tx, tags)
 	})
+}
+
+// read is the tags, and what writes others in their place.
+func (on tagged) read(ctx context.Context, r store.Reader) (tags map[string]string, write func(store.Tx, map[string]string) error, err error) {
+	at := scope(ctx)
+	switch {
+	case on.stage != "":
+		st, err := readStage(ctx, r, at, on.apiID, on.stage)
+		if err != nil {
+			return nil, nil, err
+		}
+		return st.Tags, func(tx store.Tx, tags map[string]string) error {
+			st.Tags = tags
+			return writeStage(tx, at, on.apiID, st)
+		}, nil
+	case on.key != "":
+		k, err := readKey(ctx, r, &on.key)
+		return k.Tags, func(tx store.Tx, tags map[string]string) error {
+			k.Tags = tags
+			return apiKeys.Put(tx, at, k, *k.Id)
+		}, err
+	case on.plan != "":
+		p, err := readPlan(ctx, r, &on.plan)
+		return p.Tags, func(tx store.Tx, tags map[string]string) error {
+			p.Tags = tags
+			return plans.Put(tx, at, p, *p.Id)
+		}, err
+	}
+	a, err := lookup(ctx, r, &on.apiID)
+	return a.Tags, func(tx store.Tx, tags map[string]string) error {
+		a.Tags = tags
+		return apis.Put(tx, at, a, *a.Id)
+	}, err
 }
 
 func (s *Service) tagResource(ctx context.Context, in *api.TagResourceRequest) (*aws.Empty, error) {
@@ -93,23 +121,10 @@ func (s *Service) getTags(ctx context.Context, in *api.GetTagsRequest) (*api.Tag
 		return nil, err
 	}
 	return view(ctx, s, func(r store.Reader) (*api.Tags, error) {
-		var tags map[string]string
-		if on.stage != "" {
-			st, err := readStage(ctx, r, scope(ctx), on.apiID, on.stage)
-			if err != nil {
-				return nil, err
-			}
-			tags = st.Tags
-		} else {
-			a, err := lookup(ctx, r, &on.apiID)
-			if err != nil {
-				return nil, err
-			}
-			tags = a.Tags
-		}
+		tags, _, err := on.read(ctx, r)
 		if tags == nil {
 			tags = map[string]string{}
 		}
-		return &api.Tags{Tags: tags}, nil
+		return &api.Tags{Tags: tags}, err
 	})
 }

@@ -1,0 +1,136 @@
+package apigateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	api "github.com/tule-cloud/tule/api/apigateway"
+	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
+)
+
+// A subscriber is who calls by an API key, and the plan that the key has for the stage; nil where
+// it opens the stage without one.
+type subscriber struct {
+	key  api.ApiKey
+	plan *api.UsagePlan
+}
+
+// admit holds a request to the usage plan of its key, and to the limits of its method.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html
+func (x *exchange) admit(ctx context.Context) error {
+	if x.stage == nil {
+		return nil // a test invocation
+	}
+	if err := x.admitKey(ctx); err != nil {
+		return err
+	}
+	m := settingsOf(x.stage, x.method.resourcePath, x.method.verb)
+	if m == nil || m.ThrottlingRateLimit == nil || *m.ThrottlingRateLimit < 0 {
+		return nil
+	}
+	of := bucketKey{api: x.program.apiID, stage: x.stageName, method: x.method.resourcePath + "/" + x.method.verb}
+	if !x.s.buckets.take(of, m.ThrottlingRateLimit, m.ThrottlingBurstLimit) {
+		return throttled(x.limitLine("Method", *m.ThrottlingRateLimit, aws.Value(m.ThrottlingBurstLimit)))
+	}
+	return nil
+}
+
+func (x *exchange) admitKey(ctx context.Context) error {
+	sent, _ := last(x.req.header, "X-Api-Key")
+	about := x.program.apiID + "/" + x.stageName
+	masked, method := mask(sent), "'"+x.req.verb+" "+x.method.resourcePath+"'"
+	if !x.method.keyRequired {
+		masked = "" // nobody looks at it
+	}
+	x.log.info("Verifying Usage Plan for request: %s. API Key: %s API Stage: %s", x.req.id, masked, about)
+	if !x.method.keyRequired {
+		x.log.info("API Key  authorized because method %s does not require API Key. Request will not contribute to throttle or quota limits", method)
+		x.log.info("Usage Plan check succeeded for API Key  and API Stage %s", about)
+		return nil
+	}
+	who, why, err := x.s.subscriber(ctx, x.program.at, x.program.apiID, x.stageName, sent)
+	if err != nil {
+		return err
+	}
+	if who == nil {
+		return badKey("API Key " + masked + " not authorized because method " + method + " requires API Key and API Key is not associated with a Usage Plan for API Stage " + about + ": " + why)
+	}
+	x.subscriber = who
+	x.log.info("API Key %s authorized because method %s requires API Key. Request will contribute to throttle and quota limits", masked, method)
+	if who.plan != nil {
+		if err := x.admitPlan(ctx, who); err != nil {
+			return err
+		}
+	}
+	x.log.info("Usage Plan check succeeded for API Key %s and API Stage %s", masked, about)
+	return nil
+}
+
+// admitPlan takes a request from what the plan gives its key: of its rate, and then of its quota.
+func (x *exchange) admitPlan(ctx context.Context, who *subscriber) error {
+	p := who.plan
+	of := bucketKey{plan: *p.Id, key: *who.key.Id}
+	if t := p.Throttle; t != nil && t.RateLimit != nil && !x.s.buckets.take(of, t.RateLimit, t.BurstLimit) {
+		return throttled(x.limitLine("Key", *t.RateLimit, aws.Value(t.BurstLimit)))
+	}
+	of.api, of.stage, of.method = x.program.apiID, x.stageName, x.method.resourcePath+"/"+x.method.verb
+	if t, ok := stageOf(p, of.api, of.stage).Throttle[of.method]; ok && t.RateLimit != nil && !x.s.buckets.take(of, t.RateLimit, t.BurstLimit) {
+		return throttled(x.limitLine("Key", *t.RateLimit, aws.Value(t.BurstLimit)))
+	}
+	within, err := x.s.count(ctx, x.program.at, p, &who.key)
+	if err == nil && !within {
+		err = exceeded("Quota limit exceeded for API Key " + mask(*who.key.Value) + " and API Stage " + of.api + "/" + of.stage)
+	}
+	return err
+}
+
+// limitLine is the execution log's on a request that comes too soon.
+func (x *exchange) limitLine(whose string, rate float64, burst int32) string {
+	return fmt.Sprintf("%s throttle limit exceeded for RestApi %s, Stage %s, Resource %s, HttpMethod %s. Limit: %.2f Burst: %d",
+		whose, x.program.apiID, x.stageName, x.method.resourceID, x.req.verb, rate, burst)
+}
+
+// subscriber is whose a key is; nil, and why, if the key does not open the stage.
+func (s *Service) subscriber(ctx context.Context, at store.Scope, apiID, stage, value string) (who *subscriber, why string, err error) {
+	if value == "" {
+		return nil, "API Key was not present in the request", nil
+	}
+	err = s.Store.View(ctx, func(r store.Reader) error {
+		id, err := keyValues.Get(ctx, r, at, value)
+		if err != nil {
+			return err
+		}
+		key, err := apiKeys.Get(ctx, r, at, id)
+		if err != nil {
+			return err
+		}
+		if !aws.Value(key.Enabled) {
+			why = "API Key is not enabled"
+			return nil
+		}
+		all, err := plansOf(ctx, r, at, id)
+		if err != nil {
+			return err
+		}
+		for i := range all {
+			if stageOf(&all[i], apiID, stage) != nil {
+				who = &subscriber{key, &all[i]}
+				return nil
+			}
+		}
+		for _, open := range key.StageKeys {
+			if open == apiID+"/"+stage {
+				who = &subscriber{key: key}
+				return nil
+			}
+		}
+		why = "No Usage Plan found for key and API Stage"
+		return nil
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, "No Usage Plan found for key and API Stage", nil
+	}
+	return who, why, err
+}
