@@ -14,7 +14,7 @@
 //     held to a limit, and it is not split by itself.
 //   - Encryption with a KMS key is kept and shown with each record; what is on disk is
 //     as it is without.
-//   - Enhanced monitoring, warm throughput and the account's settings are kept.
+//   - Warm throughput and the account's settings are kept.
 //
 // https://docs.aws.amazon.com/kinesis/latest/APIReference/Welcome.html
 package kinesis

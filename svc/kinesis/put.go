@@ -56,7 +56,7 @@ func (s *Service) putRecord(ctx context.Context, in *api.PutRecordInput) (*api.P
 		return nil, err
 	}
 	list := []entry{e}
-	kind, err := s.put(ctx, target{in.StreamName, in.StreamARN}, list)
+	kind, err := s.put(ctx, "PutRecord", target{in.StreamName, in.StreamARN}, list)
 	if err == nil {
 		err = list[0].refused
 	}
@@ -81,7 +81,7 @@ func (s *Service) putRecords(ctx context.Context, in *api.PutRecordsInput) (*api
 	if total > maxBatch {
 		return nil, api.InvalidArgumentException("Records size exceeds 10 MB limit")
 	}
-	kind, err := s.put(ctx, target{in.StreamName, in.StreamARN}, list)
+	kind, err := s.put(ctx, "PutRecords", target{in.StreamName, in.StreamARN}, list)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +103,9 @@ func (s *Service) putRecords(ctx context.Context, in *api.PutRecordsInput) (*api
 }
 
 // put writes records in their order, in one transaction, but for those that their
-// shards have no room for in this second. It gives the stream's encryption type.
-func (s *Service) put(ctx context.Context, t target, list []entry) (*string, error) {
+// shards have no room for in this second. It gives the stream's encryption type, and
+// measures the call.
+func (s *Service) put(ctx context.Context, call string, t target, list []entry) (*string, error) {
 	at, err := t.ref(ctx)
 	if err != nil {
 		return nil, err
@@ -112,6 +113,7 @@ func (s *Service) put(ctx context.Context, t target, list []entry) (*string, err
 	if err := s.number(ctx); err != nil {
 		return nil, err
 	}
+	began := s.Clock.Now()
 	var st stream
 	for first := true; ; first = false {
 		if st, err = s.assign(ctx, at, list); err != nil {
@@ -123,6 +125,10 @@ func (s *Service) put(ctx context.Context, t target, list []entry) (*string, err
 		if err = s.write(ctx, at, &st, list); !errors.Is(err, errResharded) {
 			break
 		}
+	}
+	s.measurePut(at, call, began, list, err)
+	if err == nil {
+		s.measureIncoming(at, &st, list)
 	}
 	kind := api.EncryptionTypeNone
 	if st.Key != "" {

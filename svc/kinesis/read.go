@@ -136,7 +136,11 @@ func (s *Service) getRecords(ctx context.Context, in *api.GetRecordsInput) (*api
 		limit = int(*in.Limit)
 	}
 	p := stretch{limit: limit, bytes: maxReadBytes, metered: true}
-	if err := s.readReady(ctx, &it, &p); err != nil {
+	err = s.readReady(ctx, &it, &p)
+	if p.stream.Space != 0 { // there is such a stream
+		s.measureRead(&it, &p, now, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	out := &api.GetRecordsOutput{Records: p.records, MillisBehindLatest: &p.behind, ChildShards: p.children}
@@ -156,6 +160,7 @@ type stretch struct {
 	behind       int64 // milliseconds
 	ended        bool  // the shard is closed, and read to its end
 	children     []api.ChildShard
+	stream       stream // of the shard
 }
 
 // read reads on from an iterator, which it moves.
@@ -174,6 +179,7 @@ func (s *Service) read(ctx context.Context, it *iterator, p *stretch) error {
 		if st.Space != it.Space {
 			return at.notFound() // a stream of the same name that is gone
 		}
+		p.stream = st
 		sh, err := s.shardOf(ctx, r, at, &st, shardID(it.Shard))
 		if err != nil {
 			return err

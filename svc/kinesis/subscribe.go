@@ -87,12 +87,18 @@ func (s *Service) subscribeToShard(ctx context.Context, in *api.SubscribeToShard
 	}
 	id := readerID{it.Space, c.consumer, it.Shard}
 	ctx, mine, err := s.readers.begin(ctx, id, s.Clock.Now())
+	success := 1.0
+	if err != nil {
+		success = 0
+	}
+	s.measure(c.ref, "SubscribeToShard.Success", unitCount, success, "ConsumerName", c.consumer)
+	s.measure(c.ref, "SubscribeToShard.RateExceeded", unitCount, 1-success, "ConsumerName", c.consumer)
 	if err != nil {
 		return nil, err
 	}
 	return &api.SubscribeToShardOutput{EventStream: func(yield func(*api.SubscribeToShardEventStream, error) bool) {
 		defer s.readers.finish(id, mine)
-		for e, err := range s.push(ctx, &it) {
+		for e, err := range s.push(ctx, &it, c.consumer) {
 			if !yield(e, err) {
 				return
 			}
@@ -101,7 +107,7 @@ func (s *Service) subscribeToShard(ctx context.Context, in *api.SubscribeToShard
 }
 
 // push yields what comes to a shard, as it comes, until the subscription is over.
-func (s *Service) push(ctx context.Context, it *iterator) iter.Seq2[*api.SubscribeToShardEventStream, error] {
+func (s *Service) push(ctx context.Context, it *iterator, consumer string) iter.Seq2[*api.SubscribeToShardEventStream, error] {
 	return func(yield func(*api.SubscribeToShardEventStream, error) bool) {
 		over, stop := s.Clock.After(subscription)
 		defer stop()
@@ -118,6 +124,7 @@ func (s *Service) push(ctx context.Context, it *iterator) iter.Seq2[*api.Subscri
 				return
 			}
 			if len(p.records) > 0 || p.ended || due {
+				s.measurePush(it, &p, consumer)
 				if !yield(&api.SubscribeToShardEventStream{SubscribeToShardEvent: p.event(it)}, nil) || p.ended {
 					return
 				}
