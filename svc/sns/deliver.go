@@ -46,6 +46,7 @@ func (s *Service) attempt(ctx context.Context, j *job) (wait time.Duration, agai
 	}
 	tries := j.f.tried(j.sub)
 	if out.err == nil {
+		s.measureDelivered(sub.at, m, nil)
 		s.feedback.note(t, sub, m, began, out, tries)
 		s.settle(ctx, j)
 		return 0, false
@@ -59,6 +60,7 @@ func (s *Service) attempt(ctx context.Context, j *job) (wait time.Duration, agai
 			return wait, true
 		}
 	}
+	s.measureDelivered(sub.at, m, out.err)
 	s.feedback.note(t, sub, m, began, out, tries)
 	s.Logger.Info("sns: a delivery failed for good", "subscription", sub.arn(), "message", m.ID, "tries", tries, "error", out.err)
 	return s.redrive(ctx, j, t, sub, m)
@@ -319,6 +321,7 @@ func (s *Service) redrive(ctx context.Context, j *job, t *topic, sub *subscriber
 		s.postpone(ctx, j, managedWait)
 		return managedWait, true
 	}
+	s.measureRedriven(sub.at, out.err)
 	if out.err != nil {
 		s.Logger.Warn("sns: a dead-letter queue takes nothing", "subscription", sub.arn(), "queue", queue, "message", m.ID, "error", out.err)
 	}

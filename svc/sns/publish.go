@@ -37,6 +37,8 @@ type outgoing struct {
 	number int64
 	fan    fan
 	twice  bool // it came before, as ID
+	// filtered is how many subscriptions do not want it.
+	filtered int
 }
 
 func (s *Service) publish(ctx context.Context, in *api.PublishInput) (*api.PublishResponse, error) {
@@ -191,6 +193,7 @@ func (s *Service) post(ctx context.Context, at topicRef, list []*outgoing) error
 	if err != nil {
 		return err
 	}
+	s.measurePublished(at, list)
 	for _, m := range list {
 		if len(m.fan.Targets) > 0 {
 			s.deliveries.add(flightKey{at, m.number, m.ID}, &m.message, m.fan.Targets)
@@ -200,7 +203,7 @@ func (s *Service) post(ctx context.Context, at topicRef, list []*outgoing) error
 }
 
 func (s *Service) put(ctx context.Context, tx store.Tx, at topicRef, view *topicView, m *outgoing) error {
-	m.fan, m.twice = fan{}, false
+	m.fan, m.twice, m.filtered = fan{}, false, 0
 	if err := checkOrder(&view.topic, &m.message); err != nil {
 		return err
 	}
@@ -219,6 +222,8 @@ func (s *Service) put(ctx context.Context, tx store.Tx, at topicRef, view *topic
 	for _, sub := range view.subs {
 		if sub.wants(&m.message) {
 			m.fan.Targets = append(m.fan.Targets, target{Sub: sub.ID})
+		} else if !sub.Pending {
+			m.filtered++
 		}
 	}
 	if len(m.fan.Targets) == 0 {

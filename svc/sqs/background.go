@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/tule-cloud/tule/store"
@@ -11,9 +12,12 @@ import (
 // them in the meantime.
 const sweepEvery = 5 * time.Minute
 
-// Run does the background work until ctx ends: it moves messages for tasks, and removes
-// those that were kept long enough.
+// Run does the background work until ctx ends: it moves messages for tasks, removes those
+// that were kept long enough, and measures how many there are.
 func (s *Service) Run(ctx context.Context) error {
+	var gauges sync.WaitGroup
+	gauges.Go(func() { s.keepGauges(ctx) })
+	defer gauges.Wait()
 	told := active.WatchAll(ctx, s.Store)
 	swept := s.Clock.Now()
 	for elapsed := true; ; {

@@ -180,6 +180,7 @@ func (s *Service) deleteAll(ctx context.Context, q *queue, handles []string) ([]
 		b.mu.Lock()
 		b.flight = max(0, b.flight-len(handles))
 		b.mu.Unlock()
+		s.measureDeleted(q, errs)
 	}
 	return errs, err
 }

@@ -78,6 +78,7 @@ func (s *Service) receiveMessage(ctx context.Context, in *api.ReceiveMessageRequ
 	if err != nil {
 		return nil, err
 	}
+	s.measureReceived(q, len(got))
 	out := &api.ReceiveMessageResult{}
 	for i := range got {
 		out.Messages = append(out.Messages, show(&got[i], in))

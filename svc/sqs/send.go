@@ -170,6 +170,7 @@ func (s *Service) send(ctx context.Context, q *queue, parcels []*parcel) error {
 	})
 	if err == nil {
 		s.tell(&h)
+		s.measureSent(q, parcels)
 	}
 	return err
 }

@@ -62,6 +62,7 @@ type Service struct {
 	cache queueCache
 	hubs  hubs
 	lanes lanes
+	usage usage
 	serial
 }
 
