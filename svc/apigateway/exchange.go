@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
@@ -22,6 +23,7 @@ type exchange struct {
 	// subscriber is who calls by an API key; nil where the method asks for none.
 	subscriber *subscriber
 	log        *transcript
+	waited     time.Duration // for the back end
 
 	about     *requestContext // made when first asked for
 	vars      map[string]any
@@ -162,8 +164,10 @@ func (x *exchange) execute(ctx context.Context) (*reply, error) {
 	}
 	switch i.kind {
 	case "AWS_PROXY":
+		defer x.waiting()()
 		return x.proxy(ctx)
 	case "HTTP_PROXY":
+		defer x.waiting()()
 		return x.httpProxy(ctx)
 	}
 	if err := x.prepare(ctx); err != nil {
@@ -178,6 +182,7 @@ func (x *exchange) execute(ctx context.Context) (*reply, error) {
 
 // backEnd sends what was prepared.
 func (x *exchange) backEnd(ctx context.Context) (*endpointResponse, error) {
+	defer x.waiting()()
 	switch kind := x.method.integration.kind; kind {
 	case "MOCK":
 		return x.mock()

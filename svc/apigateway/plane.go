@@ -99,8 +99,8 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // exchange finds the method that is meant and runs it.
-func (s *Service) exchange(w http.ResponseWriter, r *http.Request, t target, extended string, dice []byte) (*reply, error) {
-	ctx := r.Context()
+func (s *Service) exchange(w http.ResponseWriter, r *http.Request, t target, extended string, dice []byte) (out *reply, err error) {
+	ctx, began := r.Context(), s.Clock.Now()
 	st, err := s.load(ctx, t.apiID, t.stage)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, s.nowhere(r, t)
@@ -111,6 +111,8 @@ func (s *Service) exchange(w http.ResponseWriter, r *http.Request, t target, ext
 	if st.program.disabled {
 		return nil, forbidden("")
 	}
+	var x *exchange
+	defer func() { s.measure(st, t.stage, began, x, out, err) }()
 	path := "/" + strings.TrimLeft(t.path, "/")
 	n, params := st.program.root.match(path, nil)
 	if n == nil || n.method(r.Method) == nil {
@@ -123,7 +125,7 @@ func (s *Service) exchange(w http.ResponseWriter, r *http.Request, t target, ext
 		return nil, err
 	}
 	req.params = params
-	x := &exchange{s: s, program: st.program, stage: st.stage, stageName: t.stage, variables: st.stage.Variables, method: n.method(r.Method), req: req}
+	x = &exchange{s: s, program: st.program, stage: st.stage, stageName: t.stage, variables: st.stage.Variables, method: n.method(r.Method), req: req}
 	if lines, bodies := level(settingsOf(st.stage, n.path, x.method.verb)); lines {
 		x.log = &transcript{clock: s.Clock, bodies: bodies, errors: errorsOnly(settingsOf(st.stage, n.path, x.method.verb))}
 		defer func() { s.logs.post(st.owner, t.apiID, t.stage, req.id, x.log.lines) }()

@@ -20,6 +20,7 @@ import (
 type program struct {
 	at           store.Scope
 	apiID        string
+	apiName      string
 	deploymentID string
 	binary       []string // media types
 	policy       string   // on the API itself, with its ARNs complete
@@ -135,7 +136,7 @@ func compileMethod(r resource, verb string, m api.Method, validators map[string]
 
 // newProgram is a program without resources.
 func newProgram(at store.Scope, a api.RestApi, deploymentID string) *program {
-	p := &program{at: at, apiID: *a.Id, deploymentID: deploymentID, binary: a.BinaryMediaTypes, disabled: aws.Value(a.DisableExecuteApiEndpoint), root: &node{}}
+	p := &program{at: at, apiID: *a.Id, apiName: aws.Value(a.Name), deploymentID: deploymentID, binary: a.BinaryMediaTypes, disabled: aws.Value(a.DisableExecuteApiEndpoint), root: &node{}}
 	if p.policy = aws.Value(a.Policy); p.policy != "" {
 		// A policy may name resources from the stage on.
 		p.policy = strings.ReplaceAll(p.policy, `"execute-api:/`, `"arn:aws:execute-api:`+at.Region+`:`+at.Account+`:`+p.apiID+`/`)
