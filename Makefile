@@ -48,6 +48,7 @@ bench: build setup ## floors, peers and Tule in one run, as ratios
 peers: build setup ## the peers that functions and queues are measured against, then the bench beside them
 	@setup/function-peers
 	@setup/peers
+	TULE_STORE=$(CACHE)/minio/minio go -C test test -count 1 ./objects
 	go -C test build -o ../bin/rabbit ./rabbit
 	@bench/run -only peers,queue
 

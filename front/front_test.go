@@ -2,6 +2,7 @@ package front
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -181,6 +182,8 @@ func TestDoor(t *testing.T) {
 		{"an operation that is none", with(createGroup("a", "test"), func(a *ask) { a.header["X-Amz-Target"] = "Logs_20140328.Nonsense" }), 400, "UnknownOperationException"},
 		{"a service that is not there", ask{key: "test", service: "braket"}, 501, "braket"},
 		{"query", ask{body: "Action=GetCallerIdentity&Version=2011-06-15", key: "111122223333", service: "sts", header: query}, 200, "<Account>111122223333</Account>"},
+		{"query in gzip", ask{body: zipped("Action=GetCallerIdentity&Version=2011-06-15"), key: "111122223333", service: "sts", header: map[string]string{"Content-Type": query["Content-Type"], "Content-Encoding": "gzip"}}, 200, "<Account>111122223333</Account>"},
+		{"query in broken gzip", ask{body: zipped("Action=GetCallerIdentity&Version=2011-06-15")[:20], key: "111122223333", service: "sts", header: map[string]string{"Content-Type": query["Content-Type"], "Content-Encoding": "gzip"}}, 400, "MissingAction"},
 		{"query in the URL", ask{method: "GET", target: "/?Action=GetCallerIdentity&Version=2011-06-15", key: "test", service: "sts"}, 200, "arn:aws:iam::000000000000:root"},
 		{"query by a stranger's secret", ask{body: "Action=GetCallerIdentity", key: "AKIAONLYA00000000000", secret: "x", service: "sts", header: query}, 403, "<Code>SignatureDoesNotMatch</Code>"},
 		{"query without an action", ask{body: "Version=2011-06-15", key: "test", service: "sts", header: query}, 400, "MissingAction"},
@@ -409,4 +412,12 @@ func FuzzDoor(f *testing.F) {
 			t.Errorf("answered %d %s", w.Code, w.Body)
 		}
 	})
+}
+
+func zipped(text string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write([]byte(text))
+	_ = w.Close()
+	return b.String()
 }

@@ -273,7 +273,13 @@ func (f *Front) match(c *call) error {
 
 // action is the operation that a query request names, in its body or its URL.
 func action(c *call) string {
-	for pair := range strings.SplitSeq(string(c.body), "&") {
+	body := c.body
+	if strings.EqualFold(c.r.Header.Get("Content-Encoding"), "gzip") {
+		if plain, err := wire.Gunzip(body); err == nil {
+			body = plain
+		}
+	}
+	for pair := range strings.SplitSeq(string(body), "&") {
 		if v, ok := strings.CutPrefix(pair, "Action="); ok {
 			return v
 		}

@@ -54,16 +54,30 @@ func (d *decoder) inflated(r *http.Request) ([]byte, error) {
 	if err != nil || len(body) == 0 || !strings.HasSuffix(strings.ToLower(encoding), "gzip") {
 		return body, err
 	}
+	plain, err := Gunzip(body)
+	switch {
+	case errors.Is(err, errInflated):
+		return nil, d.tooLarge(maxInflated)
+	case err != nil:
+		return nil, d.malformed("The request body is not gzip").Because(err)
+	}
+	return plain, nil
+}
+
+var errInflated = errors.New("the body is too long without its compression")
+
+// Gunzip undoes gzip, of what is not longer without it than Tule reads.
+func Gunzip(body []byte) ([]byte, error) {
 	zip, err := gzip.NewReader(bytes.NewReader(body))
 	if err != nil {
-		return nil, d.malformed("The request body is not gzip").Because(err)
+		return nil, err
 	}
 	var buf bytes.Buffer
 	if _, err := buf.ReadFrom(io.LimitReader(zip, maxInflated+1)); err != nil {
-		return nil, d.malformed("The request body is not gzip").Because(err)
+		return nil, err
 	}
 	if buf.Len() > maxInflated {
-		return nil, d.tooLarge(maxInflated)
+		return nil, errInflated
 	}
 	return buf.Bytes(), nil
 }

@@ -16,6 +16,14 @@ type exception struct{ op, what, why string }
 // differentResources are actions, by operation, whose resource is of none of the
 // reference's types.
 var differentResources = []exception{
+	{"logs *KmsKey", "logs:*KmsKey", "without a group, a group without a name, as above"},
+	{"logs GetLog*", "logs:*", "without a group or with a pointer that leads nowhere, a group without a name, as above"},
+	{"logs StartQuery", "logs:StartQuery", "without a group, a group without a name, as above"},
+	{"logs GetQueryResults", "logs:GetQueryResults", "a query that is not there is of a group without a name, as above"},
+	{"logs DeleteDeliverySource", "logs:DeleteDeliverySource", "the reference names the type of destinations, where it can only mean that of sources"},
+	{"cloudwatch DescribeAlarmContributors", "cloudwatch:DescribeAlarmContributors", "the reference does not know the action yet; AWS's guide names alarms"},
+	{"events *Source*", "events:*Source*", "a partner's name for it has slashes"},
+	{"events CreateApiDestination", "events:CreateApiDestination", "the ARN of a connection ends with its id"},
 	{"dynamodb ListTables", "dynamodb:ListTables", "AWS's refusals name table/*"},
 	{"logs Describe*", "logs:Describe*", "AWS's refusals name log-group::log-stream:, a group without a name"},
 	{"logs *LogEvents", "logs:*LogEvents", "without a group, a group without a name, as above"},
@@ -43,6 +51,10 @@ var furtherKeys = []exception{
 
 // absentKeys are condition keys that the reference has, and no guard gives.
 var absentKeys = []exception{
+	{"cloudwatch *", "cloudwatch:* cloudwatch:HasAccessGrant", "there are no access grants"},
+	{"cloudwatch PutInsightRule", "cloudwatch:PutInsightRule cloudwatch:requestInsightRuleLogGroups", "of definitions that name log groups alone"},
+	{"events *", "events:* events:ManagedBy", "of rules that a service manages, and here none stands"},
+	{"events PutEvents", "events:PutEvents events:SystemMetadata|*", "of events that are put raw, which no API here takes"},
 	{"iam EnableMFADevice", "iam:EnableMFADevice iam:*", "of security keys, which no API registers"},
 	{"iam *", "iam:* iam:RoleTemplateARN", "there are no role templates"},
 	{"iam AddRoleToInstanceProfile", "iam:PassRole iam:AssociatedResourceArn", "an instance profile is not the resource that has the role in the end"},
@@ -101,6 +113,10 @@ var keptRoles = []exception{
 
 // knownMembers are values of members that must be more than of the right form.
 var knownMembers = map[string]string{
+	"cloudwatch.ResourceARN":                  "arn:aws:cloudwatch:us-east-1:000000000000:alarm:example",
+	"events.ConnectionArn":                    "arn:aws:events:us-east-1:000000000000:connection/example/0a",
+	"events.EventSourceArn":                   "arn:aws:events:us-east-1:000000000000:archive/example",
+	"events.EventPattern":                     `{"source":["a"],"detail-type":["a"],"detail":{"service":["a"],"eventTypeCode":["a"],"userIdentity":{"principalId":["a"]}}}`,
 	"HttpMethod":                              "GET",
 	"StatusCode":                              "200",
 	"dynamodbstreams.StreamArn":               "arn:aws:dynamodb:us-east-1:000000000000:table/example/stream/2026-01-02T03:04:05.000",

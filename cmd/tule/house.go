@@ -151,9 +151,11 @@ func (h *house) buildSandboxes(context.Context) (err error) {
 // buildDoor makes the front door, which leads nowhere yet.
 func (h *house) buildDoor(context.Context) error {
 	h.trail = cloudtrail.New(cloudtrail.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log,
-		Allow:        func(ctx context.Context, needs ...aws.Access) error { return h.front.Allow(ctx, needs...) },
-		Organization: func(ctx context.Context, account string) (id, manager string, err error) { return h.accounts.ManagerOf(ctx, account) },
-		Peers:        peers{h}, Box: h.keys.For("cloudtrail")})
+		Allow: func(ctx context.Context, needs ...aws.Access) error { return h.front.Allow(ctx, needs...) },
+		Organization: func(ctx context.Context, account string) (id, manager string, err error) {
+			return h.accounts.ManagerOf(ctx, account)
+		},
+		Peers: peers{h}, Box: h.keys.For("cloudtrail")})
 	h.iam = iam.New(iam.Options{Store: h.store, Clock: h.clock, Random: h.random, Keys: h.keys, Logger: h.log, Peers: peers{h}, Activity: h.trail})
 	h.sts = sts.New(h.federation(sts.Options{Clock: h.clock, Random: h.random, Keys: h.keys, Roles: h.iam}))
 	h.accounts = organizations.New(organizations.Options{Store: h.store, Clock: h.clock, Random: h.random, Peers: peers{h}, Logger: h.log, Pin: h.loopback()})

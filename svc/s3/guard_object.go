@@ -145,7 +145,9 @@ func (s *Service) writing(in *api.PutObjectRequest) []demand {
 		maps.Copy(own, requestTags(tags))
 		more = append(more, demand{"s3:PutObjectTagging", requestTags(tags)})
 	}
-	if in.ACL != nil || !grants.empty() {
+	// What leaves the owner of the bucket everything, and gives nobody else anything, needs no
+	// permission of its own: AWS's policies for the logs of its services rely on it.
+	if in.ACL != nil && *in.ACL != api.ObjectCannedACLBucketOwnerFullControl || !grants.empty() {
 		header(acl, "s3:x-amz-storage-class", in.StorageClass)
 		more = append(more, demand{"s3:PutObjectAcl", acl})
 	}
