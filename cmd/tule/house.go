@@ -215,7 +215,7 @@ func (h *house) buildServices(context.Context) error {
 // buildEvents makes what watches, waits for a time, and passes on what happens.
 func (h *house) buildEvents() {
 	bus := events.New(h.bus())
-	schedules := scheduler.New(scheduler.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics})
+	schedules := scheduler.New(h.schedules())
 	deliveries := firehose.New(h.deliveries())
 	h.front.Add(front.Service{Model: cloudwatchapi.Service, Operations: cloudwatchapi.Operations(), Routes: h.metrics.Routes()})
 	h.front.Add(front.Service{Model: eventsapi.Service, Operations: eventsapi.Operations(), Routes: bus.Routes()})
