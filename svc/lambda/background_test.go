@@ -140,7 +140,7 @@ func TestEventsDropped(t *testing.T) {
 	st := newStand(t)
 	st.create("gone", "nodejs20.x", `exports.handler = async () => {};`)
 	at := ref{st.scope(), "gone"}
-	if err := st.queue.attempt(context.Background(), waiting{at: ref{st.scope(), "never"}, id: "x"}, &event{Function: "never"}); err != nil {
+	if settle, err := st.queue.attempt(context.Background(), waiting{at: ref{st.scope(), "never"}, id: "x"}, &event{Function: "never"}); settle != nil || err != nil {
 		t.Error(err)
 	}
 	if _, err := st.putFunctionConcurrency(st.ctx(), &api.PutFunctionConcurrencyRequest{FunctionName: ptr("gone"), ReservedConcurrentExecutions: ptr(int32(0))}); err != nil {
@@ -152,6 +152,29 @@ func TestEventsDropped(t *testing.T) {
 	until(t, "be too old", func() bool { return len(st.queued()) == 0 })
 	if st.near.written() != "" {
 		t.Errorf("%v ran", at)
+	}
+}
+
+// An event is not forgotten before what its function has logged is written.
+func TestEventsLogged(t *testing.T) {
+	h := &heard{}
+	st := newStand(t, func(o *Options) { o.Measures = h })
+	st.create("f", "nodejs20.x", `exports.handler = async () => console.log("ran");`)
+	held := make(chan struct{})
+	st.near.mu.Lock()
+	st.near.held = held
+	st.near.mu.Unlock()
+	st.send("f", `{}`)
+	st.send("f", `{}`)
+	until(t, "run", func() bool { return h.sum("Duration f") > 0 && st.fleetBusy("f") == 0 })
+	st.clock.advance(time.Second)
+	if n := len(st.queued()); n != 2 {
+		t.Errorf("%d events are kept while their logs are not, want 2", n)
+	}
+	close(held)
+	until(t, "forget them", func() bool { return len(st.queued()) == 0 })
+	if n := strings.Count(st.near.written(), "ran\n"); n != 2 {
+		t.Errorf("%d lines", n)
 	}
 }
 

@@ -52,6 +52,7 @@ type neighbours struct {
 	deny   bool                // the role may not write logs
 	broken bool                // Logs fails
 	closed bool                // no role can be assumed
+	held   chan struct{}       // until it is closed, Logs does not answer; nil if it does
 	roles  int                 // times a role was assumed
 }
 
@@ -121,6 +122,12 @@ func (n *neighbours) createLogStream(ctx context.Context, in *logsapi.CreateLogS
 }
 
 func (n *neighbours) putLogEvents(ctx context.Context, in *logsapi.PutLogEventsRequest) (*logsapi.PutLogEventsResponse, error) {
+	n.mu.Lock()
+	held := n.held
+	n.mu.Unlock()
+	if held != nil {
+		<-held
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := n.note(ctx, "PutLogEvents"); err != nil {

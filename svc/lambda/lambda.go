@@ -30,9 +30,7 @@
 //     slow it down.
 //   - What comes to a stream is brought to its function at once, not when it is next polled.
 //   - Event source mappings of other sources than Kinesis, DynamoDB's streams and SQS, file
-//     systems and encryption keys are refused (501) until they are built. An event bus
-//     can be a destination; until EventBridge stands, what it is to be told is tried for six
-//     hours, and then counted as not delivered.
+//     systems and encryption keys are refused (501) until they are built.
 //   - Container images come from archives and layouts of this machine, and from registries
 //     that the operator permits (docs/images.md); ECR is not built yet.
 //   - Events of a function whose reserved concurrency is zero wait, unless it has a
@@ -172,6 +170,7 @@ func New(o Options) *Service {
 	if o.Meter == nil {
 		o.Meter = aws.NoMeter{}
 	}
+	o.Measures = o.measures()
 	if o.KeepAlive == 0 {
 		o.KeepAlive = 10 * time.Minute
 	}

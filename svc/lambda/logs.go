@@ -40,10 +40,11 @@ type logWriter struct {
 	wake chan struct{}
 
 	mu     sync.Mutex
-	dirty  []*stream   // with events that wait
-	size   int         // bytes of these
-	sizes  map[ref]int // the same by function
-	more   bool        // some of them have more than was taken
+	dirty  []*stream       // with events that wait
+	size   int             // bytes of these
+	sizes  map[ref]int     // the same by function
+	more   bool            // some of them have more than was taken
+	after  []chan struct{} // closed when all is written that waits
 	warned map[ref]bool
 }
 
@@ -163,6 +164,16 @@ func (w *logWriter) poke() {
 	}
 }
 
+// settled is closed when all that has been logged until now is written, or cannot be.
+func (w *logWriter) settled() <-chan struct{} {
+	done := make(chan struct{})
+	w.mu.Lock()
+	w.after = append(w.after, done)
+	w.mu.Unlock()
+	w.poke()
+	return done
+}
+
 // flush writes all that waits. After an error what could not be written waits on.
 func (w *logWriter) flush(ctx context.Context) error {
 	for {
@@ -175,9 +186,10 @@ func (w *logWriter) flush(ctx context.Context) error {
 // round writes what waits at present, and returns of how many streams.
 func (w *logWriter) round(ctx context.Context) (int, error) {
 	w.mu.Lock()
-	round := w.dirty
-	w.dirty, w.more = nil, false
+	round, after := w.dirty, w.after
+	w.dirty, w.after, w.more = nil, nil, false
 	w.mu.Unlock()
+	defer func() { w.tell(after) }()
 	errs := make([]error, len(round))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, writers)
@@ -190,6 +202,19 @@ func (w *logWriter) round(ctx context.Context) (int, error) {
 	}
 	wg.Wait()
 	return len(round), errors.Join(errs...)
+}
+
+// tell closes the channels of those who wait, unless a stream has more.
+func (w *logWriter) tell(after []chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.more {
+		w.after = append(w.after, after...)
+		return
+	}
+	for _, done := range after {
+		close(done)
+	}
 }
 
 // write writes what waits in one stream, or as much of it as a round may.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tule-cloud/tule/aws"
 )
 
 // Measures takes what is measured of functions, by the names, units and dimensions of
@@ -115,11 +117,50 @@ func (f *fleet) provision(e *environment, c *crew) {
 	}
 }
 
+// shared are Measures that CloudWatch gets, too.
+// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html
+type shared struct {
+	Measures // nil for nobody else
+	meter    aws.Meter
+}
+
+// measures are those of options; nil if nobody listens.
+func (o *Options) measures() Measures {
+	if _, nobody := o.Meter.(aws.NoMeter); nobody {
+		return o.Measures
+	}
+	return shared{o.Measures, o.Meter}
+}
+
+// Put implements Measures. What is measured of a function is measured of all functions together,
+// too, but for how many run at once, which is counted.
+func (m shared) Put(name, unit string, value float64, d Dimensions) {
+	if m.Measures != nil {
+		m.Measures.Put(name, unit, value, d)
+	}
+	v := aws.Measurement{Account: d.Account, Region: d.Region, Namespace: "AWS/Lambda", Name: name, Unit: unit, Value: value}
+	if strings.HasSuffix(name, "Utilization") {
+		v.Unit = "None"
+	}
+	switch {
+	case d.FunctionName == "":
+	case d.Resource == "":
+		if name != "ConcurrentExecutions" {
+			m.meter.Measure(v)
+		}
+		v.Dimensions = []string{"FunctionName", d.FunctionName}
+	case d.ExecutedVersion == "":
+		v.Dimensions = []string{"FunctionName", d.FunctionName, "Resource", d.Resource}
+	default:
+		v.Dimensions = []string{"FunctionName", d.FunctionName, "Resource", d.Resource, "ExecutedVersion", d.ExecutedVersion}
+	}
+	m.meter.Measure(v)
+}
+
 // maxMeasured is how many functions have metrics of their own; others share one.
 const maxMeasured = 1000
 
-// A Meter is Measures for Prometheus, as long as no CloudWatch takes them: counters and
-// histograms by AWS's names and the function's ARN without its beginning.
+// A Meter is Measures for Prometheus: counters and histograms by AWS's names and the function's ARN without its beginning.
 type Meter struct {
 	counts  *prometheus.CounterVec
 	levels  *prometheus.GaugeVec

@@ -3,10 +3,12 @@ package lambda
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -148,6 +150,36 @@ func TestMetrics(t *testing.T) {
 	}
 	if h.sum("Duration f") <= 0 || h.units["Duration"] != "Milliseconds" || h.units["AsyncEventAge"] != "Milliseconds" {
 		t.Error(h.sums, h.units)
+	}
+}
+
+// cloudWatch is a Meter that sums up.
+type cloudWatch struct {
+	mu   sync.Mutex
+	sums map[string]float64
+}
+
+func (c *cloudWatch) Measure(m aws.Measurement) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sums[strings.Join(append([]string{m.Namespace, m.Name, m.Unit}, m.Dimensions...), " ")] += m.Value
+}
+
+// CloudWatch gets what is measured of a function, of an alias, of the version behind it, and of
+// all functions together.
+func TestCloudWatch(t *testing.T) {
+	c := &cloudWatch{sums: map[string]float64{}}
+	s := New(Options{Meter: c})
+	tg := &target{at: ref{name: "f"}, version: &version{Number: 3}, qualifier: "live", alias: &alias{}}
+	tg.count(s, "Errors", 1)
+	s.took(ref{name: "g"}, "IteratorAge", 1500*time.Millisecond)
+	s.measure(ref{name: "f"}, "ConcurrentExecutions", 2)
+	s.measure(ref{}, "ConcurrentExecutions", 5)
+	want := map[string]float64{"AWS/Lambda Errors Count": 1, "AWS/Lambda Errors Count FunctionName f": 1, "AWS/Lambda Errors Count FunctionName f Resource f:live": 1,
+		"AWS/Lambda Errors Count FunctionName f Resource f:live ExecutedVersion 3": 1, "AWS/Lambda IteratorAge Milliseconds": 1500, "AWS/Lambda IteratorAge Milliseconds FunctionName g": 1500,
+		"AWS/Lambda ConcurrentExecutions Count FunctionName f": 2, "AWS/Lambda ConcurrentExecutions Count": 5}
+	if !maps.Equal(c.sums, want) {
+		t.Errorf("got %v\nwant %v", c.sums, want)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	eventsapi "github.com/tule-cloud/tule/api/events"
 	api "github.com/tule-cloud/tule/api/lambda"
 	s3api "github.com/tule-cloud/tule/api/s3"
 	snsapi "github.com/tule-cloud/tule/api/sns"
@@ -78,8 +79,42 @@ func (o outlet) send(ctx context.Context, p parcel) error {
 		_, err := api.Invoke.Do(ctx, o.s.Peers, &api.InvocationRequest{FunctionName: ptr(o.String()), InvocationType: ptr(api.InvocationTypeEvent), Payload: p.text})
 		return err
 	}
-	// Until EventBridge stands, its events wait as they would for one that is down.
-	return unbuilt("Destinations in Amazon EventBridge are")
+	return o.put(ctx, p)
+}
+
+// The detail types of what an event bus is told.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+const (
+	detailSucceeded = "Lambda Function Invocation Result - Success"
+	detailFailed    = "Lambda Function Invocation Result - Failure"
+)
+
+// put puts a parcel on an event bus.
+func (o outlet) put(ctx context.Context, p parcel) error {
+	var n notice
+	if err := json.Unmarshal(p.text, &n); err != nil {
+		return err
+	}
+	kind := detailFailed
+	if n.Request.Condition == succeeded {
+		kind = detailSucceeded
+	}
+	entry := eventsapi.PutEventsRequestEntry{EventBusName: ptr(o.String()), Source: ptr("lambda"), DetailType: &kind, Detail: ptr(string(p.text)),
+		Resources: []string{o.String(), n.Request.FunctionARN}, TraceHeader: optional(p.trace)}
+	out, err := eventsapi.PutEvents.Do(ctx, o.s.Peers, &eventsapi.PutEventsRequest{Entries: []eventsapi.PutEventsRequestEntry{entry}})
+	if err != nil {
+		return err
+	}
+	for _, e := range out.Entries {
+		switch code := aws.Value(e.ErrorCode); code {
+		case "":
+		case "InternalFailure", "InternalException", "ThrottlingException":
+			return aws.Unavailable("%s: %s", code, aws.Value(e.ErrorMessage))
+		default:
+			return aws.Errorf(400, code, "%s", aws.Value(e.ErrorMessage))
+		}
+	}
+	return nil
 }
 
 func (p parcel) forQueue() map[string]sqsapi.MessageAttributeValue {
@@ -109,6 +144,8 @@ func (o outlet) probe(ctx context.Context) error {
 		err = o.send(ctx, parcel{})
 	case "s3":
 		err = o.s.Allow(ctx, aws.Access{Action: "s3:PutObject", Resource: o.String() + "/aws/lambda/*", Account: o.at.scope.Account})
+	case "events":
+		err = o.s.Allow(ctx, aws.Access{Action: "events:PutEvents", Resource: o.String(), Account: o.Account})
 	}
 	var e *aws.Error
 	switch code := aws.CodeOf(err); {

@@ -60,6 +60,31 @@ func TestOutlets(t *testing.T) {
 	until(t, "forget them", func() bool { return len(st.queued()) == 0 })
 }
 
+// An event bus is told with a detail type, and of whom it is; one that is not there is given up.
+func TestOutletBus(t *testing.T) {
+	h := &heard{}
+	st, p := outletStand(t, func(*api.CreateFunctionRequest) {})
+	st.Measures = h
+	bus := "arn:aws:events:" + testAccount + "event-bus/main"
+	st.directTo(bus, bus)
+	st.send("f", `{"n":1}`)
+	st.send("f", `{"fail":"no"}`)
+	until(t, "be told", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.events) == 2 })
+	kinds := map[string]string{}
+	for _, e := range p.events {
+		kinds[*e.DetailType] = *e.Detail
+		if *e.Source != "lambda" || *e.EventBusName != bus || len(e.Resources) != 2 || e.Resources[0] != bus || e.Resources[1] != "arn:aws:lambda:"+testAccount+"function:f:$LATEST" {
+			t.Errorf("told %v of %v by %s", e.Resources, *e.EventBusName, *e.Source)
+		}
+	}
+	if !strings.Contains(kinds[detailSucceeded], `"requestPayload":{"n":1}`) || !strings.Contains(kinds[detailFailed], `"condition":"RetriesExhausted"`) {
+		t.Errorf("told %v", kinds)
+	}
+	st.directTo("arn:aws:events:"+testAccount+"event-bus/missing", "")
+	st.send("f", `{"n":2}`)
+	until(t, "give up", func() bool { return h.sum("DestinationDeliveryFailures f") == 1 && len(st.queued()) == 0 })
+}
+
 // A dead-letter queue gets the event as it was, and why; the destination is told, too.
 func TestDeadLetters(t *testing.T) {
 	dead := "arn:aws:sqs:" + testAccount + "dead"

@@ -225,21 +225,40 @@ func (q *queue) start(ctx context.Context, w waiting) {
 	q.running[w.at]++
 	q.all++
 	q.wg.Go(func() {
-		q.handle(ctx, w)
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.all--
-		if q.running[w.at]--; q.running[w.at] == 0 {
-			delete(q.running, w.at)
+		settle := q.handle(ctx, w)
+		q.free(w.at)
+		if settle != nil {
+			q.again(w, settle())
 		}
-		q.poke()
 	})
 }
 
-// handle runs an event once and settles what becomes of it.
-func (q *queue) handle(ctx context.Context, w waiting) {
+// free lets another event run.
+func (q *queue) free(at ref) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.all--
+	if q.running[at]--; q.running[at] == 0 {
+		delete(q.running, at)
+	}
+	q.poke()
+}
+
+// again runs an event anew that Tule could not run, or settle, because of err; nil is none.
+func (q *queue) again(w waiting, err error) {
+	if err == nil || errors.Is(err, store.ErrNotFound) { // the state was reset
+		return
+	}
+	q.s.warn("run an asynchronous invoke; trying again", err)
+	w.due = q.s.Clock.Now().Add(throttleFirst)
+	q.push(w)
+}
+
+// handle runs an event once. What becomes of it is written down by settle, once others may run;
+// nil is nothing.
+func (q *queue) handle(ctx context.Context, w waiting) (settle func() error) {
 	if ctx.Err() != nil {
-		return // the next process has it
+		return nil // the next process has it
 	}
 	// From here on the event is run to its end, even if Run is told to stop.
 	work := context.WithoutCancel(ctx)
@@ -253,54 +272,57 @@ func (q *queue) handle(ctx context.Context, w waiting) {
 	case !ev.Decided.IsZero():
 		err = q.deliver(work, w, &ev)
 	default:
-		err = q.attempt(work, w, &ev)
+		settle, err = q.attempt(work, w, &ev)
 	}
-	if errors.Is(err, store.ErrNotFound) {
-		return // the state was reset
-	}
-	if err != nil {
-		q.s.warn("run an asynchronous invoke; trying again", err)
-		w.due = q.s.Clock.Now().Add(throttleFirst)
-		q.push(w)
-	}
+	q.again(w, err)
+	return settle
 }
 
-// attempt runs the event and writes down the outcome.
-func (q *queue) attempt(ctx context.Context, w waiting, ev *event) error {
+// attempt runs the event. If the function has answered, the outcome is written down by settle.
+func (q *queue) attempt(ctx context.Context, w waiting, ev *event) (settle func() error, err error) {
 	s := q.s
 	ctx = s.acting(ctx, w.at, aws.ServiceCaller(principal, w.at.scope.Account, w.at.arn("")))
 	t, err := s.findBy(ctx, ptr(w.at.arn("")), optional(ev.Qualifier), s.route)
 	if aws.CodeOf(err) == "ResourceNotFoundException" {
 		s.Logger.Warn("lambda: an asynchronous invoke's function is gone", "function", w.at.arn(""), "id", w.id)
 		s.measure(w.at, "AsyncEventsDropped", 1)
-		return q.settle(ctx, w)
+		return nil, q.settle(ctx, w)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rules, err := s.eventConfig(ctx, w.at, ev.Qualifier)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if aws.Value(t.function.Reserved) == 0 && t.function.Reserved != nil && (rules.OnFailure != "" || t.version.DeadLetter != "") {
-		return q.decide(ctx, w, t, ev, rules, closed, nil)
+		return nil, q.decide(ctx, w, t, ev, rules, closed, nil)
 	}
 	s.took(w.at, "AsyncEventAge", s.Clock.Now().Sub(ev.Received))
 	res, err := s.execute(ctx, t, call{id: w.id, payload: ev.Payload, clientContext: ev.ClientContext, trace: ev.Trace})
 	if err == nil {
 		ev.Runs++
-		return q.after(ctx, w, t, ev, rules, &res)
+		// Nobody has seen the answer: what the function logged is all there is of it. It is on disk before
+		// the event is forgotten.
+		logged := s.logs.settled()
+		return func() error {
+			select {
+			case <-logged:
+			case <-s.fleet.stopped: // the last logs are written soon
+			}
+			return q.after(ctx, w, t, ev, rules, &res)
+		}, nil
 	}
 	if aws.CodeOf(err) == "RecursiveInvocationException" {
-		return q.decide(ctx, w, t, ev, rules, exhausted, nil)
+		return nil, q.decide(ctx, w, t, ev, rules, exhausted, nil)
 	}
 	// Throttled, or Tule's own failure.
 	ev.Throttled++
 	ev.Due = s.Clock.Now().Add(s.throttleDelay(ev.Throttled))
 	if ev.Due.Sub(ev.Received) > rules.age() {
-		return q.decide(ctx, w, t, ev, rules, aged, nil)
+		return nil, q.decide(ctx, w, t, ev, rules, aged, nil)
 	}
-	return q.keep(ctx, w, ev)
+	return nil, q.keep(ctx, w, ev)
 }
 
 // after settles an event that the function has answered.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	eventsapi "github.com/tule-cloud/tule/api/events"
 	s3api "github.com/tule-cloud/tule/api/s3"
 	snsapi "github.com/tule-cloud/tule/api/sns"
 	sqsapi "github.com/tule-cloud/tule/api/sqs"
@@ -34,6 +35,7 @@ type post struct {
 	deleted   []string // bodies
 	published []*snsapi.PublishInput
 	objects   map[string]string // by bucket and key
+	events    []eventsapi.PutEventsRequestEntry
 	calls     map[string]int
 }
 
@@ -56,7 +58,20 @@ func (p *post) routes() []aws.Route {
 		sqsapi.DeleteMessage.To(p.delete, aws.Nothing), sqsapi.DeleteMessageBatch.To(p.deleteBatch, aws.Nothing),
 		sqsapi.ChangeMessageVisibilityBatch.To(p.change, aws.Nothing), sqsapi.GetQueueAttributes.To(p.attributes, aws.Nothing),
 		snsapi.Publish.To(p.publish, aws.Nothing), s3api.PutObject.To(p.putObject, aws.Nothing), s3api.GetObject.To(p.getObject, aws.Nothing),
+		eventsapi.PutEvents.To(p.putEvents, aws.Nothing),
 	}
+}
+
+// putEvents keeps an event, unless it is for the bus that is missing, as EventBridge answers.
+func (p *post) putEvents(_ context.Context, in *eventsapi.PutEventsRequest) (*eventsapi.PutEventsResponse, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := in.Entries[0]
+	if strings.HasSuffix(*e.EventBusName, "/missing") {
+		return &eventsapi.PutEventsResponse{FailedEntryCount: ptr(int32(1)), Entries: []eventsapi.PutEventsResultEntry{{ErrorCode: ptr("ResourceNotFoundException"), ErrorMessage: ptr("Event bus missing does not exist.")}}}, nil
+	}
+	p.events = append(p.events, e)
+	return &eventsapi.PutEventsResponse{FailedEntryCount: ptr(int32(0)), Entries: []eventsapi.PutEventsResultEntry{{EventId: ptr("id")}}}, nil
 }
 
 // open is the name of the queue at an address, if it may be reached. The caller holds mu.

@@ -192,8 +192,7 @@ func (r *newsroom) body(t *testing.T, text string) string {
 }
 
 // listening makes a function that hears a topic and answers with what it heard, which
-// Lambda tells to a queue before it forgets the event. A log would not do: Lambda writes
-// it up to 100 ms after the event is settled.
+// Lambda tells to a queue before it forgets the event.
 func listening(t *testing.T, house *tule.Tule) *newsroom {
 	t.Helper()
 	root := config(house, "test", "test", "")
