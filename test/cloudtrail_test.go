@@ -147,8 +147,8 @@ func TestTrailLookup(t *testing.T) {
 	refused(t, err, "AccessDeniedException", "is not authorized to perform: cloudtrail:LookupEvents because no identity-based policy allows")
 	_, err = trail.LookupEvents(ctx, &cloudtrail.LookupEventsInput{NextToken: aws.String("x")})
 	fails[*types.InvalidNextTokenException](t, err, "")
-	_, err = trail.CreateTrail(ctx, &cloudtrail.CreateTrailInput{Name: aws.String("t"), S3BucketName: aws.String("b")})
-	refused(t, err, "NotImplemented", "CreateTrail")
+	_, err = trail.CreateChannel(ctx, &cloudtrail.CreateChannelInput{Name: aws.String("channel"), Source: aws.String("Custom"), Destinations: []types.Destination{{Type: types.DestinationTypeEventDataStore, Location: aws.String("location")}}})
+	refused(t, err, "NotImplemented", "CreateChannel")
 }
 
 // A person is told why, and what would allow it; with that, it is allowed.
