@@ -157,7 +157,11 @@ func (h *house) buildDoor(context.Context) error {
 		},
 		Peers: peers{h}, Box: h.keys.For("cloudtrail")})
 	h.iam = iam.New(iam.Options{Store: h.store, Clock: h.clock, Random: h.random, Keys: h.keys, Logger: h.log, Peers: peers{h}, Activity: h.trail})
-	h.sts = sts.New(h.federation(sts.Options{Clock: h.clock, Random: h.random, Keys: h.keys, Roles: h.iam}))
+	h.sts = sts.New(h.federation(sts.Options{Clock: h.clock, Random: h.random, Keys: h.keys, Roles: h.iam, Store: h.store, Outbound: h.iam,
+		Place: func(ctx context.Context, account string) (id, path string, err error) {
+			at, err := h.accounts.PlaceOf(ctx, account)
+			return at.ID, at.Path, err
+		}}))
 	h.accounts = organizations.New(organizations.Options{Store: h.store, Clock: h.clock, Random: h.random, Peers: peers{h}, Logger: h.log, Pin: h.loopback()})
 	h.registry = prometheus.NewRegistry()
 	options := front.Options{
@@ -198,7 +202,7 @@ func (h *house) buildServices(context.Context) error {
 		return err
 	}
 	h.front.Add(front.Service{Model: iamapi.Service, Operations: iamapi.Operations(), Routes: h.iam.Routes()})
-	h.front.Add(front.Service{Model: stsapi.Service, Operations: stsapi.Operations(), Routes: h.sts.Routes()})
+	h.front.Add(front.Service{Model: stsapi.Service, Operations: stsapi.Operations(), Routes: h.sts.Routes()}, h.sts.Planes()...)
 	h.front.Add(front.Service{Model: organizationsapi.Service, Operations: organizationsapi.Operations(), Routes: h.accounts.Routes()})
 	h.front.Add(front.Service{Model: cloudtrailapi.Service, Operations: cloudtrailapi.Operations(), Routes: h.trail.Routes()}, h.trail.Planes()...)
 	h.front.Add(front.Service{Model: logsapi.Service, Operations: logsapi.Operations(), Routes: logger.Routes()})

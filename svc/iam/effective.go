@@ -95,6 +95,10 @@ func (s *Service) Policies(ctx context.Context, c *aws.Caller) (policy.Set, erro
 	if err != nil {
 		return policy.Set{}, err
 	}
+	if onTask(c) {
+		set.Session, err = s.taskLimits(ctx, c)
+		return set, err
+	}
 	if c.SessionPolicies != nil {
 		if set.Session, err = s.session(ctx, c); err != nil {
 			return policy.Set{}, err

@@ -99,3 +99,20 @@ func (s *Service) OutboundIssuer(ctx context.Context, account string) (url strin
 	})
 	return url, err
 }
+
+// OutboundAccount is the account whose tokens name an issuer; "" if none gives out such.
+func (s *Service) OutboundAccount(ctx context.Context, issuer string) (account string, err error) {
+	err = s.store.View(ctx, func(r store.Reader) error {
+		account = ""
+		for e, err := range outbounds.All(ctx, r) {
+			if err != nil {
+				return err
+			}
+			if e.Record.Enabled && e.Record.issuer() == issuer {
+				account = e.Scope.Account
+			}
+		}
+		return nil
+	})
+	return account, err
+}

@@ -68,7 +68,13 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, clock: clock, store: store.Memory(clock), providers: newProviders()}
 	t.Cleanup(func() { w.store.Close() })
 	w.iam = iam.New(iam.Options{Store: w.store, Clock: clock, Random: rand.Reader, Keys: keys})
-	w.sts = sts.New(sts.Options{Clock: clock, Random: rand.Reader, Keys: keys, Roles: w.iam,
+	w.sts = sts.New(sts.Options{Clock: clock, Random: rand.Reader, Keys: keys, Roles: governing{w.iam}, Outbound: w.iam, Store: w.store,
+		Place: func(_ context.Context, account string) (string, string, error) {
+			if account == prod {
+				return "o-example", "o-example/r-root/", nil
+			}
+			return "", "", nil
+		},
 		Providers: w.providers, IssuerKeys: w.providers.registered, Fetch: w.providers.fetch})
 	w.front = front.New(front.Options{Clock: clock, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 		Identity: identity{w.iam, w.sts}, Audit: w.iam, Mode: front.Enforce, Keys: keys, TrustUnknown: true})
@@ -78,8 +84,15 @@ func newWorld(t testing.TB) *world {
 	create := func(context.Context, *logs.CreateLogGroupRequest) (*aws.Empty, error) { return nil, nil }
 	w.front.Add(front.Service{Model: logs.Service, Operations: logs.Operations(), Routes: []aws.Route{logs.CreateLogGroup.To(create, guard)}})
 	w.front.Add(front.Service{Model: iamapi.Service, Operations: iamapi.Operations(), Routes: w.iam.Routes()})
-	w.front.Add(front.Service{Model: stsapi.Service, Operations: stsapi.Operations(), Routes: w.sts.Routes()})
+	w.front.Add(front.Service{Model: stsapi.Service, Operations: stsapi.Operations(), Routes: w.sts.Routes()}, w.sts.Planes()...)
 	return w
+}
+
+// governing is an IAM in which account prod governs an organization that poc is in.
+type governing struct{ *iam.Service }
+
+func (governing) RootSessions(_ context.Context, account, member string) (bool, error) {
+	return account == prod && member == poc, nil
 }
 
 // root is a stranger, whom the door takes for the root of an account.

@@ -12,6 +12,9 @@
 //     AWS packs by a method that it does not tell.
 //   - Where an issuer of web identities cannot be reached, the operator registers its
 //     keys: nobody else may, since who can name the keys of an issuer is the issuer.
+//   - AssumeRoot and GetWebIdentityToken answer on the global host, too.
+//   - The tokens that GetWebIdentityToken gives name their issuer as AWS does, whose host
+//     leads to Tule where names are steered; its keys are also at /_tule/issuers/ID/.
 //   - Tokens of Facebook and of Login with Amazon, which only those can verify, are
 //     refused, and so are SAML responses that are signed by SHA-1.
 package sts
@@ -25,6 +28,7 @@ import (
 	api "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/seal"
+	"github.com/tule-cloud/tule/store"
 )
 
 // Roles is what STS needs of IAM; with AWS they are one system.
@@ -40,6 +44,9 @@ type Roles interface {
 	// VerifyMFA holds a code to the caller's MFA device with a serial number, and
 	// refuses in STS's words. A code is good for one use.
 	VerifyMFA(ctx context.Context, caller *aws.Caller, serial, code string) error
+	// RootSessions reports whether the principals of an account may, where their own
+	// policies let them, have sessions of the root of another.
+	RootSessions(ctx context.Context, account, member string) (bool, error)
 }
 
 // Options furnish a Service. Those without a word on nil are required.
@@ -55,6 +62,12 @@ type Options struct {
 	IssuerKeys func(issuer string) (jwks []byte, ok bool, err error)
 	// Fetch gets the keys of other issuers; nil: their tokens are refused.
 	Fetch Fetch
+	// Outbound has accounts as issuers of tokens, and Store their keys; nil: none issues any.
+	Outbound Outbound
+	Store    store.Store
+	// Place is the organization that an account is in, and the path of its place there;
+	// nil: no account is in one.
+	Place func(ctx context.Context, account string) (organization, path string, err error)
 }
 
 // A Service answers STS's operations and knows the keys of sessions.
@@ -68,14 +81,20 @@ type Service struct {
 	providers Providers // may be nil
 	issuers   *issuers
 
+	outbound    Outbound    // may be nil
+	store       store.Store // likewise
+	outboundBox *seal.Box
+	place       func(ctx context.Context, account string) (organization, path string, err error) // likewise
+
 	mu     sync.RWMutex
 	opened map[string]*session // by token; a cache
 }
 
-// New returns a Service that keeps no state.
+// New returns a Service that keeps no state but the keys of accounts' own tokens.
 func New(o Options) *Service {
 	return &Service{clock: o.Clock, random: o.Random, roles: o.Roles, sealer: newSealer(o.Keys),
-		messages: o.Keys.For("authorization messages"), providers: o.Providers, opened: map[string]*session{},
+		messages: o.Keys.For("authorization messages"), providers: o.Providers,
+		outbound: o.Outbound, store: o.Store, outboundBox: o.Keys.For("outbound tokens"), place: o.Place, opened: map[string]*session{},
 		issuers: &issuers{clock: o.Clock, fetch: o.Fetch, registered: o.IssuerKeys, kept: map[string]*issuer{}}}
 }
 
@@ -87,6 +106,8 @@ func (s *Service) Routes() []aws.Route {
 		api.AssumeRole.To(s.assumeRole, s.guardAssumeRole),
 		api.AssumeRoleWithWebIdentity.To(s.assumeRoleWithWebIdentity, s.guardWebIdentity),
 		api.AssumeRoleWithSAML.To(s.assumeRoleWithSAML, s.guardSAML),
+		api.AssumeRoot.To(s.assumeRoot, s.guardAssumeRoot),
+		api.GetWebIdentityToken.To(s.getWebIdentityToken, s.guardWebIdentityToken),
 		api.GetSessionToken.To(s.getSessionToken, aws.Nothing),
 		api.GetFederationToken.To(s.getFederationToken, s.guardFederation),
 		api.DecodeAuthorizationMessage.To(s.decodeAuthorizationMessage, aws.Anywhere),

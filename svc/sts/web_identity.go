@@ -32,6 +32,9 @@ func (s *Service) webIdentity(ctx context.Context, in *api.AssumeRoleWithWebIden
 		return nil, err
 	}
 	name := strings.TrimPrefix(said.Issuer, "https://")
+	if strings.HasSuffix(name, issuerDomain) { // such tokens are for others
+		return nil, invalidToken("Tokens of GetWebIdentityToken cannot be used to assume a role")
+	}
 	provider, clients, thumbprints, err := s.openIDProvider(ctx, role.Account, name)
 	if err != nil {
 		return nil, err
