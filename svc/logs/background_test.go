@@ -219,9 +219,11 @@ func TestLiveTail(t *testing.T) {
 		}
 	}
 	<-moved
+	g.s.live.mu.Lock()
 	if len(g.s.live.sessions) != 0 {
 		t.Error("the session has not ended")
 	}
+	g.s.live.mu.Unlock()
 	for range maxLive {
 		must(t)(g.s.startLiveTail(g.ctx, &api.StartLiveTailRequest{LogGroupIdentifiers: []string{"g"}}))
 	}

@@ -129,3 +129,42 @@ func BenchmarkWatch(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSearch searches 64 MB of 32 streams for what is not there.
+func BenchmarkSearch(b *testing.B) {
+	clock := aws.NewManualClock(time.UnixMilli(start))
+	st, err := store.Open(b.TempDir(), store.Options{Clock: clock})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer st.Close()
+	s := New(Options{Store: st, Clock: clock, Random: rand.Reader})
+	ctx := script.New().Context(b.Context())
+	must(b)(s.createLogGroup(ctx, &api.CreateLogGroupRequest{LogGroupName: ptr("g")}))
+	for i := range 32 {
+		must(b)(s.createLogStream(ctx, &api.CreateLogStreamRequest{LogGroupName: ptr("g"), LogStreamName: ptr(fmt.Sprint(i))}))
+	}
+	size := 0
+	for n := 0; size < 64<<20; n++ {
+		at := start + int64(n)*6
+		var events []api.InputLogEvent
+		for range 500 {
+			var id [16]byte
+			_, _ = rand.Read(id[:])
+			events = append(events, api.InputLogEvent{Timestamp: &at, Message: ptr(fmt.Sprintf("INFO request %x GET /songs/%d status=200 took=12ms from 10.%d.%d.1", id, n, id[0], id[1]))})
+			size += len(*events[len(events)-1].Message)
+		}
+		must(b)(s.putLogEvents(ctx, &api.PutLogEventsRequest{LogGroupName: ptr("g"), LogStreamName: ptr(fmt.Sprint(n % 32)), LogEvents: events}))
+	}
+	for b.Loop() {
+		in := &api.FilterLogEventsRequest{LogGroupName: ptr("g"), FilterPattern: ptr(`"no-such-thing"`)}
+		for more := true; more; {
+			out, err := s.filterLogEvents(ctx, in)
+			if err != nil || len(out.Events) > 0 {
+				b.Fatal(len(out.Events), err)
+			}
+			in.NextToken, more = out.NextToken, out.NextToken != nil
+		}
+	}
+	b.SetBytes(int64(size))
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync"
 
 	"github.com/tule-cloud/tule/store"
 )
@@ -24,60 +25,119 @@ type span struct {
 	pause func(before place, read int) bool
 }
 
-// eventsIn yields the events of a span. It holds in memory what lies within a second.
+// eventsIn yields the events of a span. It holds in memory what lies within a second, and
+// some chunks that it has read ahead.
 func eventsIn(ctx context.Context, r store.Reader, sc store.Scope, group uint64, sp span) iter.Seq2[*event, error] {
 	return func(yield func(*event, error) bool) {
-		m := merge{reverse: sp.reverse}
-		read := 0
-		var buffer []byte // of what was unpacked last
+		w := walk{span: sp, merge: merge{reverse: sp.reverse}, yield: yield}
+		var ahead []opened
+		most := 1 // who wants one event need not wait for many
 		for rec, err := range records(ctx, r, sc, group, sp) {
+			skip := false
+			if err == nil && sp.skip != nil {
+				skip, err = sp.skip(rec.Stream)
+			}
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			read += 64
-			for e := m.next(rec.At); e != nil; e = m.next(rec.At) {
-				if sp.has(e) && !yield(e, nil) {
-					return
-				}
-			}
-			if sp.pause != nil && sp.pause(place{At: rec.At}, read) {
-				return
-			}
-			if sp.skip != nil {
-				switch skip, err := sp.skip(rec.Stream); {
-				case err != nil:
-					yield(nil, err)
-					return
-				case skip:
-					continue
-				}
-			}
-			plain, err := unpack(rec.value, buffer)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if read += len(plain); len(rec.value) > 0 && rec.value[0] == packedS2 {
-				buffer = plain
-			}
-			if sp.keep != nil && !sp.keep(plain) {
+			ahead = append(ahead, opened{record: rec, skip: skip})
+			if len(ahead) < most {
 				continue
 			}
-			c, err := decodePlain(rec.place, plain)
-			if err != nil {
-				yield(nil, err)
+			if !w.take(ahead) {
 				return
 			}
-			m.add(c)
+			ahead, most = ahead[:0], min(2*most, readAhead)
 		}
-		for e := m.pop(); e != nil; e = m.pop() {
+		if !w.take(ahead) {
+			return
+		}
+		for e := w.pop(); e != nil; e = w.pop() {
 			if sp.has(e) && !yield(e, nil) {
 				return
 			}
 		}
 	}
 }
+
+// readAhead is how many chunks are taken apart at once, on all processors.
+const readAhead = 32
+
+// An opened is a chunk that was read, and taken apart if it is wanted.
+type opened struct {
+	record
+	skip  bool // it is of a stream that is not wanted
+	size  int  // of its plain form
+	chunk *chunk
+	err   error
+}
+
+// buffers are those that chunks are unpacked into.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// unfold takes a chunk apart, if the span may want something of it.
+func (sp *span) unfold(o *opened) {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	plain, err := unpack(o.value, *buffer)
+	if err != nil {
+		o.err = err
+		return
+	}
+	if o.size = len(plain); len(o.value) > 0 && o.value[0] == packedS2 {
+		*buffer = plain
+	}
+	if sp.keep == nil || sp.keep(plain) {
+		o.chunk, o.err = decodePlain(o.place, plain)
+	}
+}
+
+// A walk is an iteration on its way.
+type walk struct {
+	span
+	merge
+	yield func(*event, error) bool
+	read  int // bytes
+}
+
+// take goes on by the chunks that were read next. It returns false when the walk is over.
+func (w *walk) take(ahead []opened) bool {
+	var others sync.WaitGroup
+	for i := range ahead {
+		switch o := &ahead[i]; {
+		case o.skip:
+		case len(ahead) == 1 || len(o.value) < minAside:
+			w.unfold(o)
+		default:
+			others.Go(func() { w.unfold(o) })
+		}
+	}
+	others.Wait()
+	for i := range ahead {
+		o := &ahead[i]
+		for e := w.next(o.At); e != nil; e = w.next(o.At) {
+			if w.has(e) && !w.yield(e, nil) {
+				return false
+			}
+		}
+		w.read += 64 // whatever is in it
+		if w.pause != nil && w.pause(place{At: o.At}, w.read) {
+			return false
+		}
+		if o.err != nil {
+			w.yield(nil, o.err)
+			return false
+		}
+		if w.read += o.size; o.chunk != nil {
+			w.add(o.chunk)
+		}
+	}
+	return true
+}
+
+// minAside is how large a record is for which another goroutine pays.
+const minAside = 4 << 10
 
 func (sp *span) has(e *event) bool { return sp.from.compare(e.place) <= 0 && e.compare(sp.to) < 0 }
 
