@@ -51,6 +51,40 @@ test("DocumentClient", async () => {
   await assert.rejects(db.describeTable({ TableName: "songs" }).promise(), { code: "ResourceNotFoundException", message: "Requested resource not found: Table: songs not found" });
 });
 
+// What the SDKs of 2016 and dynamodb-doc send, on indexes.
+test("legacy parameters", async () => {
+  const db = new AWS.DynamoDB(options), five = { ReadCapacityUnits: 5, WriteCapacityUnits: 5 };
+  const eq = (value) => ({ ComparisonOperator: "EQ", AttributeValueList: [value] });
+  await db.createTable({
+    TableName: "old", ProvisionedThroughput: five, AttributeDefinitions: [{ AttributeName: "h", AttributeType: "S" }, { AttributeName: "r", AttributeType: "N" }, { AttributeName: "g", AttributeType: "S" }],
+    KeySchema: [{ AttributeName: "h", KeyType: "HASH" }, { AttributeName: "r", KeyType: "RANGE" }],
+    GlobalSecondaryIndexes: [{ IndexName: "byg", KeySchema: [{ AttributeName: "g", KeyType: "HASH" }, { AttributeName: "r", KeyType: "RANGE" }], Projection: { ProjectionType: "INCLUDE", NonKeyAttributes: ["x"] }, ProvisionedThroughput: five }],
+    LocalSecondaryIndexes: [{ IndexName: "local", KeySchema: [{ AttributeName: "h", KeyType: "HASH" }, { AttributeName: "g", KeyType: "RANGE" }], Projection: { ProjectionType: "KEYS_ONLY" } }],
+  }).promise();
+  await db.waitFor("tableExists", { TableName: "old" }).promise();
+  for (let i = 0; i < 6; i++) {
+    await db.putItem({ TableName: "old", Item: { h: { S: "a" }, r: { N: `${i}` }, g: { S: i % 2 ? "odd" : "even" }, x: { S: `x${i}` }, y: { N: `${i}` } }, Expected: { h: { Exists: false } } }).promise();
+  }
+  await assert.rejects(db.putItem({ TableName: "old", Item: { h: { S: "a" }, r: { N: "1" } }, Expected: { h: { Exists: false } } }).promise(), { code: "ConditionalCheckFailedException" });
+  const byg = await db.query({
+    TableName: "old", IndexName: "byg", KeyConditions: { g: eq({ S: "odd" }), r: { ComparisonOperator: "GT", AttributeValueList: [{ N: "1" }] } },
+    QueryFilter: { x: { ComparisonOperator: "NE", AttributeValueList: [{ S: "x3" }] } }, AttributesToGet: ["r", "x"], ScanIndexForward: false,
+  }).promise();
+  assert.deepEqual([byg.Items, byg.Count, byg.ScannedCount], [[{ r: { N: "5" }, x: { S: "x5" } }], 1, 2]);
+  const local = await db.query({ TableName: "old", IndexName: "local", ConsistentRead: true, Select: "ALL_ATTRIBUTES", KeyConditions: { h: eq({ S: "a" }), g: { ComparisonOperator: "BEGINS_WITH", AttributeValueList: [{ S: "ev" }] } } }).promise();
+  assert.deepEqual(local.Items.map((i) => i.y.N), ["0", "2", "4"]);
+  const { Attributes } = await db.updateItem({
+    TableName: "old", Key: { h: { S: "a" }, r: { N: "1" } }, AttributeUpdates: { g: { Action: "PUT", Value: { S: "even" } }, y: { Action: "ADD", Value: { N: "5" } }, x: { Action: "DELETE" } },
+    Expected: { y: { ComparisonOperator: "LT", AttributeValueList: [{ N: "0" }] }, x: { Value: { S: "x1" } } }, ConditionalOperator: "OR", ReturnValues: "ALL_NEW",
+  }).promise();
+  assert.deepEqual(Attributes, { h: { S: "a" }, r: { N: "1" }, g: { S: "even" }, y: { N: "6" } });
+  const scanned = await db.scan({ TableName: "old", IndexName: "byg", ScanFilter: { g: eq({ S: "even" }), x: { ComparisonOperator: "NOT_NULL" } }, ConditionalOperator: "AND", AttributesToGet: ["r"] }).promise();
+  assert.deepEqual(scanned.Items.map((i) => +i.r.N).sort(), [0, 2, 4]);
+  assert.equal((await db.query({ TableName: "old", IndexName: "byg", KeyConditions: { g: eq({ S: "even" }) }, Select: "COUNT" }).promise()).Count, 4);
+  await assert.rejects(db.updateItem({ TableName: "old", Key: { h: { S: "a" }, r: { N: "1" } }, AttributeUpdates: { g: { Value: { N: "1" } } } }).promise(), { code: "ValidationException", message: /Type mismatch for Index Key g/ });
+  await db.deleteTable({ TableName: "old" }).promise();
+});
+
 test("IAM, STS, Lambda, API Gateway and Logs", async () => {
   const iam = new AWS.IAM(options), sts = new AWS.STS(options), lambda = new AWS.Lambda(options), gateway = new AWS.APIGateway(options), logs = new AWS.CloudWatchLogs(options);
   assert.equal((await sts.getCallerIdentity().promise()).Account, "222222222222");

@@ -42,6 +42,30 @@ test("DynamoDB and its document client", async () => {
   await assert.rejects(client.send(new dynamo.ListBackupsCommand({})), (err) => err.$metadata.httpStatusCode === 501 && /ListBackups/.test(err.message));
 });
 
+test("DynamoDB's indexes", async () => {
+  const client = new dynamo.DynamoDBClient(options), db = docs.DynamoDBDocumentClient.from(client);
+  await client.send(new dynamo.CreateTableCommand({
+    TableName: "games", BillingMode: "PAY_PER_REQUEST", AttributeDefinitions: [{ AttributeName: "user", AttributeType: "S" }, { AttributeName: "game", AttributeType: "S" }, { AttributeName: "score", AttributeType: "N" }],
+    KeySchema: [{ AttributeName: "user", KeyType: "HASH" }, { AttributeName: "game", KeyType: "RANGE" }],
+    LocalSecondaryIndexes: [{ IndexName: "scores", KeySchema: [{ AttributeName: "user", KeyType: "HASH" }, { AttributeName: "score", KeyType: "RANGE" }], Projection: { ProjectionType: "KEYS_ONLY" } }],
+  }));
+  for (let n = 0; n < 12; n++) await db.send(new docs.PutCommand({ TableName: "games", Item: { user: `u${n % 3}`, game: `g${n % 4}`, score: n, when: `t${n}` } }));
+  await client.send(new dynamo.UpdateTableCommand({
+    TableName: "games", AttributeDefinitions: [{ AttributeName: "game", AttributeType: "S" }, { AttributeName: "score", AttributeType: "N" }],
+    GlobalSecondaryIndexUpdates: [{ Create: { IndexName: "best", KeySchema: [{ AttributeName: "game", KeyType: "HASH" }, { AttributeName: "score", KeyType: "RANGE" }], Projection: { ProjectionType: "INCLUDE", NonKeyAttributes: ["when"] } } }],
+  }));
+  await dynamo.waitUntilTableExists({ client, maxWaitTime: 30, minDelay: 1 }, { TableName: "games" });
+  const found = [];
+  for await (const page of docs.paginateQuery({ client: db, pageSize: 1 }, { TableName: "games", IndexName: "best", ScanIndexForward: false, KeyConditionExpression: "game = :g", ExpressionAttributeValues: { ":g": "g1" } })) found.push(...page.Items);
+  assert.deepEqual(found, [9, 5, 1].map((n) => ({ user: `u${n % 3}`, game: "g1", score: n, when: `t${n}` })));
+  const { Items } = await db.send(new docs.QueryCommand({ TableName: "games", IndexName: "scores", ConsistentRead: true, KeyConditionExpression: "#u = :u and score < :s", ProjectionExpression: "#w", ExpressionAttributeNames: { "#u": "user", "#w": "when" }, ExpressionAttributeValues: { ":u": "u0", ":s": 7 } }));
+  assert.deepEqual(Items, [{ when: "t0" }, { when: "t3" }, { when: "t6" }]);
+  const said = await db.send(new docs.ExecuteStatementCommand({ Statement: "SELECT score FROM games.best WHERE game = ? AND score > ?", Parameters: ["g1", 5] }));
+  assert.deepEqual(said.Items, [{ score: 9 }]);
+  await assert.rejects(db.send(new docs.ScanCommand({ TableName: "games", IndexName: "best", ConsistentRead: true })), { name: "ValidationException" });
+  await client.send(new dynamo.DeleteTableCommand({ TableName: "games" }));
+});
+
 test("IAM and STS", async () => {
   const people = new iam.IAMClient(options);
   await people.send(new iam.CreateUserCommand({ UserName: "ann" }));

@@ -21,7 +21,28 @@ def test_dynamodb(account, tmp_path):
     count = account.aws("dynamodb", "scan", "--table-name", "MOVIES", "--query", "Count", "--output", "text")
     assert count == 1
     assert "ResourceNotFoundException" in account.aws("dynamodb", "describe-table", "--table-name", "NONE", status=255)
-    assert "(NotImplemented)" in (said := account.aws("dynamodb", "list-backups", status=255)) and "ListBackups" in said
+    assert "(NotImplemented)" in (said := account.aws("dynamodb", "describe-table-replica-auto-scaling", "--table-name", "MOVIES", status=255)) and "DescribeTableReplicaAutoScaling" in said
+
+
+def test_dynamodb_indexes(account):
+    run = lambda *args: json.loads(account.aws("dynamodb", *args) or "{}")
+    run("create-table", "--table-name", "games", "--billing-mode", "PAY_PER_REQUEST", "--attribute-definitions", "AttributeName=user,AttributeType=S", "AttributeName=game,AttributeType=S",
+        "AttributeName=score,AttributeType=N", "--key-schema", "AttributeName=user,KeyType=HASH", "AttributeName=game,KeyType=RANGE",
+        "--local-secondary-indexes", "IndexName=scores,KeySchema=[{AttributeName=user,KeyType=HASH},{AttributeName=score,KeyType=RANGE}],Projection={ProjectionType=KEYS_ONLY}")
+    for n in range(3):
+        run("put-item", "--table-name", "games", "--item", json.dumps({"user": {"S": "ann"}, "game": {"S": f"g{n}"}, "score": {"N": str(10 - n)}, "when": {"S": f"t{n}"}}))
+    run("update-table", "--table-name", "games", "--attribute-definitions", "AttributeName=game,AttributeType=S", "AttributeName=score,AttributeType=N", "--global-secondary-index-updates",
+        json.dumps([{"Create": {"IndexName": "best", "KeySchema": [{"AttributeName": "game", "KeyType": "HASH"}, {"AttributeName": "score", "KeyType": "RANGE"}],
+                                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["when"]}}}]))
+    account.aws("dynamodb", "wait", "table-exists", "--table-name", "games")
+    key = ("--expression-attribute-names", '{"#k": "%s"}', "--expression-attribute-values", '{":k": {"S": "%s"}}', "--key-condition-expression", "#k = :k")
+    query = lambda index, name, value, *more: run("query", "--table-name", "games", "--index-name", index, key[0], key[1] % name, key[2], key[3] % value, *key[4:], *more)
+    assert query("best", "game", "g1")["Items"] == [{"user": {"S": "ann"}, "game": {"S": "g1"}, "score": {"N": "9"}, "when": {"S": "t1"}}]
+    local = query("scores", "user", "ann", "--consistent-read", "--projection-expression", "score", "--page-size", "1")
+    assert [i["score"]["N"] for i in local["Items"]] == ["8", "9", "10"]
+    assert run("execute-statement", "--statement", "SELECT score FROM games.best WHERE game = 'g2'")["Items"] == [{"score": {"N": "8"}}]
+    run("update-table", "--table-name", "games", "--global-secondary-index-updates", '[{"Delete": {"IndexName": "best"}}]')
+    assert "GlobalSecondaryIndexes" not in run("describe-table", "--table-name", "games")["Table"]
 
 
 def test_lambda(account, tmp_path):
