@@ -24,6 +24,7 @@ func TestGatewayPlans(t *testing.T) {
 		RequestTemplates: map[string]string{"application/json": `{"statusCode": 200}`}}))(t)
 	must(c.gateway.PutMethodResponse(ctx, &apigateway.PutMethodResponseInput{RestApiId: api, ResourceId: root, HttpMethod: get, StatusCode: aws.String("200")}))(t)
 	must(c.gateway.PutIntegrationResponse(ctx, &apigateway.PutIntegrationResponseInput{RestApiId: api, ResourceId: root, HttpMethod: get, StatusCode: aws.String("200")}))(t)
+	c.respond(api)
 	must(c.gateway.CreateDeployment(ctx, &apigateway.CreateDeploymentInput{RestApiId: api, StageName: aws.String("prod")}))(t)
 
 	plan := must(c.gateway.CreateUsagePlan(ctx, &apigateway.CreateUsagePlanInput{Name: aws.String("gold"), ApiStages: []types.ApiStage{{ApiId: api, Stage: aws.String("prod")}},
@@ -45,7 +46,7 @@ func TestGatewayPlans(t *testing.T) {
 		body, _ := io.ReadAll(answer.Body)
 		return fmt.Sprint(answer.StatusCode, " ", string(body))
 	}
-	equal(t, "without a key", ask(""), `403 {"message":"Forbidden"}`)
+	equal(t, "without a key", ask(""), `401 {"why":"Forbidden"}`)
 	for range 3 {
 		equal(t, "with a key", ask(*key.Value), "200 ")
 	}
@@ -57,7 +58,20 @@ func TestGatewayPlans(t *testing.T) {
 	equal(t, "with one more", ask(*key.Value), "200 ")
 	equal(t, "beyond that", ask(*key.Value), `429 {"message":"Limit Exceeded"}`)
 	c.managePlans(plan, key.Id)
-	equal(t, "with a key that is gone", ask(*key.Value), `403 {"message":"Forbidden"}`)
+	equal(t, "with a key that is gone", ask(*key.Value), `401 {"why":"Forbidden"}`)
+}
+
+// respond has an API answer in its own way to those who have no key.
+func (c *cloud) respond(api *string) {
+	c.Helper()
+	t, kind := c.TB, types.GatewayResponseTypeInvalidApiKey
+	must(c.gateway.PutGatewayResponse(ctx, &apigateway.PutGatewayResponseInput{RestApiId: api, ResponseType: kind,
+		ResponseTemplates: map[string]string{"application/json": `{"why":$context.error.messageString}`}}))(t)
+	must(c.gateway.UpdateGatewayResponse(ctx, &apigateway.UpdateGatewayResponseInput{RestApiId: api, ResponseType: kind, PatchOperations: replace("/statusCode", "401")}))(t)
+	equal(t, "the status", aws.ToString(must(c.gateway.GetGatewayResponse(ctx, &apigateway.GetGatewayResponseInput{RestApiId: api, ResponseType: kind}))(t).StatusCode), "401")
+	must(c.gateway.PutGatewayResponse(ctx, &apigateway.PutGatewayResponseInput{RestApiId: api, ResponseType: types.GatewayResponseTypeThrottled}))(t)
+	equal(t, "the responses", len(must(c.gateway.GetGatewayResponses(ctx, &apigateway.GetGatewayResponsesInput{RestApiId: api}))(t).Items), 21)
+	must(c.gateway.DeleteGatewayResponse(ctx, &apigateway.DeleteGatewayResponseInput{RestApiId: api, ResponseType: types.GatewayResponseTypeThrottled}))(t)
 }
 
 // managePlans lists and changes a plan and its key, and deletes them.

@@ -134,6 +134,14 @@ func (s *Service) clone(ctx context.Context, tx store.Tx, a api.RestApi, from st
 			return nil, err
 		}
 	}
+	for e, err := range gatewayResponses.List(ctx, tx, at, store.ListOptions{Prefix: []any{from}}) {
+		if err == nil {
+			err = gatewayResponses.Put(tx, at, e.Record, *a.Id, *e.Record.ResponseType)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	return &a, nil
 }
 

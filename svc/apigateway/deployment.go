@@ -19,6 +19,7 @@ type deployment struct {
 	Description *string                         `json:"description,omitempty"`
 	API         api.RestApi                     `json:"api"`
 	Validators  map[string]api.RequestValidator `json:"validators,omitempty"`
+	Responses   map[string]api.GatewayResponse  `json:"responses,omitempty"`
 	// Summary is the access settings of each method, by path and verb.
 	Summary map[string]map[string]api.MethodSnapshot `json:"summary"`
 }
@@ -80,6 +81,10 @@ func (s *Service) snapshot(ctx context.Context, tx store.Tx, d *deployment) erro
 	}
 	if len(d.Summary) == 0 {
 		return api.BadRequestException("The REST API doesn't contain any methods")
+	}
+	var err error
+	if d.Responses, err = ownResponses(ctx, tx, apiID); err != nil {
+		return err
 	}
 	d.Validators = map[string]api.RequestValidator{}
 	for e, err := range validators.List(ctx, tx, at, store.ListOptions{Prefix: []any{apiID}}) {

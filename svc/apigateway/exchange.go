@@ -82,8 +82,9 @@ func (x *exchange) run(ctx context.Context) *reply {
 			f = misconfigured("Internal error")
 		}
 		x.log.fail(f.line)
-		x.log.end(f.status)
-		return f.reply()
+		out := x.refuse(ctx, f)
+		x.log.end(out.status)
+		return out
 	}
 	if kind := x.method.integration.kind; kind != "MOCK" && kind != "HTTP_PROXY" {
 		out.header = append([]gateway.Param{{Name: "X-Amzn-Trace-Id", Value: x.req.trace}}, out.header...)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/vtl/gateway"
 )
 
@@ -15,6 +16,8 @@ type fault struct {
 	message string
 	line    string // of the execution log
 	denied  bool   // spells its message with a capital
+	// response is the type of gateway response that it is; "" for one of all of its kind.
+	response string
 }
 
 func (f *fault) Error() string { return f.message }
@@ -32,7 +35,7 @@ func (f *fault) reply() *reply {
 // The faults, with what the execution log says of them.
 
 func missingToken() *fault {
-	return &fault{status: http.StatusForbidden, kind: "MissingAuthenticationTokenException", message: "Missing Authentication Token"}
+	return &fault{response: api.GatewayResponseTypeMissingAuthenticationToken, status: http.StatusForbidden, kind: "MissingAuthenticationTokenException", message: "Missing Authentication Token"}
 }
 
 func forbidden(line string) *fault {
@@ -40,43 +43,43 @@ func forbidden(line string) *fault {
 }
 
 func badKey(line string) *fault {
-	return &fault{status: http.StatusForbidden, kind: "ForbiddenException", message: "Forbidden", line: line}
+	return &fault{response: api.GatewayResponseTypeInvalidApiKey, status: http.StatusForbidden, kind: "ForbiddenException", message: "Forbidden", line: line}
 }
 
 func throttled(line string) *fault {
-	return &fault{status: http.StatusTooManyRequests, kind: "TooManyRequestsException", message: "Too Many Requests", line: line}
+	return &fault{response: api.GatewayResponseTypeThrottled, status: http.StatusTooManyRequests, kind: "TooManyRequestsException", message: "Too Many Requests", line: line}
 }
 
 func exceeded(line string) *fault {
-	return &fault{status: http.StatusTooManyRequests, kind: "LimitExceededException", message: "Limit Exceeded", line: line}
+	return &fault{response: api.GatewayResponseTypeQuotaExceeded, status: http.StatusTooManyRequests, kind: "LimitExceededException", message: "Limit Exceeded", line: line}
 }
 
 func denied(message string) *fault {
-	return &fault{status: http.StatusForbidden, kind: "AccessDeniedException", message: message, denied: true,
+	return &fault{response: api.GatewayResponseTypeAccessDenied, status: http.StatusForbidden, kind: "AccessDeniedException", message: message, denied: true,
 		line: "The client is not authorized to perform this operation."}
 }
 
 func badParameters(message string) *fault {
-	return &fault{status: http.StatusBadRequest, kind: "BadRequestException", message: message, line: "Request failed due to a bad request: " + message}
+	return &fault{response: api.GatewayResponseTypeBadRequestParameters, status: http.StatusBadRequest, kind: "BadRequestException", message: message, line: "Request failed due to a bad request: " + message}
 }
 
 func tooLarge() *fault {
-	return &fault{status: http.StatusRequestEntityTooLarge, kind: "RequestTooLargeException", message: "Request Too Long"}
+	return &fault{response: api.GatewayResponseTypeRequestTooLarge, status: http.StatusRequestEntityTooLarge, kind: "RequestTooLargeException", message: "Request Too Long"}
 }
 
 func unsupported(contentType string) *fault {
-	return &fault{status: http.StatusUnsupportedMediaType, kind: "BadRequestException", message: "Unsupported Media Type",
+	return &fault{response: api.GatewayResponseTypeUnsupportedMediaType, status: http.StatusUnsupportedMediaType, kind: "BadRequestException", message: "Unsupported Media Type",
 		line: "No integration template matches the content type '" + contentType + "'. Unsupported Media Type"}
 }
 
 func timedOut() *fault {
-	return &fault{status: http.StatusGatewayTimeout, kind: "InternalServerErrorException", message: "Endpoint request timed out",
+	return &fault{response: api.GatewayResponseTypeIntegrationTimeout, status: http.StatusGatewayTimeout, kind: "InternalServerErrorException", message: "Endpoint request timed out",
 		line: "Execution failed due to a timeout error"}
 }
 
 // misconfigured is the 500 of what the API's owner must mend.
 func misconfigured(why string) *fault {
-	return &fault{status: http.StatusInternalServerError, kind: "InternalServerErrorException", message: "Internal server error",
+	return &fault{response: api.GatewayResponseTypeApiConfigurationError, status: http.StatusInternalServerError, kind: "InternalServerErrorException", message: "Internal server error",
 		line: "Execution failed due to configuration error: " + why}
 }
 

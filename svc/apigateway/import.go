@@ -114,7 +114,7 @@ func adopt(a, from *api.RestApi, overwrite bool) {
 // empty removes all that a document describes, but for the root itself.
 func (s *Service) empty(ctx context.Context, tx store.Tx, a *api.RestApi) error {
 	at := scope(ctx)
-	for _, err := range []error{resources.DeleteAll(tx, at, *a.Id), children.DeleteAll(tx, at, *a.Id), models.DeleteAll(tx, at, *a.Id), validators.DeleteAll(tx, at, *a.Id)} {
+	for _, err := range []error{resources.DeleteAll(tx, at, *a.Id), children.DeleteAll(tx, at, *a.Id), models.DeleteAll(tx, at, *a.Id), validators.DeleteAll(tx, at, *a.Id), gatewayResponses.DeleteAll(tx, at, *a.Id)} {
 		if err != nil {
 			return err
 		}
@@ -174,6 +174,11 @@ func (b *builder) definitions(ctx context.Context, d *document) error {
 		}
 		m.Schema = &schema
 		if err := models.Put(b.tx, scope(ctx), m, b.apiID, *m.Name); err != nil {
+			return err
+		}
+	}
+	for _, r := range d.Responses {
+		if err := gatewayResponses.Put(b.tx, scope(ctx), r, b.apiID, *r.ResponseType); err != nil {
 			return err
 		}
 	}

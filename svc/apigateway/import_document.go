@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	api "github.com/tule-cloud/tule/api/apigateway"
+	"github.com/tule-cloud/tule/aws"
 )
 
 // A document is a Swagger 2.0 or OpenAPI 3 definition in API Gateway's terms.
@@ -15,6 +16,7 @@ type document struct {
 	Resources  []resource  // path and methods; methods name validators, not their ids
 	Models     []api.Model
 	Validators []api.RequestValidator
+	Responses  []api.GatewayResponse
 	BasePath   string
 	Warnings   []string
 
@@ -92,7 +94,37 @@ func (d *document) api() {
 	}
 	d.validator = root.get("x-amazon-apigateway-request-validator").text()
 	if root.has("x-amazon-apigateway-gateway-responses") {
-		d.warn("Gateway responses are not available in this version of Tule and were ignored")
+		d.gatewayResponses(root.get("x-amazon-apigateway-gateway-responses"))
+	}
+}
+
+// gatewayResponses reads the API's own responses to what goes wrong.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions-gateway-responses.html
+func (d *document) gatewayResponses(all tree) {
+	for _, kind := range all.keys() {
+		if _, ok := responseTypes[kind]; !ok {
+			d.warn("Invalid gateway response type specified: %s", kind)
+			continue
+		}
+		in, r := all.get(kind), defaultResponse(kind)
+		r.DefaultResponse = ptr(false)
+		if status := in.get("statusCode").text(); status != "" {
+			r.StatusCode = &status
+		}
+		for _, to := range in.get("responseParameters").keys() {
+			r.ResponseParameters[to] = in.get("responseParameters", to).text()
+		}
+		if templates := in.get("responseTemplates"); len(templates.keys()) > 0 {
+			r.ResponseTemplates = map[string]string{}
+			for _, contentType := range templates.keys() {
+				r.ResponseTemplates[contentType] = templates.get(contentType).text()
+			}
+		}
+		if err := checkGatewayResponse(&r); err != nil {
+			d.warn("Unable to put gateway response '%s': %s", kind, err.(*aws.Error).Message)
+			continue
+		}
+		d.Responses = append(d.Responses, r)
 	}
 }
 

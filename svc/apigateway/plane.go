@@ -115,17 +115,18 @@ func (s *Service) exchange(w http.ResponseWriter, r *http.Request, t target, ext
 	defer func() { s.measure(st, t.stage, began, x, out, err) }()
 	path := "/" + strings.TrimLeft(t.path, "/")
 	n, params := st.program.root.match(path, nil)
+	req := s.describe(r, t, path, extended, dice)
 	if n == nil || n.method(r.Method) == nil {
-		return nil, missingToken()
-	}
-	_ = http.NewResponseController(w).SetReadDeadline(s.Clock.Now().Add(maxRead)) // a recorder in a test has none
-	req, err := s.parse(r, t, path, extended, dice)
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	if err != nil {
-		return nil, err
+		return (&exchange{s: s, program: st.program, stage: st.stage, stageName: t.stage, variables: st.stage.Variables, method: &method{}, req: req}).refuse(ctx, missingToken()), nil
 	}
 	req.params = params
 	x = &exchange{s: s, program: st.program, stage: st.stage, stageName: t.stage, variables: st.stage.Variables, method: n.method(r.Method), req: req}
+	_ = http.NewResponseController(w).SetReadDeadline(s.Clock.Now().Add(maxRead)) // a recorder in a test has none
+	bad := req.readBody(r)
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	if bad != nil {
+		return x.refuse(ctx, bad), nil
+	}
 	if lines, bodies := level(settingsOf(st.stage, n.path, x.method.verb)); lines {
 		x.log = &transcript{clock: s.Clock, bodies: bodies, errors: errorsOnly(settingsOf(st.stage, n.path, x.method.verb))}
 		defer func() { s.logs.post(st.owner, t.apiID, t.stage, req.id, x.log.lines) }()
@@ -156,8 +157,8 @@ var lost = map[string]bool{"Connection": true, "Content-Length": true, "Content-
 	"Proxy-Authenticate": true, "Proxy-Connection": true, "Server": true, "Te": true, "Transfer-Encoding": true, "Trailer": true, "Upgrade": true, "Www-Authenticate": true,
 	"X-Forwarded-For": true, "X-Forwarded-Port": true, "X-Forwarded-Proto": true, "X-Amzn-Trace-Id": true}
 
-// parse reads the request, and its body.
-func (s *Service) parse(r *http.Request, t target, path, extended string, dice []byte) (*request, error) {
+// describe is the request without its body.
+func (s *Service) describe(r *http.Request, t target, path, extended string, dice []byte) *request {
 	about := aws.RequestOf(r.Context())
 	req := &request{
 		id: about.ID, extendedID: extended, at: s.Clock.Now(), verb: r.Method, path: path, whole: "/" + t.stage + t.path, host: r.Host, protocol: r.Proto,
@@ -166,15 +167,6 @@ func (s *Service) parse(r *http.Request, t target, path, extended string, dice [
 	if req.trace == "" {
 		req.trace = "Root=1-" + strconv.FormatInt(req.at.Unix(), 16) + "-" + hex.EncodeToString(dice)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxPayload))
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		return nil, tooLarge()
-	case err != nil:
-		return nil, badParameters("The request's body could not be read")
-	}
-	req.body = body
 	port := "80"
 	proto := "http"
 	if about.Secure || r.TLS != nil {
@@ -196,7 +188,21 @@ func (s *Service) parse(r *http.Request, t target, path, extended string, dice [
 		}
 	}
 	slices.SortStableFunc(req.header, func(a, b gateway.Param) int { return strings.Compare(a.Name, b.Name) })
-	return req, nil
+	return req
+}
+
+// readBody reads the body.
+func (req *request) readBody(r *http.Request) *fault {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxPayload))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return tooLarge()
+	case err != nil:
+		return badParameters("The request's body could not be read")
+	}
+	req.body = body
+	return nil
 }
 
 // parseQuery reads a query string; what is badly encoded stays as it was sent.

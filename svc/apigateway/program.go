@@ -26,6 +26,7 @@ type program struct {
 	policy       string   // on the API itself, with its ARNs complete
 	disabled     bool     // the API answers under other names only
 	root         *node
+	refusals     map[string]*refusal // the API's own gateway responses, by type
 }
 
 // A method is one method of a program, with its integration.
@@ -164,6 +165,7 @@ func (s *Service) compile(ctx context.Context, at store.Scope, apiID, deployment
 			return nil, err
 		}
 		p := newProgram(at, d.API, deploymentID)
+		p.refusals = compileResponses(d.Responses)
 		for e, err := range snapshots.List(ctx, r, at, store.ListOptions{Prefix: []any{apiID, deploymentID}}) {
 			if err != nil {
 				return nil, err
