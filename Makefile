@@ -59,9 +59,9 @@ files: build setup ## 10,000 files with odd names to S3 and back, by AWS's CLI a
 clean: ## forget what was built and fetched
 	rm -rf bin $(CACHE)
 
-clients: build setup ## AWS's own runtime interface clients, SAM, Serverless and clients of queues on Tule: minutes
+clients: build setup ## AWS's own runtime interface clients, SAM, Serverless, clients of queues and the Kinesis Client Library on Tule: minutes
 	@setup/clients
-	go -C test test -timeout 30m -v ./provided ./frameworks ./messages
+	go -C test test -timeout 30m -v ./provided ./frameworks ./messages ./kinesis
 
 soak: build setup ## 200 kills of the real binary and of the store, minutes long
 	TULE_STORE_KILLS=200 go test -timeout 30m -run Kill -v ./store

@@ -286,51 +286,35 @@ func (d *destination) described() api.DestinationDescription {
 	return out
 }
 
-// roles are all roles that a destination names.
-func (d *destination) roles() (roles []string) {
-	add := func(list ...*string) {
-		for _, r := range list {
-			if r != nil {
-				roles = append(roles, *r)
+// rolesIn are all roles that a configuration names, whatever it configures.
+func rolesIn(configuration any) (roles []string) {
+	var walk func(v reflect.Value)
+	walk = func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Pointer:
+			if !v.IsNil() {
+				walk(v.Elem())
+			}
+		case reflect.Slice:
+			for i := range v.Len() {
+				walk(v.Index(i))
+			}
+		case reflect.Struct:
+			if p, ok := v.Interface().(api.ProcessorParameter); ok && aws.Value(p.ParameterName) == api.ProcessorParameterNameRoleArn {
+				roles = append(roles, aws.Value(p.ParameterValue))
+			}
+			for i := range v.NumField() {
+				if !v.Type().Field(i).IsExported() {
+					continue
+				}
+				if role, ok := v.Field(i).Interface().(*string); ok && role != nil && v.Type().Field(i).Name == "RoleARN" {
+					roles = append(roles, *role)
+				}
+				walk(v.Field(i))
 			}
 		}
 	}
-	s3 := func(list ...*api.S3DestinationConfiguration) {
-		for _, c := range list {
-			if c != nil {
-				add(c.RoleARN)
-			}
-		}
-	}
-	switch {
-	case d.S3 != nil:
-		add(d.S3.RoleARN)
-		s3(d.S3.S3BackupConfiguration)
-	case d.HTTP != nil:
-		add(d.HTTP.RoleARN)
-		s3(d.HTTP.S3Configuration)
-	case d.Search != nil:
-		add(d.Search.RoleARN)
-		s3(d.Search.S3Configuration)
-	case d.Elastic != nil:
-		add(d.Elastic.RoleARN)
-		s3(d.Elastic.S3Configuration)
-	case d.Serverless != nil:
-		add(d.Serverless.RoleARN)
-		s3(d.Serverless.S3Configuration)
-	case d.Splunk != nil:
-		s3(d.Splunk.S3Configuration)
-	case d.Redshift != nil:
-		add(d.Redshift.RoleARN)
-		s3(d.Redshift.S3Configuration, d.Redshift.S3BackupConfiguration)
-	}
-	for _, p := range d.processing() {
-		for _, v := range p.Parameters {
-			if *v.ParameterName == api.ProcessorParameterNameRoleArn {
-				add(v.ParameterValue)
-			}
-		}
-	}
+	walk(reflect.ValueOf(configuration))
 	return roles
 }
 

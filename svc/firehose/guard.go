@@ -45,24 +45,12 @@ func (s *Service) guardCreate(ctx context.Context, in *api.CreateDeliveryStreamI
 	if len(in.Tags) > 0 {
 		needs = append(needs, aws.Access{Action: "firehose:TagDeliveryStream", Resource: at.arn(), Keys: keys})
 	}
-	d, err := newDestination(in)
-	if err != nil {
-		return needs, nil // it is refused when it comes to be made
-	}
-	roles := d.roles()
-	if k := in.KinesisStreamSourceConfiguration; k != nil {
-		roles = append(roles, aws.Value(k.RoleARN))
-	}
-	return append(needs, passing(at, roles)...), nil
+	return append(needs, passing(at, rolesIn(in))...), nil
 }
 
 func (s *Service) guardUpdate(ctx context.Context, in *api.UpdateDestinationInput) ([]aws.Access, error) {
 	at := refOf(ctx, in.DeliveryStreamName)
-	d, err := newUpdate(in)
-	if err != nil {
-		return []aws.Access{s.access(at)}, nil // it is refused when it comes to be made
-	}
-	return append([]aws.Access{s.access(at)}, passing(at, d.roles())...), nil
+	return append([]aws.Access{s.access(at)}, passing(at, rolesIn(in))...), nil
 }
 
 func (s *Service) guardTag(ctx context.Context, in *api.TagDeliveryStreamInput) ([]aws.Access, error) {

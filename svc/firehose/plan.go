@@ -52,15 +52,7 @@ type bucketPlan struct {
 }
 
 // roles are those that are assumed.
-func (p *plan) roles() []string {
-	roles := p.to.roles()
-	for _, s := range p.steps {
-		if s.role != "" {
-			roles = append(roles, s.role)
-		}
-	}
-	return roles
-}
+func (p *plan) roles() []string { return rolesIn(p.to) }
 
 func partitions(c *api.DynamicPartitioningConfiguration) bool {
 	return c != nil && aws.Value(c.Enabled)

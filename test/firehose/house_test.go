@@ -38,7 +38,7 @@ type cloud struct {
 // start starts a Tule on a data folder, a new one for "".
 func start(t *testing.T, data string, env ...string) *cloud {
 	t.Helper()
-	house, err := tule.Start(tule.Options{Data: data, Libraries: true, Env: env})
+	house, err := tule.Start(tule.Options{Data: data, Env: env})
 	try(t, err)
 	c := &cloud{t: t, house: house}
 	c.as("test", "test")
