@@ -114,7 +114,7 @@ func (g *generator) operations() {
 		signing = md.EndpointPrefix
 	}
 	var list []string
-	for _, p := range append(slices.Clone(md.Protocols), g.p.Protocols...) {
+	for _, p := range slices.Concat(md.Protocols, []string{md.Protocol}, g.p.Protocols) {
 		if c := protocols[p]; c != "" && !slices.Contains(list, c) {
 			list = append(list, c)
 		} else if c == "" {

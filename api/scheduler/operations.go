@@ -14,7 +14,7 @@ var Service = &aws.Service{
 	SigningName:    "scheduler",
 	APIVersion:     "2021-06-30",
 	JSONVersion:    "1.1",
-	Protocols:      []aws.Protocol{},
+	Protocols:      []aws.Protocol{aws.RestJSON},
 	Invalid:        "ValidationException",
 	Malformed:      "SerializationException",
 	MaxBody:        2097152,
