@@ -41,6 +41,7 @@ var benches = []bench{
 	{"queue", benchQueue},
 	{"objects", benchObjects},
 	{"topic", benchTopic},
+	{"kinesis", benchStreams},
 	{"logs", benchLogs},
 }
 
