@@ -39,7 +39,7 @@ test("DynamoDB and its document client", async () => {
     { Update: { TableName: "songs", Key: { artist: "none", year: 1 }, UpdateExpression: "set n = :n", ConditionExpression: "attribute_exists(artist)", ExpressionAttributeValues: { ":n": 1 } } },
   ] })), (err) => err instanceof dynamo.TransactionCanceledException && err.CancellationReasons[1].Code === "ConditionalCheckFailed");
   assert.equal((await db.send(new docs.GetCommand({ TableName: "songs", Key: { artist: "T", year: 1 } }))).Item, undefined);
-  await assert.rejects(client.send(new dynamo.ListBackupsCommand({})), (err) => err.$metadata.httpStatusCode === 501 && /ListBackups/.test(err.message));
+  await assert.rejects(client.send(new dynamo.DescribeTableReplicaAutoScalingCommand({ TableName: "songs" })), (err) => err.$metadata.httpStatusCode === 501 && /DescribeTableReplicaAutoScaling/.test(err.message));
 });
 
 test("DynamoDB's indexes", async () => {

@@ -25,7 +25,7 @@ def test_dynamodb(account, tmp_path):
 
 
 def test_dynamodb_indexes(account):
-    run = lambda *args: json.loads(account.aws("dynamodb", *args) or "{}")
+    run = lambda *args: account.aws("dynamodb", *args)
     run("create-table", "--table-name", "games", "--billing-mode", "PAY_PER_REQUEST", "--attribute-definitions", "AttributeName=user,AttributeType=S", "AttributeName=game,AttributeType=S",
         "AttributeName=score,AttributeType=N", "--key-schema", "AttributeName=user,KeyType=HASH", "AttributeName=game,KeyType=RANGE",
         "--local-secondary-indexes", "IndexName=scores,KeySchema=[{AttributeName=user,KeyType=HASH},{AttributeName=score,KeyType=RANGE}],Projection={ProjectionType=KEYS_ONLY}")
