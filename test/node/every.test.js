@@ -10,8 +10,8 @@ const AWS = require("aws-sdk");
 const { start, zip } = require("./house.js");
 
 const v2 = {
-  apigateway: AWS.APIGateway, cloudtrail: AWS.CloudTrail, cloudwatch: AWS.CloudWatch, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, firehose: AWS.Firehose, iam: AWS.IAM,
-  kinesis: AWS.Kinesis, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, organizations: AWS.Organizations, s3: AWS.S3, ses: AWS.SES,
+  apigateway: AWS.APIGateway, cloudtrail: AWS.CloudTrail, cloudwatch: AWS.CloudWatch, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, events: AWS.EventBridge, firehose: AWS.Firehose, iam: AWS.IAM,
+  kinesis: AWS.Kinesis, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, organizations: AWS.Organizations, s3: AWS.S3, scheduler: AWS.Scheduler, ses: AWS.SES,
   sns: AWS.SNS, sqs: AWS.SQS, sts: AWS.STS,
 };
 const v3 = {
@@ -20,6 +20,7 @@ const v3 = {
   cloudwatch: [require("@aws-sdk/client-cloudwatch"), "CloudWatchClient"],
   dynamodb: [require("@aws-sdk/client-dynamodb"), "DynamoDBClient"],
   dynamodbstreams: [require("@aws-sdk/client-dynamodb-streams"), "DynamoDBStreamsClient"],
+  events: [require("@aws-sdk/client-eventbridge"), "EventBridgeClient"],
   firehose: [require("@aws-sdk/client-firehose"), "FirehoseClient"],
   iam: [require("@aws-sdk/client-iam"), "IAMClient"],
   kinesis: [require("@aws-sdk/client-kinesis"), "KinesisClient"],
@@ -27,6 +28,7 @@ const v3 = {
   logs: [require("@aws-sdk/client-cloudwatch-logs"), "CloudWatchLogsClient"],
   organizations: [require("@aws-sdk/client-organizations"), "OrganizationsClient"],
   s3: [require("@aws-sdk/client-s3"), "S3Client"],
+  scheduler: [require("@aws-sdk/client-scheduler"), "SchedulerClient"],
   ses: [require("@aws-sdk/client-ses"), "SESClient"],
   sns: [require("@aws-sdk/client-sns"), "SNSClient"],
   sqs: [require("@aws-sdk/client-sqs"), "SQSClient"],
