@@ -114,6 +114,7 @@ func (s *Service) metricRoutes() []aws.Route {
 		api.ListMetrics.To(s.listMetrics, anywhere[api.ListMetricsInput]("ListMetrics")),
 		api.GetMetricStatistics.To(s.getMetricStatistics, anywhere[api.GetMetricStatisticsInput]("GetMetricStatistics")),
 		api.GetMetricData.To(s.getMetricData, anywhere[api.GetMetricDataInput]("GetMetricData")),
+		api.GetMetricWidgetImage.To(s.getMetricWidgetImage, anywhere[api.GetMetricWidgetImageInput]("GetMetricWidgetImage")),
 		api.PutMetricStream.To(s.putMetricStream, s.guardPutMetricStream),
 		api.GetMetricStream.To(s.getMetricStream, on(s, "GetMetricStream", "metric-stream/", func(in *api.GetMetricStreamInput) []string { return single(in.Name) })),
 		api.DeleteMetricStream.To(s.deleteMetricStream, on(s, "DeleteMetricStream", "metric-stream/", func(in *api.DeleteMetricStreamInput) []string { return single(in.Name) })),
