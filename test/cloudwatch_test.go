@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -45,6 +46,10 @@ func TestMetrics(t *testing.T) {
 	}
 	if values["m"] != 3 || values["twice"] != 6 || values["found"] != 6 || values["sql"] != 3 {
 		t.Errorf("the queries gave %v", values)
+	}
+	drawn := must(w.GetMetricWidgetImage(ctx, &cloudwatch.GetMetricWidgetImageInput{MetricWidget: aws.String(`{"metrics": [["shop", "Orders", "Queue", "a"]]}`)}))(t)
+	if !bytes.HasPrefix(drawn.MetricWidgetImage, []byte("\x89PNG")) {
+		t.Errorf("the image is %.20q", drawn.MetricWidgetImage)
 	}
 	listed := must(w.ListMetrics(ctx, &cloudwatch.ListMetricsInput{Namespace: aws.String("shop"), RecentlyActive: types.RecentlyActivePt3h}))(t)
 	if len(listed.Metrics) != 2 {
