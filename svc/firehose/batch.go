@@ -15,7 +15,7 @@ type batch struct {
 	ID     string // from which the names of what is delivered follow
 	From   uint64 // the number of its first bundle
 	Bytes  int64
-	Oldest time.Time // when its first record came
+	Oldest time.Time // when its first record was gathered
 	Cut    time.Time
 	Tries  int       `json:",omitempty"` // that failed
 	First  time.Time `json:",omitzero"`  // when the first failed
@@ -59,10 +59,10 @@ func (l *lane) load(ctx context.Context) error {
 type pile struct {
 	bundles int
 	bytes   int64
-	first   uint64 // number
-	end     uint64 // behind the last
-	oldest  time.Time
-	// waiting is how many bytes are seen behind them, and rest when the first of them came:
+	first   uint64    // number
+	end     uint64    // behind the last
+	oldest  time.Time // when the first was gathered
+	// waiting is how many bytes are seen behind them, and rest when the first of them was gathered:
 	// what a batch has no room for, or what a put that is under way may yet come before.
 	waiting int64
 	rest    time.Time
@@ -77,7 +77,7 @@ func (l *lane) gathered(ctx context.Context, r store.Reader, from uint64, size i
 			return h, err
 		}
 		n := e.Key.Uint(1)
-		list, err := decodeBundle(bundleID{l.key.space, n}, e.Record)
+		when, list, err := decodeBundle(bundleID{l.key.space, n}, e.Record)
 		if err != nil {
 			return h, err
 		}
@@ -90,14 +90,14 @@ func (l *lane) gathered(ctx context.Context, r store.Reader, from uint64, size i
 		case len(list) == 0:
 		case n >= limit || full:
 			if h.rest.IsZero() {
-				h.rest = arrival(list)
+				h.rest = when
 			}
 			if h.waiting += bytes; full {
 				return h, nil
 			}
 		default:
 			if h.bundles == 0 {
-				h.first, h.oldest = n, arrival(list)
+				h.first, h.oldest = n, when
 			}
 			h.bytes += bytes
 			h.bundles++
@@ -202,7 +202,7 @@ func (d *delivery) records(ctx context.Context) (list []record, err error) {
 			if err != nil {
 				return err
 			}
-			more, err := decodeBundle(bundleID{space, e.Key.Uint(1)}, e.Record)
+			_, more, err := decodeBundle(bundleID{space, e.Key.Uint(1)}, e.Record)
 			if err != nil {
 				return err
 			}

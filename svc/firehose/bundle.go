@@ -24,15 +24,16 @@ const bundleVersion = 1
 
 var errBundle = errors.New("firehose: a bundle of records is damaged")
 
-// encodeBundle is records as they lie in the store: the version, the shard that they are
-// from, then for each when it came in milliseconds, its partition key and sequence number,
+// encodeBundle is records as they lie in the store: the version, when they were gathered in
+// milliseconds, the shard that they are from, then for each when it came in milliseconds, its partition key and sequence number,
 // and its data; whatever varies in length behind its length.
-func encodeBundle(shard string, list []record) []byte {
-	size := 1 + len(shard) + binary.MaxVarintLen32
+func encodeBundle(gathered time.Time, shard string, list []record) []byte {
+	size := 1 + len(shard) + 2*binary.MaxVarintLen64
 	for i := range list {
 		size += len(list[i].data) + len(list[i].key) + len(list[i].sequence) + 4*binary.MaxVarintLen32
 	}
 	b := append(make([]byte, 0, size), bundleVersion)
+	b = binary.AppendUvarint(b, uint64(gathered.UnixMilli()))
 	b = appendText(b, shard)
 	for i := range list {
 		r := &list[i]
@@ -49,27 +50,27 @@ func appendText(b []byte, text string) []byte {
 
 // decodeBundle reads what encodeBundle wrote; data is a part of b. The ids of the records
 // follow from id, the bundle's.
-func decodeBundle(id bundleID, b []byte) ([]record, error) {
+func decodeBundle(id bundleID, b []byte) (gathered time.Time, list []record, err error) {
 	if len(b) == 0 || b[0] != bundleVersion {
-		return nil, errBundle
+		return gathered, nil, errBundle
 	}
 	d := decoder{b[1:], true}
+	gathered = time.UnixMilli(int64(d.number())).UTC()
 	shard := string(d.bytes())
-	var list []record
 	for len(d.rest) > 0 {
 		r := record{id: id.record(len(list)), shard: shard}
 		r.came = time.UnixMilli(int64(d.number())).UTC()
 		r.key, r.sequence = string(d.bytes()), string(d.bytes())
 		r.data = d.bytes()
 		if !d.ok {
-			return nil, errBundle
+			return gathered, nil, errBundle
 		}
 		list = append(list, r)
 	}
 	if !d.ok {
-		return nil, errBundle
+		return gathered, nil, errBundle
 	}
-	return list, nil
+	return gathered, list, nil
 }
 
 // A decoder reads numbers and texts, until one is not there.

@@ -64,7 +64,7 @@ func (d *delivery) attempt(ctx context.Context) {
 		b.First = now
 	}
 	b.Tries++
-	if now.Sub(b.Oldest) >= day && now.Sub(b.First) >= firstPause && !errors.Is(err, errHeld) {
+	if now.Sub(b.First) >= day && !errors.Is(err, errHeld) {
 		d.s.Logger.Error("firehose: records could not be delivered within a day, and are given up", "stream", d.at.arn(), "bytes", b.Bytes, "error", err)
 		if d.forget(ctx) == nil {
 			b.ID, d.job.shipment = "", nil

@@ -44,7 +44,7 @@ type lane struct {
 
 	mu     sync.Mutex
 	filled int64     // bytes that are in no batch yet
-	oldest time.Time // when the first of them came; zero for none
+	oldest time.Time // when the first of them was gathered; zero for none
 	held   int64     // bytes that are in batches
 
 	// The goroutine's own.

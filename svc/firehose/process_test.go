@@ -320,14 +320,14 @@ func FuzzAggregate(f *testing.F) {
 }
 
 func FuzzBundle(f *testing.F) {
-	f.Add(encodeBundle("shard", []record{{data: []byte("a"), key: "k", sequence: "1", came: time.UnixMilli(5)}, {data: nil, came: time.UnixMilli(6)}}))
+	f.Add(encodeBundle(time.UnixMilli(7), "shard", []record{{data: []byte("a"), key: "k", sequence: "1", came: time.UnixMilli(5)}, {data: nil, came: time.UnixMilli(6)}}))
 	f.Add([]byte{1})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		list, err := decodeBundle(bundleID{1, 2}, b)
+		when, list, err := decodeBundle(bundleID{1, 2}, b)
 		if err != nil || len(list) == 0 {
 			return
 		}
-		again, err := decodeBundle(bundleID{1, 2}, encodeBundle(list[0].shard, list))
+		_, again, err := decodeBundle(bundleID{1, 2}, encodeBundle(when, list[0].shard, list))
 		if err != nil || len(again) != len(list) || !bytes.Equal(again[0].data, list[0].data) || again[0].key != list[0].key {
 			t.Errorf("%v, %v", again, err)
 		}

@@ -89,7 +89,8 @@ func (s *Service) put(ctx context.Context, at ref, space uint64, shard string, l
 	if err := s.numbering.Start(ctx, s.Store, 1); err != nil {
 		return id, err
 	}
-	bundle, size := encodeBundle(shard, list), int64(0)
+	now := s.Clock.Now()
+	bundle, size := encodeBundle(now, shard, list), int64(0)
 	for i := range list {
 		size += int64(len(list[i].data))
 	}
@@ -116,7 +117,7 @@ func (s *Service) put(ctx context.Context, at ref, space uint64, shard string, l
 	})
 	n.Release(ctx, s.Store, err)
 	if err == nil {
-		s.lanes.came(laneKey{at, space}, size, list[0].came)
+		s.lanes.came(laneKey{at, space}, size, now)
 	}
 	return id, err
 }
