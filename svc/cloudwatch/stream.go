@@ -192,6 +192,9 @@ func (s *Service) passOn(ctx context.Context) error {
 		}
 		errs = append(errs, s.Store.Update(ctx, func(tx store.Tx) error {
 			have, err := streams.Get(ctx, tx, t.scope, t.name)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil // it was deleted meanwhile
+			}
 			if err != nil || have.Next != t.Next {
 				return err
 			}
@@ -235,8 +238,12 @@ func (s *Service) passOnOne(ctx context.Context, scope store.Scope, name string,
 	for len(records) > 0 {
 		n := min(batch, len(records))
 		in := &firehoseapi.PutRecordBatchInput{DeliveryStreamName: new(strings.TrimPrefix(target.Resource, "deliverystream/")), Records: records[:n]}
-		if _, err := firehoseapi.PutRecordBatch.Do(as, s.Peers, in); err != nil {
-			return err
+		got, err := firehoseapi.PutRecordBatch.Do(as, s.Peers, in)
+		if err == nil && aws.Value(got.FailedPutCount) > 0 {
+			err = errors.New("the delivery stream did not take all records")
+		}
+		if err != nil {
+			return err // all of it is passed on again
 		}
 		records = records[n:]
 	}
