@@ -3,7 +3,6 @@ package cloudwatch
 import (
 	"context"
 	"math"
-	"net/http"
 	"strings"
 	"time"
 
@@ -54,7 +53,7 @@ func (s *Service) putMetricData(ctx context.Context, in *api.PutMetricDataInput)
 			return nil, err
 		}
 		if size += weight(&all[i]); size > maxPutBytes {
-			return nil, aws.Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "The request is larger than %d bytes.", maxPutBytes)
+			return nil, aws.Errorf(413, "RequestEntityTooLarge", "The request is larger than %d bytes.", maxPutBytes)
 		}
 		data = append(data, d)
 	}

@@ -152,6 +152,22 @@ type historyPosition struct {
 	Serial []byte
 }
 
+// remembered is an item of history, with its place.
+type remembered struct {
+	historyPosition
+	memory
+}
+
+// wanted reports whether a request's filters let an item through.
+func (x *remembered) wanted(in *api.DescribeAlarmHistoryInput) bool {
+	types := in.AlarmTypes
+	if len(types) == 0 && in.AlarmName == nil {
+		types = []string{api.AlarmTypeMetricAlarm}
+	}
+	return (in.StartDate == nil || !x.At.Before(*in.StartDate)) && (in.EndDate == nil || x.At.Before(*in.EndDate)) &&
+		(in.HistoryItemType == nil || x.Kind == *in.HistoryItemType) && (len(types) == 0 || slices.Contains(types, x.Type))
+}
+
 func (s *Service) describeAlarmHistory(ctx context.Context, in *api.DescribeAlarmHistoryInput) (*api.DescribeAlarmHistoryOutput, error) {
 	var after *historyPosition
 	if in.NextToken != nil {
@@ -165,25 +181,16 @@ func (s *Service) describeAlarmHistory(ctx context.Context, in *api.DescribeAlar
 		o.Prefix = []any{*in.AlarmName}
 	}
 	descending := value(in.ScanBy, api.ScanByTimestampDescending) == api.ScanByTimestampDescending
-	type item struct {
-		historyPosition
-		memory
-	}
-	var found []item
+	var found []remembered
 	err := s.Store.View(ctx, func(r store.Reader) error {
 		found = nil
 		for e, err := range memories.List(ctx, r, scopeOf(ctx), o) {
 			if err != nil {
 				return err
 			}
-			at := e.Key.Time(1)
-			if in.StartDate != nil && at.Before(*in.StartDate) || in.EndDate != nil && !at.Before(*in.EndDate) ||
-				in.HistoryItemType != nil && e.Record.Kind != *in.HistoryItemType ||
-				len(in.AlarmTypes) > 0 && !slices.Contains(in.AlarmTypes, e.Record.Type) ||
-				len(in.AlarmTypes) == 0 && in.AlarmName == nil && e.Record.Type != api.AlarmTypeMetricAlarm {
-				continue
+			if x := (remembered{historyPosition{e.Key.String(0), e.Key.Time(1), e.Key.Bytes(2)}, e.Record}); x.wanted(in) {
+				found = append(found, x)
 			}
-			found = append(found, item{historyPosition{e.Key.String(0), at, e.Key.Bytes(2)}, e.Record})
 		}
 		return nil
 	})
@@ -197,7 +204,7 @@ func (s *Service) describeAlarmHistory(ctx context.Context, in *api.DescribeAlar
 		}
 		return c
 	}
-	slices.SortFunc(found, func(a, b item) int { return earlier(a.historyPosition, b.historyPosition) })
+	slices.SortFunc(found, func(a, b remembered) int { return earlier(a.historyPosition, b.historyPosition) })
 	out := &api.DescribeAlarmHistoryOutput{AlarmHistoryItems: []api.AlarmHistoryItem{}}
 	var last historyPosition
 	for _, x := range found {
