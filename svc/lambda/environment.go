@@ -65,6 +65,8 @@ type environment struct {
 	idleSince   time.Time
 	rests       bool // frozen since, or about to be
 
+	took time.Duration // of the invoke just ended; whoever serves it writes it
+
 	busy     atomic.Bool
 	freezeMu sync.Mutex
 	frozen   bool

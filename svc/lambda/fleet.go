@@ -27,6 +27,7 @@ type fleet struct {
 	functions map[ref]*crew
 	busy      map[store.Scope]int // invokes of functions without a reservation
 	running   map[store.Scope]int // all invokes
+	lined     map[store.Scope]int // callers in line
 	reserved  map[store.Scope]int // what functions reserve together; absent is unknown
 	count     int                 // environments
 	freezing  bool                // the goroutine that freezes is there
@@ -41,6 +42,8 @@ type crew struct {
 	idle        []*environment // the one used last at the end
 	all         map[*environment]struct{}
 	waiting     []*environment // of all, for their turn to start
+	line        []*caller      // who waits for one that is busy, the first first
+	least       time.Duration  // what invokes took of late at least; 0 is unknown
 }
 
 // throttled is the refusal of an invoke for want of concurrency.
@@ -62,6 +65,16 @@ func (f *fleet) acquire(ctx context.Context, t *target) (e *environment, fresh b
 	if err != nil {
 		f.mu.Unlock()
 		return nil, false, err
+	}
+	if f.lines(c) {
+		if e = f.stand(c, t); e != nil {
+			f.mu.Unlock()
+			return e, false, nil
+		}
+		if c, err = f.admit(t, spare); err != nil { // much may have changed
+			f.mu.Unlock()
+			return nil, false, err
+		}
 	}
 	e = f.reuse(c, t)
 	if e == nil {
@@ -100,7 +113,7 @@ func (f *fleet) admit(t *target, spare int) (*crew, error) {
 		c = &crew{all: map[*environment]struct{}{}}
 		f.functions[t.at] = c
 	}
-	if r := t.function.Reserved; r != nil && c.busy >= int(*r) {
+	if r := t.function.Reserved; r != nil && c.busy+len(c.line) >= int(*r) {
 		f.tidy(t.at, c)
 		return nil, throttled(api.ThrottleReasonReservedFunctionConcurrentInvocationLimitExceeded)
 	}
@@ -109,7 +122,7 @@ func (f *fleet) admit(t *target, spare int) (*crew, error) {
 		return nil, throttled(api.ThrottleReasonConcurrentInvocationLimitExceeded)
 	}
 	ready := slices.ContainsFunc(c.idle, func(e *environment) bool { return e.provisioned && e.version.Number == t.version.Number })
-	if t.shares() && f.busy[t.at.scope] >= spare && !ready {
+	if t.shares() && f.busy[t.at.scope]+f.lined[t.at.scope] >= spare && !ready {
 		f.tidy(t.at, c)
 		return nil, throttled(api.ThrottleReasonConcurrentInvocationLimitExceeded)
 	}
@@ -127,19 +140,24 @@ func (f *fleet) reuse(c *crew, t *target) *environment {
 }
 
 func (f *fleet) reuseOf(c *crew, t *target, provisioned bool) *environment {
-	last := f.s.Clock.Now().Add(time.Duration(t.version.Timeout)*time.Second + time.Minute)
 	for i := len(c.idle) - 1; i >= 0; i-- {
 		e := c.idle[i]
 		if e.version.Number != t.version.Number || e.provisioned != provisioned {
 			continue
 		}
 		c.idle = slices.Delete(c.idle, i, i+1)
-		if e.version.Revision == t.version.Revision && e.egress == f.s.egressOf(t.function) && e.hot == t.hot && e.until.After(last) {
+		if f.fits(e, t) {
 			return e
 		}
 		f.end(e)
 	}
 	return nil
+}
+
+// fits reports whether an environment is what the target is now, and its credentials last.
+func (f *fleet) fits(e *environment, t *target) bool {
+	last := f.s.Clock.Now().Add(time.Duration(t.version.Timeout)*time.Second + time.Minute)
+	return e.version.Number == t.version.Number && e.version.Revision == t.version.Revision && e.egress == f.s.egressOf(t.function) && e.hot == t.hot && e.until.After(last)
 }
 
 // room makes room for one more environment, if need be by ending the one that nobody
@@ -174,6 +192,7 @@ func (f *fleet) release(e *environment, broken bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.over(e)
+	f.functions[e.at].learn(e)
 	f.rest(e, broken)
 }
 
@@ -218,6 +237,9 @@ func (f *fleet) rest(e *environment, broken bool) {
 	}
 	if w := f.waiter(e, c); w != nil {
 		f.handOver(e, w)
+		return
+	}
+	if f.next(e, c) {
 		return
 	}
 	e.busy.Store(false)

@@ -268,6 +268,9 @@ func (e *environment) report(id string, res *runtimes.Result) {
 		UsedMB: e.used(e.s.Clock.Now()), TimedOut: res.ErrorType == runtimes.TimeoutErrorType, ErrorType: res.ErrorType,
 	}
 	e.init = 0
+	if res.FunctionError == "" {
+		e.took = res.Duration
+	}
 	e.target.put(e.s, "Duration", inMilliseconds, ms(res.Duration))
 	failed := 0.0
 	if res.FunctionError != "" {

@@ -195,7 +195,7 @@ func New(o Options) *Service {
 	s.code = shelf{dir: o.Dir, folders: map[string]*folder{}}
 	s.images = image.NewShelf(o.Images.Dir, s.imageUsed)
 	s.roles = roles{s: s, sessions: map[roleKey]*session{}}
-	s.fleet = fleet{s: s, functions: map[ref]*crew{}, reserved: map[store.Scope]int{}, busy: map[store.Scope]int{}, running: map[store.Scope]int{}, stopped: make(chan struct{})}
+	s.fleet = fleet{s: s, functions: map[ref]*crew{}, reserved: map[store.Scope]int{}, busy: map[store.Scope]int{}, running: map[store.Scope]int{}, lined: map[store.Scope]int{}, stopped: make(chan struct{})}
 	s.spares = newSpares(s)
 	s.provisioner = newProvisioner(s)
 	s.logs = newLogWriter(s)
