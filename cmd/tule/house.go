@@ -238,6 +238,10 @@ func (h *house) buildMessages() error {
 	}
 	topics := sns.New(forTopics)
 	mail := ses.New(h.mail())
+	receive, err := h.receiveMail(mail)
+	if err != nil {
+		return err
+	}
 	h.front.Add(front.Service{Model: sqsapi.Service, Operations: sqsapi.Operations(), Routes: queues.Routes()}, queues.Planes()...)
 	h.front.Add(front.Service{Model: snsapi.Service, Operations: snsapi.Operations(), Routes: topics.Routes()}, topics.Planes()...)
 	h.front.Add(front.Service{Model: sesapi.Service, Operations: sesapi.Operations(), Routes: mail.Routes()}, mail.Planes()...)
@@ -246,7 +250,7 @@ func (h *house) buildMessages() error {
 	if err != nil {
 		return err
 	}
-	h.background = append(h.background, queues.Run, topics.Run, mail.Run, objects.Run)
+	h.background = append(h.background, queues.Run, topics.Run, mail.Run, receive, objects.Run)
 	return nil
 }
 

@@ -4,10 +4,16 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
+	"log/slog"
 	"net"
+	"net/netip"
 	"net/smtp"
 	"time"
 
+	smtpd "github.com/emersion/go-smtp"
+
+	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/svc/ses"
 )
 
@@ -86,5 +92,104 @@ func (r *smtpRelay) converse(c *smtp.Client, host, from string, to []string, mes
 		return err
 	}
 	_ = c.Quit() // the message is the relay's by now
+	return nil
+}
+
+// Of what receives mail.
+const (
+	inboxRecipients = 50
+	inboxBytes      = 40 << 20
+	inboxLine       = 64 << 10 // of a message
+)
+
+// receiveMail listens where --mail-listen says, and gives what serves SMTP there until
+// its context ends: nothing without an address.
+func (h *house) receiveMail(mail *ses.Service) (func(context.Context) error, error) {
+	if h.mailListen == "" {
+		return func(context.Context) error { return nil }, nil
+	}
+	listeners, err := listen([]string{h.mailListen})
+	if err != nil {
+		return nil, err
+	}
+	l := listeners[0]
+	h.closers = append(h.closers, func() error { _ = l.Close(); return nil }) // it may be closed
+	return func(ctx context.Context) error {
+		server := smtpd.NewServer(smtpd.BackendFunc(func(c *smtpd.Conn) (smtpd.Session, error) {
+			return &inbox{ctx: ctx, mail: mail, conn: c, log: h.log}, nil
+		}))
+		server.Domain, server.TLSConfig = "inbound-smtp."+h.region+".amazonaws.com", h.authority.TLSConfig()
+		server.MaxRecipients, server.MaxMessageBytes, server.MaxLineLength = inboxRecipients, inboxBytes, inboxLine
+		server.ReadTimeout, server.WriteTimeout = smtpLimit, smtpLimit
+		server.ErrorLog = slog.NewLogLogger(h.log.Handler(), slog.LevelDebug)
+		stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // what is not acknowledged is sent again
+		defer stop()
+		if err := server.Serve(l); err != nil && ctx.Err() == nil {
+			return err
+		}
+		return nil
+	}, nil
+}
+
+// An inbox is a conversation with who brings mail.
+type inbox struct {
+	ctx  context.Context
+	mail *ses.Service
+	conn *smtpd.Conn
+	log  *slog.Logger
+	ses.Envelope
+}
+
+var _ smtpd.Session = (*inbox)(nil)
+
+// Reset implements smtp.Session.
+func (i *inbox) Reset() { i.Envelope = ses.Envelope{} }
+
+// Logout implements smtp.Session.
+func (i *inbox) Logout() error { return nil }
+
+// Mail implements smtp.Session.
+func (i *inbox) Mail(from string, _ *smtpd.MailOptions) error {
+	i.Envelope = ses.Envelope{From: from}
+	if at, err := netip.ParseAddrPort(i.conn.Conn().RemoteAddr().String()); err == nil {
+		i.Source = at.Addr()
+	}
+	_, i.Secure = i.conn.TLSConnectionState()
+	return nil
+}
+
+// later is the answer to what fails here.
+func (i *inbox) later(err error) error {
+	i.log.Warn("mail that came could not be kept", "from", i.From, "error", err)
+	return &smtpd.SMTPError{Code: 451, EnhancedCode: smtpd.EnhancedCode{4, 3, 0}, Message: "Requested action aborted: local error in processing"}
+}
+
+// Rcpt implements smtp.Session.
+func (i *inbox) Rcpt(to string, _ *smtpd.RcptOptions) error {
+	takes, err := i.mail.Takes(i.ctx, i.Envelope, to)
+	if err != nil {
+		return i.later(err)
+	}
+	if !takes {
+		return &smtpd.SMTPError{Code: 550, EnhancedCode: smtpd.EnhancedCode{5, 1, 1}, Message: "Requested action not taken: mailbox unavailable"}
+	}
+	i.To = append(i.To, to)
+	return nil
+}
+
+// Data implements smtp.Session.
+func (i *inbox) Data(r io.Reader) error {
+	raw, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	err = i.mail.Receive(i.ctx, i.Envelope, raw)
+	var e *aws.Error
+	if errors.As(err, &e) && !e.Server() {
+		return &smtpd.SMTPError{Code: 554, EnhancedCode: smtpd.EnhancedCode{5, 7, 1}, Message: e.Message}
+	}
+	if err != nil {
+		return i.later(err)
+	}
 	return nil
 }

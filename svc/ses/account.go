@@ -11,7 +11,10 @@ import (
 )
 
 // accountState is what is kept of an account.
-type accountState struct{ Paused bool }
+type accountState struct {
+	Paused  bool
+	Receipt string `json:",omitempty"` // the active set of receipt rules
+}
 
 // point counts what became of mail in a quarter of an hour.
 type point struct {
@@ -109,6 +112,11 @@ func (s *Service) getAccountSendingEnabled(ctx context.Context, _ *aws.Empty) (*
 
 func (s *Service) updateAccountSendingEnabled(ctx context.Context, in *api.UpdateAccountSendingEnabledRequest) (*aws.Empty, error) {
 	return nil, s.Store.Update(ctx, func(tx store.Tx) error {
-		return accounts.Put(tx, scopeOf(ctx), accountState{Paused: !aws.Value(in.Enabled)}, "")
+		a, err := accounts.Get(ctx, tx, scopeOf(ctx), "")
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		a.Paused = !aws.Value(in.Enabled)
+		return accounts.Put(tx, scopeOf(ctx), a, "")
 	})
 }

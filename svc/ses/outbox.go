@@ -50,11 +50,12 @@ func (w *outboxWorker) poke() {
 
 // task is a record that is due.
 type task struct {
-	scope  store.Scope
-	key    []any
-	id     string
-	mail   *outgoing
-	notice *notice
+	scope    store.Scope
+	key      []any
+	id       string
+	mail     *outgoing
+	notice   *notice
+	received *receivedMail
 }
 
 func (w *outboxWorker) run(ctx context.Context) error {
@@ -123,6 +124,14 @@ func (w *outboxWorker) look(ctx context.Context) (due []task, next time.Time, er
 				return nil
 			}
 		}
+		for e, err := range receipts.All(ctx, r) {
+			if err != nil {
+				return err
+			}
+			if !take(task{scope: e.Scope, key: e.Key.Parts(), id: "r" + e.Scope.Account + e.Scope.Region + e.Key.String(1), received: &e.Record}, e.Record.Due) {
+				return nil
+			}
+		}
 		return nil
 	})
 	for _, t := range due {
@@ -133,9 +142,12 @@ func (w *outboxWorker) look(ctx context.Context) (due []task, next time.Time, er
 
 func (w *outboxWorker) work(ctx context.Context, t task) {
 	var err error
-	if t.notice != nil {
+	switch {
+	case t.notice != nil:
 		err = w.tell(ctx, t)
-	} else {
+	case t.received != nil:
+		err = w.receipt(ctx, t)
+	default:
 		err = w.mail(ctx, t)
 	}
 	if err != nil && ctx.Err() == nil {

@@ -16,8 +16,10 @@
 //     its own needs no proof of whose the address is. There is no sandbox.
 //   - Bounces that a relay hears of only later are not known here. Feedback is not
 //     forwarded by mail.
-//   - Receipt rules, custom verification mails and SendBounce are refused (501). Events go
-//     to SNS; CloudWatch and Firehose destinations are stored.
+//   - Mail that is received is not scanned: its verdicts are GRAY. Nothing reaches
+//     WorkMail or Connect.
+//   - Custom verification mails and SendBounce are refused (501). Events go to SNS;
+//     CloudWatch and Firehose destinations are stored.
 package ses
 
 import (
@@ -96,7 +98,7 @@ var (
 
 // Routes are the operations that are answered.
 func (s *Service) Routes() []aws.Route {
-	return versioned(append(s.identityRoutes(), []aws.Route{
+	return versioned(append(append(s.identityRoutes(), s.receiptRoutes()...), []aws.Route{
 		api.SendEmail.To(s.sendEmail, s.guardSendEmail),
 		api.SendRawEmail.To(s.sendRawEmail, s.guardSendRaw),
 		api.SendTemplatedEmail.To(s.sendTemplatedEmail, s.guardSendTemplated),

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/textproto"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,7 +38,7 @@ func (q *topics) routes() []aws.Route {
 
 func TestScripts(t *testing.T) {
 	script.Run(t, "testdata", func(_ *testing.T, h *script.House) []aws.Route {
-		return append(New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Peers: h}).Routes(), newTopics().routes()...)
+		return slices.Concat(New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Peers: h}).Routes(), newTopics().routes(), (&desk{}).routes())
 	})
 }
 
