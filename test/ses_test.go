@@ -14,17 +14,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ses"
 	"github.com/aws/aws-sdk-go-v2/service/ses/types"
+	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/tule-cloud/tule/test/tule"
 )
 
-// TestMail calls every operation of SES that stands, as every/steps.txt has them, by
-// their names in aws-sdk-go-v2.
+// TestMail calls every operation of SES that stands, of both versions of its API, as
+// every/steps.txt has them, by their names in aws-sdk-go-v2.
 func TestMail(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
-	client := reflect.ValueOf(ses.NewFromConfig(c.config))
+	clients := map[string]reflect.Value{"ses": reflect.ValueOf(ses.NewFromConfig(c.config)), "sesv2": reflect.ValueOf(sesv2.NewFromConfig(c.config))}
 	file, err := os.Open(filepath.Join(tule.Root(), "test", "every", "steps.txt"))
 	if err != nil {
 		t.Fatal(err)
@@ -34,13 +35,15 @@ func TestMail(t *testing.T) {
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		step, ok := strings.CutPrefix(lines.Text(), "ses ")
+		service, step, _ := strings.Cut(lines.Text(), " ")
+		client, ok := clients[service]
 		if !ok {
 			continue
 		}
 		n++
 		name, text, _ := strings.Cut(step, " ")
 		text = strings.ReplaceAll(text, "{policy}", `{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"ses:SendEmail\",\"Resource\":\"*\"}}`)
+		text = strings.NewReplacer("{account}", c.account, "us-east-1", region).Replace(text)
 		call := client.MethodByName(name)
 		in := reflect.New(call.Type().In(1).Elem())
 		if raw, ok := in.Interface().(*ses.SendRawEmailInput); ok {
@@ -49,10 +52,10 @@ func TestMail(t *testing.T) {
 			t.Fatal(name, err)
 		}
 		if out := call.Call([]reflect.Value{reflect.ValueOf(ctx), in}); !out[1].IsNil() {
-			t.Fatal(name, out[1].Interface())
+			t.Fatal(service, name, out[1].Interface())
 		}
 	}
-	if n < 40 {
+	if n < 75 {
 		t.Errorf("%d steps", n)
 	}
 }

@@ -140,8 +140,8 @@ func onSet[In any](name func(*In) *string) aws.Guard[In] {
 	}
 }
 
-// versioned adds to all that is asked for that it is asked by the first API.
-func versioned(routes []aws.Route) []aws.Route {
+// versioned adds to all that is asked for by which version of the API it is asked.
+func versioned(routes []aws.Route, version string) []aws.Route {
 	for i := range routes {
 		guard := routes[i].Guard
 		routes[i].Guard = func(ctx context.Context, in any) ([]aws.Access, error) {
@@ -153,7 +153,7 @@ func versioned(routes []aws.Route) []aws.Route {
 				if needs[i].Keys == nil {
 					needs[i].Keys = map[string][]string{}
 				}
-				needs[i].Keys["ses:ApiVersion"] = []string{"1"}
+				needs[i].Keys["ses:ApiVersion"] = []string{version}
 			}
 			return needs, err
 		}

@@ -28,6 +28,7 @@ type identity struct {
 	Signing  bool              `json:",omitempty"`
 	MailFrom string            `json:",omitempty"`
 	OnNoMX   string            `json:",omitempty"`
+	Tags     map[string]string `json:",omitempty"`
 }
 
 func (i *identity) domain() bool { return !strings.Contains(i.Name, "@") }

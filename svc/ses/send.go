@@ -78,6 +78,7 @@ type letter struct {
 	set                  *string
 	tags                 []api.MessageTag
 	template, data       string
+	headers              []header // more of them
 }
 
 func given(d *api.Destination) (to, cc, bcc []string) {
@@ -279,6 +280,9 @@ func (l *letter) head(id string) []header {
 		if h.Value != "" {
 			out = append(out, h)
 		}
+	}
+	for _, h := range l.headers {
+		out = append(out, header{oneLine(h.Name), oneLine(h.Value)})
 	}
 	return append(out, header{"Message-ID", "<" + id + "@email.amazonses.com>"})
 }

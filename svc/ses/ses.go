@@ -128,7 +128,7 @@ func (s *Service) Routes() []aws.Route {
 		api.CreateConfigurationSetTrackingOptions.To(s.createSetTracking, aws.Anywhere),
 		api.UpdateConfigurationSetTrackingOptions.To(s.updateSetTracking, aws.Anywhere),
 		api.DeleteConfigurationSetTrackingOptions.To(s.deleteSetTracking, aws.Anywhere),
-	}...))
+	}...), "1")
 }
 
 // Run sends what is in the outbox until ctx ends.

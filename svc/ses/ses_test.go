@@ -38,7 +38,8 @@ func (q *topics) routes() []aws.Route {
 
 func TestScripts(t *testing.T) {
 	script.Run(t, "testdata", func(_ *testing.T, h *script.House) []aws.Route {
-		return slices.Concat(New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Peers: h}).Routes(), newTopics().routes(), (&desk{}).routes())
+		s := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Peers: h})
+		return slices.Concat(s.Routes(), s.Version2(), newTopics().routes(), (&desk{}).routes())
 	})
 }
 

@@ -18,10 +18,11 @@ import (
 type emailTemplate struct {
 	Name, Subject, Text, HTML string
 	Created                   time.Time
+	Tags                      map[string]string `json:",omitempty"`
 }
 
-func (s *Service) putTemplate(ctx context.Context, t *api.Template, update bool) error {
-	next := emailTemplate{*t.TemplateName, aws.Value(t.SubjectPart), aws.Value(t.TextPart), aws.Value(t.HtmlPart), s.Clock.Now().Truncate(time.Millisecond)}
+func (s *Service) putTemplate(ctx context.Context, t *api.Template, tags map[string]string, update bool) error {
+	next := emailTemplate{*t.TemplateName, aws.Value(t.SubjectPart), aws.Value(t.TextPart), aws.Value(t.HtmlPart), s.Clock.Now().Truncate(time.Millisecond), tags}
 	if next.Subject == "" {
 		return api.InvalidTemplateException("The subject must be specified.")
 	}
@@ -42,7 +43,7 @@ func (s *Service) putTemplate(ctx context.Context, t *api.Template, update bool)
 			return err
 		}
 		if update {
-			next.Created = have.Created
+			next.Created, next.Tags = have.Created, have.Tags
 		}
 		return templates.Put(tx, scope, next, next.Name)
 	})
@@ -53,11 +54,11 @@ func noTemplate(name string) error {
 }
 
 func (s *Service) createTemplate(ctx context.Context, in *api.CreateTemplateRequest) (*api.CreateTemplateResponse, error) {
-	return nil, s.putTemplate(ctx, in.Template, false)
+	return nil, s.putTemplate(ctx, in.Template, nil, false)
 }
 
 func (s *Service) updateTemplate(ctx context.Context, in *api.UpdateTemplateRequest) (*api.UpdateTemplateResponse, error) {
-	return nil, s.putTemplate(ctx, in.Template, true)
+	return nil, s.putTemplate(ctx, in.Template, nil, true)
 }
 
 func (s *Service) template(ctx context.Context, name string) (t emailTemplate, err error) {

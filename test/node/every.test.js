@@ -11,7 +11,7 @@ const { start, zip } = require("./house.js");
 
 const v2 = {
   apigateway: AWS.APIGateway, cloudtrail: AWS.CloudTrail, cloudwatch: AWS.CloudWatch, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, events: AWS.EventBridge, firehose: AWS.Firehose, iam: AWS.IAM,
-  kinesis: AWS.Kinesis, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, organizations: AWS.Organizations, s3: AWS.S3, scheduler: AWS.Scheduler, ses: AWS.SES,
+  kinesis: AWS.Kinesis, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, organizations: AWS.Organizations, s3: AWS.S3, scheduler: AWS.Scheduler, ses: AWS.SES, sesv2: AWS.SESV2,
   sns: AWS.SNS, sqs: AWS.SQS, sts: AWS.STS,
 };
 const v3 = {
@@ -30,6 +30,7 @@ const v3 = {
   s3: [require("@aws-sdk/client-s3"), "S3Client"],
   scheduler: [require("@aws-sdk/client-scheduler"), "SchedulerClient"],
   ses: [require("@aws-sdk/client-ses"), "SESClient"],
+  sesv2: [require("@aws-sdk/client-sesv2"), "SESv2Client"],
   sns: [require("@aws-sdk/client-sns"), "SNSClient"],
   sqs: [require("@aws-sdk/client-sqs"), "SQSClient"],
   sts: [require("@aws-sdk/client-sts"), "STSClient"],
