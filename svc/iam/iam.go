@@ -93,7 +93,7 @@ func (s *Service) Routes() []aws.Route {
 	for _, of := range [][]aws.Route{
 		s.userRoutes(), s.groupRoutes(), s.roleRoutes(), s.keyRoutes(),
 		s.samlRoutes(), s.oidcRoutes(), s.serverCertificateRoutes(), s.linkedRoutes(), s.reportRoutes(),
-		s.outboundRoutes(), s.orgRootRoutes(), s.advisorRoutes(),
+		s.outboundRoutes(), s.orgRootRoutes(), s.advisorRoutes(), s.orgReportRoutes(),
 		s.inlineRoutes(), s.policyRoutes(), s.versionRoutes(), s.attachRoutes(),
 		s.boundaryRoutes(), s.tagRoutes(), s.accountRoutes(), s.profileRoutes(), s.simulateRoutes(), s.detailRoutes(),
 		s.mfaRoutes(), s.loginRoutes(), s.passwordPolicyRoutes(), s.sshKeyRoutes(), s.certificateRoutes(), s.serviceCredentialRoutes(), s.contextKeyRoutes(), s.preferenceRoutes(),
