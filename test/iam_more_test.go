@@ -52,3 +52,21 @@ func TestIAMSimulation(t *testing.T) {
 	}
 	equal(t, "the number of users", users, 1)
 }
+
+// The management account sees which services its accounts may use, and have used.
+func TestIAMOrganizationsAccessReport(t *testing.T) {
+	t.Parallel()
+	o := newCompany(t)
+	dev := o.member("dev")
+	ann := dev.user("ann", statement("Allow", "dynamodb:*", "*", ""))
+	allowed(t, "ann", ann.tables())
+	path := o.id + "/" + o.root + "/"
+	job := must(o.iam.GenerateOrganizationsAccessReport(ctx, &iam.GenerateOrganizationsAccessReportInput{EntityPath: &path}))(t).JobId
+	got := must(o.iam.GetOrganizationsAccessReport(ctx, &iam.GetOrganizationsAccessReportInput{JobId: job, SortKey: types.SortKeyTypeLastAuthenticatedTimeDescending}))(t)
+	first := got.AccessDetails[0]
+	if got.JobStatus != types.JobStatusTypeCompleted || *first.ServiceNamespace != "dynamodb" || *first.EntityPath != path+dev.account+"/" || *first.TotalAuthenticatedEntities != 1 {
+		t.Errorf("the report is %+v, and first %+v", got, first)
+	}
+	_, err := dev.iam.GenerateOrganizationsAccessReport(ctx, &iam.GenerateOrganizationsAccessReportInput{EntityPath: &path})
+	refused(t, err, "AccessDenied", "management account")
+}

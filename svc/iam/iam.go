@@ -23,7 +23,9 @@
 //   - Reports are made when they are asked for: nobody sees one under way. The access
 //     advisor knows as far back as who keeps account of activity does, tells of every
 //     action that was used, and of none that was not.
-//   - Nobody asks for delegation: AWS takes such requests from partners that it knows.
+//   - Nobody asks for delegation: AWS takes such requests from partners that it knows, by
+//     templates that they have registered there. So there is nothing to summarize either,
+//     and STS has no token to trade in.
 //
 // Users, groups and roles are one kind of record, the principal, since most of what
 // can be done to one can be done to each. A principal carries its inline policies
