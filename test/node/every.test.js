@@ -94,6 +94,7 @@ async function walk(account, call) {
 const younger = `
   iam EnableOutboundWebIdentityFederation
   iam GetOutboundWebIdentityFederationInfo
+  sts GetWebIdentityToken
   iam DisableOutboundWebIdentityFederation
   lambda CreateCapacityProvider
   lambda GetCapacityProvider
@@ -121,6 +122,7 @@ const younger = `
   iam EnableOrganizationsRootCredentialsManagement
   iam EnableOrganizationsRootSessions
   iam ListOrganizationsFeatures
+  sts AssumeRoot
   iam DisableOrganizationsRootSessions
   iam DisableOrganizationsRootCredentialsManagement
   kinesis DescribeAccountSettings
