@@ -239,7 +239,13 @@ var troubleOf = map[string]string{
 	api.ProcessorTypeCloudWatchLogProcessing: "CloudWatchLogProcessing.Failed", api.ProcessorTypeRecordDeAggregation: "RecordDeAggregation.Failed",
 }
 
-var errNoRecord = errors.New("The record is not valid JSON.") //nolint:staticcheck // AWS's words
+// words are an error in AWS's own words.
+type words string
+
+// Error implements error.
+func (w words) Error() string { return string(w) }
+
+const errNoRecord = words("The record is not valid JSON.")
 
 // apply makes one record into those that it becomes.
 func (s *step) apply(ctx context.Context, d *delivery, r *record) ([]record, error) {

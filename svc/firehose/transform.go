@@ -175,13 +175,13 @@ func (d *delivery) invoke(ctx context.Context, s *step, list []record) (got map[
 		return refusedInvocation(err)
 	}
 	if out.FunctionError != nil {
-		return nil, "Lambda.FunctionError", false, false, errors.New("The Lambda function was successfully invoked but it returned an error result.") //nolint:staticcheck // AWS's words
+		return nil, "Lambda.FunctionError", false, false, words("The Lambda function was successfully invoked but it returned an error result.")
 	}
 	var answer struct {
 		Records []*transformResult `json:"records"`
 	}
 	if err := json.Unmarshal(out.Payload, &answer); err != nil || answer.Records == nil {
-		return nil, "Lambda.InvalidPayload", false, true, errors.New("The Lambda function's response is not a list of records.") //nolint:staticcheck // AWS's words
+		return nil, "Lambda.InvalidPayload", false, true, words("The Lambda function's response is not a list of records.")
 	}
 	got = make(map[string]*transformResult, len(answer.Records))
 	for _, r := range answer.Records {
