@@ -292,6 +292,7 @@ func (s *Service) updateFunctionConfiguration(ctx context.Context, in *api.Updat
 	if err != nil {
 		return nil, err
 	}
+	s.foresee(at, f.Latest, s.egressOf(f)) // a heap of another size, or another runtime
 	s.fleet.retire(at, 0)
 	s.empty(gone)
 	return f.Latest.configuration(at, at.arn("")), nil

@@ -48,6 +48,19 @@ def handler(event, context):
 `
 )
 
+// A change of what an interpreter is started with has another one wait.
+func TestForeseeChange(t *testing.T) {
+	st := furnishing(t)
+	st.create("f", "nodejs20.x", `exports.handler = async () => 1;`)
+	before := st.settled()
+	if _, err := st.updateFunctionConfiguration(st.ctx(), &api.UpdateFunctionConfigurationRequest{FunctionName: ptr("f"), MemorySize: ptr(int32(1024))}); err != nil {
+		t.Fatal(err)
+	}
+	if after := st.settled(); !strings.Contains(after, "nodejs20.x/1024/") || after == before {
+		t.Errorf("ready are %s, before %s", after, before)
+	}
+}
+
 // A function cannot tell whether its environment waited for it.
 func TestFurnishedAlike(t *testing.T) {
 	for runtime, text := range map[string]string{"nodejs20.x": lookNode, "nodejs4.3": strings.Replace(lookNode, "async (e, c) => (", "(e, c, done) => done(null, ", 1), "python3.11": lookPython} {
