@@ -156,7 +156,7 @@ func (s *Service) Routes() []aws.Route {
 		api.DescribeBackup.To(s.describeBackup, onTransfer(func(in *api.DescribeBackupInput) *string { return in.BackupArn })),
 		api.ListBackups.To(s.listBackups, aws.Anywhere),
 		api.DeleteBackup.To(s.deleteBackup, onTransfer(func(in *api.DeleteBackupInput) *string { return in.BackupArn })),
-		api.RestoreTableFromBackup.To(s.restoreTableFromBackup, guardRestore),
+		api.RestoreTableFromBackup.To(s.restoreTableFromBackup, s.guardRestore),
 		api.RestoreTableToPointInTime.To(s.restoreTableToPointInTime, s.guardRestoreToPointInTime),
 		api.EnableKinesisStreamingDestination.To(s.enableKinesisStreamingDestination, on(s, func(in *api.KinesisStreamingDestinationInput) *string { return in.TableName })),
 		api.DisableKinesisStreamingDestination.To(s.disableKinesisStreamingDestination, on(s, func(in *api.KinesisStreamingDestinationInput) *string { return in.TableName })),

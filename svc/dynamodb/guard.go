@@ -398,30 +398,36 @@ func guardImport(ctx context.Context, in *api.ImportTableInput) ([]aws.Access, e
 }
 
 // guardRestore is the guard of RestoreTableFromBackup: the backup, and the table that is to be.
-func guardRestore(ctx context.Context, in *api.RestoreTableFromBackupInput) ([]aws.Access, error) {
-	at, err := parseRef(ctx, in.TargetTableName)
+func (s *Service) guardRestore(ctx context.Context, in *api.RestoreTableFromBackupInput) ([]aws.Access, error) {
+	made, err := s.access(ctx, &target{table: in.TargetTableName})
 	if err != nil {
 		return nil, err
 	}
-	from, err := ownBackup(ctx, in.BackupArn)
-	if from.id == "" {
-		return nil, err
+	needs := []aws.Access{made}
+	// What is no ARN of a backup the operation will say.
+	if from, _ := ownBackup(ctx, in.BackupArn); from.id != "" {
+		needs = append(needs, aws.Access{Resource: from.arn(), Tags: s.tagsOf(from.ref)})
 	}
-	return []aws.Access{{Resource: from.arn()}, {Resource: at.arn()}}, nil
+	return needs, nil
 }
 
-// guardRestoreToPointInTime is that of RestoreTableToPointInTime: both tables.
+// guardRestoreToPointInTime is that of RestoreTableToPointInTime: both tables. Where the input
+// names no source that could be, which the operation will say, it is the other one alone.
 func (s *Service) guardRestoreToPointInTime(ctx context.Context, in *api.RestoreTableToPointInTimeInput) ([]aws.Access, error) {
-	name := in.SourceTableArn
-	if name == nil {
-		name = in.SourceTableName
+	var needs []aws.Access
+	for _, name := range []*string{in.SourceTableArn, in.SourceTableName, in.TargetTableName} {
+		if name == nil {
+			continue
+		}
+		need, err := s.access(ctx, &target{table: name})
+		switch {
+		case err == nil:
+			needs = append(needs, need)
+		case name == in.TargetTableName:
+			return nil, err
+		}
 	}
-	source, err := s.access(ctx, &target{table: name})
-	if err != nil {
-		return nil, err
-	}
-	made, err := s.access(ctx, &target{table: in.TargetTableName})
-	return []aws.Access{source, made}, err
+	return needs, nil
 }
 
 func (s *Service) guardUpdateInsights(ctx context.Context, in *api.UpdateContributorInsightsInput) ([]aws.Access, error) {

@@ -66,7 +66,7 @@ func (s *Service) statementKeys(ctx context.Context, p *partiql.Statement, t *ta
 }
 
 // statements makes accesses of what statements work on.
-func (s *Service) statements(ctx context.Context, capacity *string, enclosing *aws.Operation, each func(yield func(text *string, parameters []api.AttributeValue))) ([]aws.Access, error) {
+func (s *Service) statements(ctx context.Context, enclosing *aws.Operation, each func(yield func(text *string, parameters []api.AttributeValue))) ([]aws.Access, error) {
 	var needs []aws.Access
 	var failed error
 	each(func(text *string, parameters []api.AttributeValue) {
@@ -74,7 +74,7 @@ func (s *Service) statements(ctx context.Context, capacity *string, enclosing *a
 		if !ok || failed != nil {
 			return
 		}
-		t.capacity, t.enclosing = capacity, enclosing
+		t.enclosing = enclosing
 		need, err := s.access(ctx, &t)
 		if err != nil {
 			failed = err
@@ -90,11 +90,11 @@ func (s *Service) statements(ctx context.Context, capacity *string, enclosing *a
 }
 
 func (s *Service) guardStatement(ctx context.Context, in *api.ExecuteStatementInput) ([]aws.Access, error) {
-	return s.statements(ctx, in.ReturnConsumedCapacity, nil, func(yield func(*string, []api.AttributeValue)) { yield(in.Statement, in.Parameters) })
+	return s.statements(ctx, nil, func(yield func(*string, []api.AttributeValue)) { yield(in.Statement, in.Parameters) })
 }
 
 func (s *Service) guardStatements(ctx context.Context, in *api.BatchExecuteStatementInput) ([]aws.Access, error) {
-	return s.statements(ctx, in.ReturnConsumedCapacity, nil, func(yield func(*string, []api.AttributeValue)) {
+	return s.statements(ctx, nil, func(yield func(*string, []api.AttributeValue)) {
 		for _, st := range in.Statements {
 			yield(st.Statement, st.Parameters)
 		}
@@ -102,7 +102,7 @@ func (s *Service) guardStatements(ctx context.Context, in *api.BatchExecuteState
 }
 
 func (s *Service) guardTransaction(ctx context.Context, in *api.ExecuteTransactionInput) ([]aws.Access, error) {
-	return s.statements(ctx, in.ReturnConsumedCapacity, &api.ExecuteTransaction.Operation, func(yield func(*string, []api.AttributeValue)) {
+	return s.statements(ctx, &api.ExecuteTransaction.Operation, func(yield func(*string, []api.AttributeValue)) {
 		for _, st := range in.TransactStatements {
 			yield(st.Statement, st.Parameters)
 		}
