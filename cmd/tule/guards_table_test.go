@@ -31,6 +31,7 @@ var differentResources = []exception{
 	{"iam GetServiceLinkedRoleDeletionStatus", "iam:GetServiceLinkedRoleDeletionStatus", "a task, whose role is not looked up"},
 	{"organizations CreatePolicy", "organizations:*", "a policy to be made has no id"},
 	{"organizations PutResourcePolicy", "organizations:PutResourcePolicy", "a resource policy to be made has no id"},
+	{"iam GenerateOrganizationsAccessReport", "iam:GenerateOrganizationsAccessReport", "the path of an entity has slashes"},
 	{"iam List*", "iam:List*", "AWS's refusals name the kind and no name: user/"},
 	{"sts GetFederationToken", "sts:TagSession", "the tags are on the federated user, as AWS's guide to session tags has it"},
 	{"kinesis UpdateStreamMode", "kinesis:UpdateStreamMode", "AWS's own examples of policies name the stream"},
