@@ -3,6 +3,7 @@ package cloudwatch
 import (
 	"bytes"
 	"context"
+	cryptorand "crypto/rand"
 	"hash/maphash"
 	"math"
 	"math/rand/v2"
@@ -242,4 +243,25 @@ func TestManyMetrics(t *testing.T) {
 	if !slices.Equal(pages, []int{500, 500, 200}) || len(seen) != 1200 {
 		t.Errorf("pages of %v, %d metrics", pages, len(seen))
 	}
+}
+
+// BenchmarkPut puts from 32 sides at once, into a store on disk.
+func BenchmarkPut(b *testing.B) {
+	clock := aws.NewManualClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	st, err := store.Open(b.TempDir(), store.Options{Clock: clock})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer st.Close()
+	s := New(Options{Store: st, Clock: clock, Random: cryptorand.Reader})
+	ctx := aws.WithRequest(b.Context(), &aws.Request{Region: "us-east-1", Caller: aws.Caller{Kind: aws.Root, Account: "000000000000"}})
+	b.SetParallelism(16)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := s.putMetricData(ctx, &api.PutMetricDataInput{Namespace: new("shop"), MetricData: []api.MetricDatum{{MetricName: new("m"), Value: new(1.0)}}}); err != nil {
+				b.Error(err)
+			}
+		}
+	})
 }

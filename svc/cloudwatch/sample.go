@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
-	"slices"
 )
 
 // A sample is what is kept of the values that came for a stretch of time: their number,
@@ -316,10 +315,4 @@ func sums(points []point) (count, sum float64) {
 		sum += p.Times * p.Value
 	}
 	return count, sum
-}
-
-// clone is a sample whose points are its own.
-func (s sample) clone() sample {
-	s.Points = slices.Clone(s.Points)
-	return s
 }
