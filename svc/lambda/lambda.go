@@ -41,6 +41,9 @@
 //     invoke an environment, and the unqualified name is $LATEST's. PublishTo is refused (501).
 //   - Code in S3 may lie in a bucket of another region.
 //   - What a function writes to a stream may be 200 MB, AWS's default today.
+//   - Who calls a function that takes less than three milliseconds, while more of it run than there
+//     are hands, waits up to 25 ms for one of its environments to come free before another is used.
+//   - The filters of a Kinesis stream see records as they are: those that KPL has aggregated are none.
 package lambda
 
 import (
