@@ -41,6 +41,7 @@ var benches = []bench{
 	{"queue", benchQueue},
 	{"objects", benchObjects},
 	{"topic", benchTopic},
+	{"events", benchEvents},
 	{"kinesis", benchStreams},
 	{"logs", benchLogs},
 }
