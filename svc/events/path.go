@@ -104,8 +104,11 @@ func (p path) find(raw json.RawMessage) (json.RawMessage, bool) {
 					found = append(found, x)
 				}
 			}
+			if len(found) == 0 {
+				return nil, false
+			}
 			out, err := json.Marshal(found)
-			return out, err == nil && len(found) > 0
+			return out, err == nil
 		}
 	}
 	return raw, true
