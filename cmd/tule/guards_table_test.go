@@ -39,6 +39,7 @@ var differentResources = []exception{
 	{"kinesis *EnhancedMonitoring", "kinesis:*EnhancedMonitoring", "AWS's own examples of policies name the stream"},
 	{"sns Publish", "sns:Publish", "a phone number is no resource"},
 	{"ses SendRawEmail", "ses:SendRawEmail", "a message without From, which is refused"},
+	{"sesv2 SendEmail", "ses:SendEmail", "a message without From, which is refused"},
 	{"apigateway *Usage", "apigateway:*", "the reference has no usage of plans, whose paths AWS's own policies name"},
 	{"apigateway GetModelTemplate", "apigateway:GET", "the reference has /restapis/models/NAME/template, where no request goes"},
 }
@@ -77,6 +78,7 @@ var absentKeys = []exception{
 	{"apigateway DeleteRestApi", "apigateway:DELETE apigateway:Request|DisableExecuteApiEndpoint", "a deletion brings no settings"},
 	{"apigateway PutRestApi", "apigateway:PUT apigateway:Resource|AuthorizerType", "there are no authorizers yet that could stand"},
 	{"ses *", "ses:* ses:FromDisplayName", "only where the sender has a display name"},
+	{"sesv2 SendEmail", "ses:* ses:FromDisplayName", "only where the sender has a display name"},
 	{"ses *", "ses:* ses:TenantName", "of the newer API's tenants"},
 	{"ses *", "ses:* ses:MultiRegionEndpointId", "of the newer API's endpoints"},
 	{"ses *", "ses:* *ResourceTag*", "this API tags nothing"},
