@@ -110,4 +110,5 @@ def test_cloudtrail(account):
     assert "InvalidTimeRangeException" in account.aws("cloudtrail", "lookup-events", "--start-time", "2026-01-02", "--end-time", "2026-01-01", status=255)
     assert "InvalidLookupAttributesException" in account.aws(
         "cloudtrail", "lookup-events", "--lookup-attributes", "AttributeKey=EventName,AttributeValue=a", "AttributeKey=Username,AttributeValue=b", status=255)
-    assert "(NotImplemented)" in account.aws("cloudtrail", "create-trail", "--name", "t", "--s3-bucket-name", "b", status=255)
+    assert "S3BucketDoesNotExistException" in account.aws("cloudtrail", "create-trail", "--name", "all", "--s3-bucket-name", f"absent-{account.number}", status=255)
+    assert "(NotImplemented)" in account.aws("cloudtrail", "list-channels", status=255)
