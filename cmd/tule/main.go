@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // schedules know their zones on machines that know none
 
 	"github.com/spf13/cobra"
 
