@@ -105,10 +105,10 @@ func TestDoorUnanswered(t *testing.T) {
 			t.Errorf("got %v, want 501 that names %s", err, operation)
 		}
 	}
-	_, err := c.dynamo.CreateBackup(ctx, &dynamodb.CreateBackupInput{TableName: aws.String("songs"), BackupName: aws.String("one")})
-	check(err, "CreateBackup")
-	_, err = c.logs.DescribeDestinations(ctx, &cloudwatchlogs.DescribeDestinationsInput{})
-	check(err, "DescribeDestinations")
+	_, err := c.dynamo.ListGlobalTables(ctx, &dynamodb.ListGlobalTablesInput{})
+	check(err, "ListGlobalTables")
+	_, err = c.logs.ListIntegrations(ctx, &cloudwatchlogs.ListIntegrationsInput{})
+	check(err, "ListIntegrations")
 	_, err = c.gateway.GetClientCertificates(ctx, &apigateway.GetClientCertificatesInput{})
 	check(err, "GetClientCertificates")
 	_, err = c.iam.GetHumanReadableSummary(ctx, &iam.GetHumanReadableSummaryInput{EntityArn: aws.String("arn:aws:iam::" + c.account + ":role/r")})
