@@ -119,7 +119,7 @@ test("IAM, STS, Lambda, API Gateway and Logs", async () => {
     const { events } = await said.catch((err) => { if (err.code !== "ResourceNotFoundException") throw err; return { events: [] }; });
     return events.length === 1;
   });
-  await assert.rejects(logs.createExportTask({ logGroupName: "a", from: 0, to: 1, destination: "b" }).promise(), { statusCode: 501, message: /CreateExportTask/ });
+  await assert.rejects(logs.listLogAnomalyDetectors({}).promise(), { statusCode: 501, message: /ListLogAnomalyDetectors/ });
 });
 
 test("a script that knows no endpoint, under tule exec", async () => {

@@ -45,6 +45,11 @@ def api(account):
         with urllib.request.urlopen(f"{account.url}/restapis/{api}/prod/_user_request_/") as answer:
             return answer.headers["x-amzn-RequestId"]
 
+    call()
+    deadline = time.time() + 30  # apilogs hangs where a group that it looks for is not there yet
+    while len(account.logs.describe_log_groups()["logGroups"]) < 2:
+        assert time.time() < deadline
+        time.sleep(0.2)
     return api, call
 
 
