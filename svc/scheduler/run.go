@@ -20,7 +20,15 @@ type invocation struct {
 	Group, Name string
 	Target      api.Target
 	Due         time.Time // what the schedule said
+	Call        time.Time `json:",omitzero"` // when it was called for that, later within the flexible window
 	Tries       int
+	Dead        *failure `json:",omitempty"` // why no more tries are made; the dead-letter queue is still to be told
+}
+
+// A failure is why an invocation was given up.
+type failure struct {
+	Code, Message string
+	Condition     string `json:",omitempty"` // the limit that the tries came to, if they did
 }
 
 // together is how many invocations run at once.
@@ -94,14 +102,15 @@ func (s *Service) fireDue(ctx context.Context) (time.Time, error) {
 }
 
 // fire makes one invocation, and says when the schedule is due next, in one transaction.
-// What is older than the target's invocations may be is passed over.
+// What is older than the target's invocations may be is passed over, and so is all but the
+// latest of what a recurring schedule missed.
 func (s *Service) fire(ctx context.Context, key store.Key) error {
 	scope := store.Scope{Account: key.String(1), Region: key.String(2)}
 	id := aws.RandomUUID(s.Random)
 	now := s.Clock.Now().UTC().Round(0)
-	missed := time.Time{}
+	var from, called time.Time
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
-		missed = time.Time{}
+		from, called = time.Time{}, time.Time{}
 		if err := due.Delete(tx, store.Scope{}, key.Parts()...); err != nil {
 			return err
 		}
@@ -112,17 +121,19 @@ func (s *Service) fire(ctx context.Context, key store.Key) error {
 		if err != nil {
 			return err
 		}
-		_, age := limits(&x.Target)
-		after := x.Due
-		if now.Sub(x.Call) <= age {
-			call := invocation{ID: id, Account: scope.Account, Region: scope.Region, Group: x.Group, Name: x.Name, Target: x.Target, Due: x.Due}
+		from = x.Due
+		late, err := s.latest(&x, now)
+		if err != nil {
+			return err
+		}
+		if _, age := limits(&x.Target); now.Sub(late.call) <= age {
+			called = late.due
+			call := invocation{ID: id, Account: scope.Account, Region: scope.Region, Group: x.Group, Name: x.Name, Target: x.Target, Due: late.due, Call: late.call}
 			if err := invocations.Put(tx, store.Scope{}, call, now, id); err != nil {
 				return err
 			}
-		} else {
-			missed, after = x.Due, now.Add(-age)
 		}
-		if err := s.plan(tx, scope, &x, after); err != nil {
+		if err := s.plan(tx, scope, &x, late.after); err != nil {
 			return err
 		}
 		if x.Due.IsZero() && x.Completion == api.ActionAfterCompletionDelete {
@@ -130,10 +141,53 @@ func (s *Service) fire(ctx context.Context, key store.Key) error {
 		}
 		return schedules.Put(tx, scope, x, x.Group, x.Name)
 	})
-	if err == nil && !missed.IsZero() {
-		s.Logger.Info("scheduler: a schedule was due while Tule was down, longer ago than its target lets it be", "schedule", scheduleARN(scope, key.String(3), key.String(4)), "due", missed)
+	if err != nil || called.Equal(from) {
+		return err
 	}
-	return err
+	arn := scheduleARN(scope, key.String(3), key.String(4))
+	if called.IsZero() {
+		s.Logger.Info("scheduler: a schedule was due while Tule was down, longer ago than its target lets it be", "schedule", arn, "due", from)
+	} else {
+		s.Logger.Info("scheduler: a schedule was due more than once while Tule was down, and is called for the last time only", "schedule", arn, "due", from, "called", called)
+	}
+	return nil
+}
+
+// An occurrence is a time at which a schedule is due.
+type occurrence struct {
+	due   time.Time
+	call  time.Time // when it is called for that
+	after time.Time // from then on it is due again
+}
+
+// latest is the occurrence that a schedule whose time has come at now is called for: the
+// one that was planned, unless the windows of later ones are over too. Then nobody was
+// there to call for some, and it is the last of these.
+func (s *Service) latest(x *schedule, now time.Time) (occurrence, error) {
+	next, err := s.times(x)
+	if err != nil {
+		return occurrence{}, err
+	}
+	window := time.Duration(x.Window) * time.Minute
+	over := now.Add(-window) // what was due until then has its window behind it
+	last := occurrence{due: x.Due, call: x.Call}
+	// What is too old is not looked at one by one: a minute's rate has half a million a year.
+	after := x.Due
+	_, age := limits(&x.Target)
+	if oldest := over.Add(-age - 1); after.Before(oldest) {
+		after = oldest
+	}
+	for {
+		t, ok := next(after)
+		if !ok || t.After(over) {
+			break
+		}
+		last.due, last.call, after = t, t.Add(window), t
+	}
+	if last.after = last.due; over.After(last.after) {
+		last.after = over
+	}
+	return last, nil
 }
 
 // startDue starts the invocations that are due, and says when the next is.
@@ -225,36 +279,52 @@ func (s *Service) invoke(ctx context.Context, key store.Key, x invocation) {
 	if err != nil || !waits {
 		return
 	}
-	x.Tries++
-	out := s.send(ctx, &x)
+	wait := time.Duration(0)
+	if x.Dead == nil {
+		wait = s.try(ctx, &x)
+	}
+	if wait == 0 && x.Dead != nil && ctx.Err() == nil && s.bury(ctx, &x) {
+		wait = time.Minute
+	}
 	if ctx.Err() != nil {
 		return // the process ends; the next one calls
 	}
-	s.measure(&x, "InvocationAttemptCount")
-	condition := ""
-	if out.err != nil {
-		s.measure(&x, "TargetErrorCount")
-		if out.code == "THROTTLING" {
-			s.measure(&x, "TargetErrorThrottledCount")
-		}
-		if !out.permanent {
-			var wait time.Duration
-			if wait, condition = s.backOff(&x); condition == "" {
-				s.again(ctx, key, x, wait)
-				return
-			}
-		}
-		s.Logger.Info("scheduler: an invocation failed for good", "schedule", x.arn(), "target", *x.Target.Arn, "tries", x.Tries, "error", out.err)
-		if s.bury(ctx, &x, out, condition) {
-			x.Tries--
-			s.again(ctx, key, x, time.Minute)
-			return
-		}
+	if wait > 0 {
+		s.again(ctx, key, x, wait)
+		return
 	}
 	err = s.Store.Update(ctx, func(tx store.Tx) error { return invocations.Delete(tx, store.Scope{}, key.Parts()...) })
 	if err != nil && ctx.Err() == nil {
 		s.Logger.Warn("scheduler: forget an invocation", "error", err) // it is made again
 	}
+}
+
+// try calls the target once. If that failed it says when the next try is; or, with zero,
+// in x that there is none.
+func (s *Service) try(ctx context.Context, x *invocation) (wait time.Duration) {
+	x.Tries++
+	out := s.send(ctx, x)
+	if ctx.Err() != nil {
+		return 0
+	}
+	s.measure(x, "InvocationAttemptCount")
+	if out.err == nil {
+		return 0
+	}
+	s.measure(x, "TargetErrorCount")
+	if out.code == "THROTTLING" {
+		s.measure(x, "TargetErrorThrottledCount")
+	}
+	condition := ""
+	if !out.permanent {
+		if wait, condition = s.backOff(x); condition == "" {
+			return wait
+		}
+	}
+	s.Logger.Info("scheduler: an invocation failed for good", "schedule", x.arn(), "target", *x.Target.Arn, "tries", x.Tries, "error", out.err)
+	s.measure(x, "InvocationDroppedCount")
+	x.Dead = out.failure(condition)
+	return 0
 }
 
 // again puts an invocation back, to be made after wait.
@@ -287,7 +357,11 @@ func (s *Service) backOff(x *invocation) (wait time.Duration, condition string) 
 		wait = min(wait, time.Second<<x.Tries)
 	}
 	wait -= s.within(wait / 2)
-	if s.Clock.Now().Add(wait).Sub(x.Due) > age {
+	began := x.Call
+	if began.IsZero() {
+		began = x.Due // it was stored when no call was
+	}
+	if s.Clock.Now().Add(wait).Sub(began) > age {
 		return 0, "MaximumEventAgeInSeconds"
 	}
 	return wait, ""

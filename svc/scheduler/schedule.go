@@ -81,6 +81,9 @@ func (s *Service) make(in *api.UpdateScheduleInput) (schedule, error) {
 	if x.Start != nil && x.End != nil && !x.Start.Before(*x.End) {
 		return x, api.ValidationException("The StartDate must come before the EndDate.")
 	}
+	if x.Start != nil && !x.once() && x.Start.Before(s.Clock.Now().Add(-5*time.Minute)) {
+		return x, api.ValidationException("The StartDate you specify cannot be earlier than 5 minutes ago.")
+	}
 	return x, checkTarget(&x.Target)
 }
 
@@ -185,7 +188,7 @@ func (s *Service) updateSchedule(ctx context.Context, in *api.UpdateScheduleInpu
 // write keeps a schedule that begins now, or at its start.
 func (s *Service) write(tx store.Tx, scope store.Scope, x schedule) error {
 	x.Base = x.Modified
-	if x.Start != nil && x.Start.After(x.Base) {
+	if x.Start != nil && !x.once() && x.Start.After(x.Base) {
 		x.Base = x.Start.UTC()
 	}
 	// What is due at the very beginning counts.
@@ -201,18 +204,39 @@ func (s *Service) plan(tx store.Tx, scope store.Scope, x *schedule, after time.T
 	if x.State != api.ScheduleStateEnabled {
 		return nil
 	}
-	p, ok := s.Parse(x.Expression)
-	zone, err := time.LoadLocation(x.Zone)
-	if !ok || err != nil {
+	times, err := s.times(x)
+	if err != nil {
 		return err
 	}
-	next, ok := p.Next(after, x.Base, zone)
-	if !ok || x.End != nil && !next.Before(*x.End) {
+	next, ok := times(after)
+	if !ok {
 		return nil
 	}
-	x.Due = next.UTC()
+	x.Due = next
 	x.Call = x.Due.Add(s.within(time.Duration(x.Window) * time.Minute))
 	return due.Put(tx, store.Scope{}, nil, x.Call, scope.Account, scope.Region, x.Group, x.Name)
+}
+
+// once says that the schedule is due but once. Such a one has no use for dates.
+func (x *schedule) once() bool { return strings.HasPrefix(x.Expression, "at(") }
+
+// times is the schedule's plan: the first time after a time, false if there is none.
+func (s *Service) times(x *schedule) (func(after time.Time) (time.Time, bool), error) {
+	p, ok := s.Parse(x.Expression)
+	zone, err := time.LoadLocation(x.Zone)
+	if err != nil {
+		return nil, err
+	}
+	return func(after time.Time) (time.Time, bool) {
+		if !ok {
+			return time.Time{}, false
+		}
+		next, found := p.Next(after, x.Base, zone)
+		if !found || x.End != nil && !x.once() && !next.Before(*x.End) {
+			return time.Time{}, false
+		}
+		return next.UTC(), true
+	}, nil
 }
 
 // within is a time within a window, as chance has it.

@@ -7,7 +7,12 @@
 // What differs from AWS on purpose:
 //
 //   - What was due while Tule was down is called when it is up again, as long as the
-//     target's retry policy lets an invocation be old; the log says what was older.
+//     target's retry policy lets an invocation be that old. A recurring schedule is then
+//     called once, for the last time that it missed, and goes on from there; within a
+//     flexible window that is still open it has missed nothing. The log says what was
+//     passed over. AWS promises each call at least once, and says nothing of outages.
+//   - A role that cannot be assumed is tried again, as a target that is not there for the
+//     moment, until the retry policy ends.
 //   - A schedule that deletes itself is gone with its last invocation under way, and a
 //     group with its schedules at once.
 //   - Templated targets of services that are not here are stored, and their invocations go

@@ -82,7 +82,9 @@ func (s *Service) send(ctx context.Context, x *invocation) outcome {
 	}
 	act, err := s.assume(ctx, x, a.Region)
 	if err != nil {
-		return classify(err)
+		out := classify(err)
+		out.permanent = false // a role that was changed may be changed back
+		return out
 	}
 	return classify(s.call(act, x, a, x.input()))
 }
@@ -148,11 +150,20 @@ func classify(err error) outcome {
 // maxMessage is how much of an error's text a dead-letter queue is told.
 const maxMessage = 1024
 
+// failure is what the dead-letter queue is told of the outcome.
+func (o outcome) failure(condition string) *failure {
+	message := o.err.Error()
+	var e *aws.Error
+	if errors.As(o.err, &e) {
+		message = e.Message
+	}
+	return &failure{Code: o.code, Message: strings.ToValidUTF8(message[:min(len(message), maxMessage)], ""), Condition: condition}
+}
+
 // bury sends what could not be delivered to the target's dead-letter queue, if it has one.
 // It reports whether that is to be tried once more.
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
-func (s *Service) bury(ctx context.Context, x *invocation, out outcome, condition string) (again bool) {
-	s.measure(x, "InvocationDroppedCount")
+func (s *Service) bury(ctx context.Context, x *invocation) (again bool) {
 	if x.Target.DeadLetterConfig == nil || aws.Value(x.Target.DeadLetterConfig.Arn) == "" {
 		return false
 	}
@@ -160,14 +171,8 @@ func (s *Service) bury(ctx context.Context, x *invocation, out outcome, conditio
 	act, err := s.assume(ctx, x, q.Region)
 	if err == nil {
 		in := &sqsapi.SendMessageRequest{QueueUrl: new(queueURL(q)), MessageBody: new(x.input()), MessageAttributes: map[string]sqsapi.MessageAttributeValue{}}
-		message := out.err.Error()
-		var e *aws.Error
-		if errors.As(out.err, &e) {
-			message = e.Message
-		}
-		message = strings.ToValidUTF8(message[:min(len(message), maxMessage)], "")
-		for name, value := range map[string]string{"SCHEDULE_ARN": x.arn(), "TARGET_ARN": *x.Target.Arn, "ERROR_CODE": out.code, "ERROR_MESSAGE": message, "EXECUTION_ID": x.ID,
-			"SCHEDULED_TIME": x.Due.Format(inputTime), "RETRY_ATTEMPTS": strconv.Itoa(x.Tries - 1), "IS_PAYLOAD_TRUNCATED": "false", "EXHAUSTED_RETRY_CONDITION": condition} {
+		for name, value := range map[string]string{"SCHEDULE_ARN": x.arn(), "TARGET_ARN": *x.Target.Arn, "ERROR_CODE": x.Dead.Code, "ERROR_MESSAGE": x.Dead.Message, "EXECUTION_ID": x.ID,
+			"SCHEDULED_TIME": x.Due.Format(inputTime), "RETRY_ATTEMPTS": strconv.Itoa(x.Tries - 1), "IS_PAYLOAD_TRUNCATED": "false", "EXHAUSTED_RETRY_CONDITION": x.Dead.Condition} {
 			if value != "" {
 				in.MessageAttributes[name] = sqsapi.MessageAttributeValue{DataType: new("String"), StringValue: &value}
 			}
