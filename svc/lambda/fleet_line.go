@@ -7,8 +7,8 @@ import (
 )
 
 // Invokes that take a moment are better done one after the other, by environments whose code and
-// data the processors still have, than all at once: a machine with two processors does a third
-// more of them so. Who calls a function of which as many run as the machine has hands therefore
+// data the processors still have, than all at once: a machine with two processors does twice
+// as many of them so. Who calls a function of which as many run as the machine has hands therefore
 // stands in line for one that comes free, for a while: a function that turns out to wait for
 // something else, rather than to compute, gets its environments.
 
