@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // Alphabets of AWS's identifiers.
@@ -51,4 +52,19 @@ func mustRead(random io.Reader, b []byte) {
 	if _, err := io.ReadFull(random, b); err != nil {
 		panic(fmt.Sprintf("aws: the source of randomness failed: %v", err))
 	}
+}
+
+// SharedReader lets many goroutines read from one source of randomness.
+func SharedReader(random io.Reader) io.Reader { return &sharedReader{r: random} }
+
+type sharedReader struct {
+	mu sync.Mutex
+	r  io.Reader
+}
+
+// Read implements io.Reader.
+func (s *sharedReader) Read(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return io.ReadFull(s.r, b)
 }

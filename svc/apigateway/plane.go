@@ -116,11 +116,12 @@ func (s *Service) exchange(w http.ResponseWriter, r *http.Request, t target, ext
 	path := "/" + strings.TrimLeft(t.path, "/")
 	n, params := st.program.root.match(path, nil)
 	req := s.describe(r, t, path, extended, dice)
+	one := &exchange{s: s, program: st.program, stage: st.stage, stageName: t.stage, variables: st.stage.Variables, method: &method{}, req: req}
 	if n == nil || n.method(r.Method) == nil {
-		return (&exchange{s: s, program: st.program, stage: st.stage, stageName: t.stage, variables: st.stage.Variables, method: &method{}, req: req}).refuse(ctx, missingToken()), nil
+		return one.refuse(ctx, missingToken()), nil
 	}
-	req.params = params
-	x = &exchange{s: s, program: st.program, stage: st.stage, stageName: t.stage, variables: st.stage.Variables, method: n.method(r.Method), req: req}
+	x, req.params = one, params
+	x.method = n.method(r.Method)
 	_ = http.NewResponseController(w).SetReadDeadline(s.Clock.Now().Add(maxRead)) // a recorder in a test has none
 	bad := req.readBody(r)
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})

@@ -68,23 +68,10 @@ func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	o.Random = &sharedReader{r: o.Random}
+	o.Random = aws.SharedReader(o.Random)
 	s := &Service{Options: o, meters: meters{seed: maphash.MakeSeed()}, watch: newSignal(), outgoing: newSignal()}
 	s.serials.begin(o.Random)
 	return s
-}
-
-// sharedReader lets many read chance.
-type sharedReader struct {
-	mu sync.Mutex
-	r  io.Reader
-}
-
-// Read implements io.Reader.
-func (s *sharedReader) Read(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return io.ReadFull(s.r, b)
 }
 
 // What the service keeps.

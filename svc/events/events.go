@@ -87,23 +87,10 @@ func New(o Options) *Service {
 	if o.Allow == nil {
 		o.Allow = func(context.Context, ...aws.Access) error { return nil }
 	}
-	o.Random = &sharedReader{r: o.Random}
+	o.Random = aws.SharedReader(o.Random)
 	s := &Service{Options: o, wake: make(chan struct{}, 1)}
 	s.deliveries = newDispatcher(s)
 	return s
-}
-
-// sharedReader lets many read chance.
-type sharedReader struct {
-	mu sync.Mutex
-	r  io.Reader
-}
-
-// Read implements io.Reader.
-func (s *sharedReader) Read(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return io.ReadFull(s.r, b)
 }
 
 // What the service keeps.

@@ -190,7 +190,7 @@ func New(o Options) *Service {
 		o.Allow = func(context.Context, ...aws.Access) error { return aws.AccessDenied("nobody decides who may") }
 	}
 	o.Thawed = o.Thawed || o.Debugger != nil
-	o.Random = &sharedReader{r: o.Random}
+	o.Random = aws.SharedReader(o.Random)
 	s := &Service{Options: o, variables: o.Keys.For(variablesPurpose)}
 	s.records.functions.open = func(f *function) error { return s.unlock(&f.Latest) }
 	s.records.versions.open = s.unlock
@@ -441,18 +441,6 @@ func (s *Service) retireGone(ctx context.Context) error {
 		s.fleet.retireAll(at)
 	}
 	return s.sweep(ctx)
-}
-
-// sharedReader lets goroutines share a source of randomness.
-type sharedReader struct {
-	mu sync.Mutex
-	r  io.Reader
-}
-
-func (s *sharedReader) Read(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.r.Read(p)
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -83,21 +83,8 @@ func New(o Options) *Service {
 	if o.Operation == nil {
 		o.Operation = func(string, string) (*aws.Operation, any, bool) { return nil, nil, false }
 	}
-	o.Random = &sharedReader{r: o.Random}
+	o.Random = aws.SharedReader(o.Random)
 	return &Service{Options: o, wake: make(chan struct{}, 1), running: map[string]bool{}}
-}
-
-// sharedReader lets many read chance.
-type sharedReader struct {
-	mu sync.Mutex
-	r  io.Reader
-}
-
-// Read implements io.Reader.
-func (s *sharedReader) Read(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return io.ReadFull(s.r, b)
 }
 
 // What the service keeps.

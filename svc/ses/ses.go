@@ -26,7 +26,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"sync"
 
 	api "github.com/tule-cloud/tule/api/ses"
 	"github.com/tule-cloud/tule/aws"
@@ -65,23 +64,10 @@ func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	o.Random = &sharedReader{r: o.Random}
+	o.Random = aws.SharedReader(o.Random)
 	s := &Service{Options: o}
 	s.outbox = outboxWorker{s: s, wake: make(chan struct{}, 1)}
 	return s
-}
-
-// sharedReader lets many read chance.
-type sharedReader struct {
-	mu sync.Mutex
-	r  io.Reader
-}
-
-// Read implements io.Reader.
-func (s *sharedReader) Read(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return io.ReadFull(s.r, b)
 }
 
 // What the service keeps.

@@ -74,7 +74,7 @@ func New(o Options) *Service {
 	if o.Meter == nil {
 		o.Meter = aws.NoMeter{}
 	}
-	o.Random = &sharedReader{r: o.Random}
+	o.Random = aws.SharedReader(o.Random)
 	if o.Sender == "" {
 		o.Sender = mailSender
 	}
@@ -88,19 +88,6 @@ func New(o Options) *Service {
 	s.deliveries = newDispatcher(s)
 	s.feedback = newFeedback(s)
 	return s
-}
-
-// sharedReader lets many read chance.
-type sharedReader struct {
-	mu sync.Mutex
-	r  io.Reader
-}
-
-// Read implements io.Reader.
-func (s *sharedReader) Read(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return io.ReadFull(s.r, b)
 }
 
 // What the service keeps.
