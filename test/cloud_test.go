@@ -89,7 +89,7 @@ func cloudAs(t testing.TB, account, key, secret, token string) *cloud {
 		Region:           region,
 		BaseEndpoint:     aws.String(house.URL()),
 		Credentials:      credentials.NewStaticCredentialsProvider(key, secret, token),
-		RetryMaxAttempts: 1,
+		RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient,
 	})
 }
 

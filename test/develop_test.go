@@ -253,7 +253,7 @@ func TestHotReloadNamed(t *testing.T) {
 		}
 	}()
 	c := newCloud(t)
-	c = cloudOf(t, c.account, aws.Config{Region: region, BaseEndpoint: aws.String(own.URL()), RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider(c.account, "any", "")})
+	c = cloudOf(t, c.account, aws.Config{Region: region, BaseEndpoint: aws.String(own.URL()), RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient, Credentials: credentials.NewStaticCredentialsProvider(c.account, "any", "")})
 	if err := os.MkdirAll(filepath.Join(dir, "project"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -90,8 +90,7 @@ func (c *cloud) mapping(function, stream string, change ...func(*lambda.CreateEv
 // lines are the lines of a function's log that begin with a word, without it.
 func (c *cloud) lines(function, word string) (out []string) {
 	c.Helper()
-	events, err := c.logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/aws/lambda/" + function)},
-		func(o *cloudwatchlogs.Options) { o.RetryMaxAttempts = 3 }) // the client may close its own end
+	events, err := c.logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/aws/lambda/" + function)})
 	if err != nil {
 		return nil // nothing was logged yet
 	}

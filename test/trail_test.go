@@ -95,7 +95,7 @@ func TestTrailDelivery(t *testing.T) {
 	own := must(tule.Start(tule.Options{Data: t.TempDir()}))(t)
 	t.Cleanup(func() { _ = own.Stop() })
 	cloudAt := func() *cloud {
-		return cloudOf(t, "123412341234", aws.Config{Region: region, BaseEndpoint: aws.String(own.URL()), RetryMaxAttempts: 1,
+		return cloudOf(t, "123412341234", aws.Config{Region: region, BaseEndpoint: aws.String(own.URL()), RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient,
 			Credentials: credentials.NewStaticCredentialsProvider("123412341234", "any", "")})
 	}
 	advance := func(d time.Duration) {

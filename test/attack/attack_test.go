@@ -96,7 +96,7 @@ func rootOf(t testing.TB, account string) *party {
 
 // as is who holds a key.
 func as(t testing.TB, at *tule.Tule, account string, key aws.Credentials) *party {
-	c := aws.Config{Region: region, BaseEndpoint: aws.String(at.URL()), RetryMaxAttempts: 1,
+	c := aws.Config{Region: region, BaseEndpoint: aws.String(at.URL()), RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient,
 		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretAccessKey, key.SessionToken)}
 	return &party{TB: t, account: account, key: key, config: c, iam: iam.NewFromConfig(c), sts: sts.NewFromConfig(c),
 		dynamo: dynamodb.NewFromConfig(c), lambda: lambda.NewFromConfig(c), gateway: apigateway.NewFromConfig(c), logs: cloudwatchlogs.NewFromConfig(c)}

@@ -44,7 +44,7 @@ func start(t testing.TB, data string) *cloud {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(house.URL()), RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider(account, "any", "")}
+	config := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(house.URL()), RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient, Credentials: credentials.NewStaticCredentialsProvider(account, "any", "")}
 	return &cloud{t, house, cloudwatch.NewFromConfig(config), sns.NewFromConfig(config), sqs.NewFromConfig(config), apigateway.NewFromConfig(config)}
 }
 

@@ -111,7 +111,7 @@ func (w *watch) notify(t *testing.T, objects *s3.Client, c *types.NotificationCo
 }
 
 func bucketClients(h *tule.Tule) (*s3.Client, *sqs.Client) {
-	c := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(h.URL()), RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+	c := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(h.URL()), RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient, Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	return s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true }), sqs.NewFromConfig(c)
 }
 

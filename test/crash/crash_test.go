@@ -34,7 +34,7 @@ type ledger struct {
 }
 
 func client(t *tule.Tule) *dynamodb.Client {
-	return dynamodb.New(dynamodb.Options{Region: "us-east-1", BaseEndpoint: aws.String(t.URL()), RetryMaxAttempts: 1,
+	return dynamodb.New(dynamodb.Options{Region: "us-east-1", BaseEndpoint: aws.String(t.URL()), RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient,
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")})
 }
 

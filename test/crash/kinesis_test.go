@@ -65,7 +65,7 @@ func TestKillKinesis(t *testing.T) {
 		target, reached := 20+rand.Int64N(150), make(chan struct{})
 		for k := range counters {
 			group.Go(func() {
-				c := kinesis.NewFromConfig(config(house, "test", "test", ""), func(o *kinesis.Options) { o.RetryMaxAttempts = 1 })
+				c := kinesis.NewFromConfig(config(house, "test", "test", ""), func(o *kinesis.Options) { o.RetryMaxAttempts, o.HTTPClient = 1, tule.HTTPClient })
 				for {
 					if _, err := c.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: aws.String("numbers"), PartitionKey: aws.String(fmt.Sprint("k", k)),
 						Data: fmt.Append(nil, next[k])}); err != nil {

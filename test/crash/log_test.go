@@ -132,7 +132,7 @@ func logUntilKilled(t *testing.T, house *tule.Tule, life int) (acked []string) {
 	reached := make(chan struct{})
 	for w := range logWriters {
 		writing.Go(func() {
-			logs := cloudwatchlogs.NewFromConfig(config(house, "test", "test", ""), func(o *cloudwatchlogs.Options) { o.RetryMaxAttempts = 1 })
+			logs := cloudwatchlogs.NewFromConfig(config(house, "test", "test", ""), func(o *cloudwatchlogs.Options) { o.RetryMaxAttempts, o.HTTPClient = 1, tule.HTTPClient })
 			for i := 0; ; i += 3 {
 				in := &cloudwatchlogs.PutLogEventsInput{LogGroupName: aws.String("app"), LogStreamName: aws.String(fmt.Sprint("w", w))}
 				for j := range 3 {

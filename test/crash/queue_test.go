@@ -67,7 +67,7 @@ func TestKillQueues(t *testing.T) {
 
 func queues(house *tule.Tule) *sqs.Client {
 	c := config(house, "test", "test", "")
-	c.RetryMaxAttempts = 1
+	c.RetryMaxAttempts, c.HTTPClient = 1, tule.HTTPClient
 	return sqs.NewFromConfig(c)
 }
 

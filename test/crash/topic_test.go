@@ -111,7 +111,7 @@ func publishUntilKilled(t *testing.T, house *tule.Tule, rooms []*newsroom) {
 // is published again to the FIFO topic, under the same deduplication id.
 func (r *newsroom) publish(t *testing.T, house *tule.Tule, w int, killed *atomic.Bool, acked *atomic.Int64) {
 	c := config(house, "test", "test", "")
-	c.RetryMaxAttempts = 1
+	c.RetryMaxAttempts, c.HTTPClient = 1, tule.HTTPClient
 	topics := sns.NewFromConfig(c)
 	for !killed.Load() {
 		body := fmt.Sprintf("%d/%d", w, r.sent[w])

@@ -56,7 +56,7 @@ func start(t testing.TB, data string) *cloud {
 
 // as is the clients of an account.
 func as(t testing.TB, house *tule.Tule, account string) *cloud {
-	c := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(house.URL()), Credentials: credentials.NewStaticCredentialsProvider(account, "any", ""), RetryMaxAttempts: 1}
+	c := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(house.URL()), Credentials: credentials.NewStaticCredentialsProvider(account, "any", ""), RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient}
 	return &cloud{t: t, house: house, account: account, events: eventbridge.NewFromConfig(c), scheduler: scheduler.NewFromConfig(c), sqs: sqs.NewFromConfig(c), iam: iam.NewFromConfig(c),
 		kinesis: kinesis.NewFromConfig(c), lambda: lambda.NewFromConfig(c)}
 }

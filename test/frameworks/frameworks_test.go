@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 }
 
 func configOf(account string) aws.Config {
-	return aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(house.URL()), RetryMaxAttempts: 1,
+	return aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(house.URL()), RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient,
 		Credentials: credentials.NewStaticCredentialsProvider(account, "any", "")}
 }
 

@@ -60,7 +60,7 @@ func account() string { return fmt.Sprint(700_000_000_000 + accounts.Add(1)) }
 
 // config is the root of an account on a Tule.
 func config(t *tule.Tule, account string) aws.Config {
-	return aws.Config{Region: region, BaseEndpoint: aws.String(t.URL()), RetryMaxAttempts: 1,
+	return aws.Config{Region: region, BaseEndpoint: aws.String(t.URL()), RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient,
 		Credentials: credentials.NewStaticCredentialsProvider(account, "any", "")}
 }
 

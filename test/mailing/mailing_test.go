@@ -58,7 +58,7 @@ func newList(t *testing.T) *list {
 			t.Error(err)
 		}
 	})
-	l := &list{T: t, house: house, Config: aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(house.URL()), RetryMaxAttempts: 1,
+	l := &list{T: t, house: house, Config: aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(house.URL()), RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient,
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}}
 	made, err := sns.NewFromConfig(l.Config).CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("ses-notifications")})
 	try(t, err)

@@ -54,7 +54,7 @@ func TestMovies(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	config := aws.Config{Region: region, BaseEndpoint: aws.String(house.URL()), RetryMaxAttempts: 1,
+	config := aws.Config{Region: region, BaseEndpoint: aws.String(house.URL()), RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient,
 		Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	db := dynamodb.NewFromConfig(config)
 	table(t, db)

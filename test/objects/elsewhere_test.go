@@ -40,7 +40,7 @@ func must[T any](v T, err error) func(t *testing.T) T {
 }
 
 func client(url, key, secret string) *s3.Client {
-	return s3.New(s3.Options{Region: "us-east-1", BaseEndpoint: &url, UsePathStyle: true, RetryMaxAttempts: 1,
+	return s3.New(s3.Options{Region: "us-east-1", BaseEndpoint: &url, UsePathStyle: true, RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient,
 		Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")})
 }
 

@@ -58,7 +58,7 @@ func newCloud(t *testing.T, account string) *cloud {
 
 func newCloudIn(t *testing.T, house *tule.Tule, account string) *cloud {
 	t.Helper()
-	config := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(house.URL()), RetryMaxAttempts: 1,
+	config := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(house.URL()), RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient,
 		Credentials: credentials.NewStaticCredentialsProvider(account, "any", "")}
 	c := &cloud{T: t, lambda: lambda.NewFromConfig(config), logs: cloudwatchlogs.NewFromConfig(config)}
 	roles := iam.NewFromConfig(config)

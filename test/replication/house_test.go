@@ -73,7 +73,7 @@ func newReplication(t *testing.T) *replication {
 		}
 	})
 	root := func(account string) aws.Config {
-		return aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(house.URL()), RetryMaxAttempts: 3, // the client may close its own end
+		return aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(house.URL()), RetryMaxAttempts: 1, HTTPClient: tule.HTTPClient,
 			Credentials: credentials.NewStaticCredentialsProvider(account, "test", "")}
 	}
 	r := &replication{T: t, house: house, prod: root(here), poc: root(there), put: map[string]map[string]string{}}
