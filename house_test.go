@@ -35,8 +35,10 @@ sandbox            < aws
 steer              < aws
 runtimes           < aws
 script             < aws store wire
+gateway/*          < aws
 svc/lambda         < aws api store blob sandbox runtimes seal
-svc/apigateway     < aws api store vtl
+svc/apigateway     < aws api store vtl gateway policy seal
+svc/apigatewayv2   < aws api store vtl gateway policy seal
 svc/iam            < aws api store policy seal
 svc/sts            < aws api store seal
 svc/organizations  < aws api store policy

@@ -14,8 +14,7 @@
 //     keys and `responses: {}`, which AWS takes and libraries refuse.
 //   - A deployment is served at once.
 //   - The tag _custom_id_ chooses an API's id.
-//   - Authorizers, API keys, usage plans, caching, canaries and validation of bodies
-//     against models are not built yet. Nothing is open for lack of them: a method that
+//   - Authorizers, caching and canaries are not built yet. Nothing is open for lack of them: a method that
 //     asks for a key or an authorizer refuses every caller, and the execution log says
 //     why.
 //   - HTTP integrations work where the operator lends a transport; elsewhere they

@@ -19,6 +19,7 @@ type deployment struct {
 	Description *string                         `json:"description,omitempty"`
 	API         api.RestApi                     `json:"api"`
 	Validators  map[string]api.RequestValidator `json:"validators,omitempty"`
+	Models      []api.Model                     `json:"models,omitempty"`
 	Responses   map[string]api.GatewayResponse  `json:"responses,omitempty"`
 	// Summary is the access settings of each method, by path and verb.
 	Summary map[string]map[string]api.MethodSnapshot `json:"summary"`
@@ -86,14 +87,11 @@ func (s *Service) snapshot(ctx context.Context, tx store.Tx, d *deployment) erro
 	if d.Responses, err = ownResponses(ctx, tx, apiID); err != nil {
 		return err
 	}
-	d.Validators = map[string]api.RequestValidator{}
-	for e, err := range validators.List(ctx, tx, at, store.ListOptions{Prefix: []any{apiID}}) {
-		if err != nil {
-			return err
-		}
-		d.Validators[*e.Record.Id] = e.Record
+	if d.Models, err = modelsOf(ctx, tx, apiID); err != nil {
+		return err
 	}
-	return nil
+	d.Validators, err = validatorsOf(ctx, tx, apiID)
+	return err
 }
 
 // deployTo makes the stage that CreateDeployment names show the deployment, and

@@ -3,7 +3,6 @@ package apigateway
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/apigateway"
@@ -160,7 +159,7 @@ func (x *exchange) execute(ctx context.Context) (*reply, error) {
 	if i == nil {
 		return nil, misconfigured("No integration defined for method")
 	}
-	if err := x.checkRequired(); err != nil {
+	if err := x.validate(); err != nil {
 		return nil, err
 	}
 	switch i.kind {
@@ -194,28 +193,4 @@ func (x *exchange) backEnd(ctx context.Context) (*endpointResponse, error) {
 	default:
 		return nil, misconfigured("integrations of type " + kind + " are not available in this version of Tule")
 	}
-}
-
-// checkRequired refuses a request without the parameters that a validator asks for.
-func (x *exchange) checkRequired() error {
-	var missing []string
-	for _, name := range x.method.required {
-		where, name, _ := strings.Cut(strings.TrimPrefix(name, methodRequest), ".")
-		var have []string
-		switch where {
-		case "header":
-			have = all(x.req.header, name, true)
-		case "querystring":
-			have = all(x.req.query, name, false)
-		case "path":
-			have = all(x.req.params, name, false)
-		}
-		if len(have) == 0 || have[len(have)-1] == "" {
-			missing = append(missing, name)
-		}
-	}
-	if len(missing) > 0 {
-		return badParameters("Missing required request parameters: [" + strings.Join(missing, ", ") + "]")
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package apigateway
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/vtl/gateway"
@@ -16,6 +17,7 @@ type fault struct {
 	message string
 	line    string // of the execution log
 	denied  bool   // spells its message with a capital
+	detail  string // $context.error.validationErrorString
 	// response is the type of gateway response that it is; "" for one of all of its kind.
 	response string
 }
@@ -61,6 +63,12 @@ func denied(message string) *fault {
 
 func badParameters(message string) *fault {
 	return &fault{response: api.GatewayResponseTypeBadRequestParameters, status: http.StatusBadRequest, kind: "BadRequestException", message: message, line: "Request failed due to a bad request: " + message}
+}
+
+func badBody(wrong []string) *fault {
+	detail := "[" + strings.Join(wrong, ", ") + "]"
+	return &fault{response: api.GatewayResponseTypeBadRequestBody, status: http.StatusBadRequest, kind: "BadRequestException", message: "Invalid request body", detail: detail,
+		line: "Request body does not match model schema for content type application/json: [\n  " + strings.Join(wrong, "\n  ") + "\n]"}
 }
 
 func tooLarge() *fault {

@@ -227,6 +227,9 @@ func (x *exchange) refuse(ctx context.Context, f *fault) *reply {
 	message, _ := json.Marshal(f.message)
 	vars := maps.Clone(x.contextVariables())
 	vars["error"] = map[string]any{"message": f.message, "messageString": string(message), "responseType": f.response}
+	if f.detail != "" {
+		vars["error"].(map[string]any)["validationErrorString"] = f.detail
+	}
 	out := &reply{status: f.status, header: []gateway.Param{{Name: "x-amzn-ErrorType", Value: f.kind}}}
 	if own.status != 0 {
 		out.status = own.status

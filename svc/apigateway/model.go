@@ -2,14 +2,13 @@ package apigateway
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/gateway/schema"
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -58,20 +57,44 @@ func (s *Service) createModel(ctx context.Context, in *api.CreateModelRequest) (
 }
 
 func checkSchema(m api.Model) error {
-	schema := aws.Value(m.Schema)
-	if schema == "" {
+	text := aws.Value(m.Schema)
+	if text == "" {
 		return api.BadRequestException("Model schema must have at least 1 property or array items defined")
 	}
-	if t := aws.Value(m.ContentType); strings.Contains(t, "json") && !json.Valid([]byte(schema)) {
-		return api.BadRequestException("Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified]")
+	if !strings.Contains(aws.Value(m.ContentType), "json") {
+		return nil
+	}
+	if wrong := schema.Faults(text); len(wrong) > 0 {
+		return api.BadRequestException("Invalid model specified: Validation Result: warnings : [], errors : [%s]", strings.Join(wrong, ", "))
 	}
 	return nil
+}
+
+// modelsOf are an API's models, by name.
+func modelsOf(ctx context.Context, r store.Reader, apiID string) (out []api.Model, err error) {
+	for e, err := range models.List(ctx, r, scope(ctx), store.ListOptions{Prefix: []any{apiID}}) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e.Record)
+	}
+	return out, nil
 }
 
 func (s *Service) getModel(ctx context.Context, in *api.GetModelRequest) (*api.Model, error) {
 	return view(ctx, s, func(r store.Reader) (*api.Model, error) {
 		m, err := models.Get(ctx, r, scope(ctx), *in.RestApiId, *in.ModelName)
-		return &m, orElse(err, noModel(in.ModelName))
+		if err != nil || !aws.Value(in.Flatten) {
+			return &m, orElse(err, noModel(in.ModelName))
+		}
+		all, err := modelsOf(ctx, r, *in.RestApiId)
+		if err != nil {
+			return nil, err
+		}
+		if flat, err := texts(all).Flat(*in.ModelName); err == nil {
+			m.Schema = &flat
+		}
+		return &m, nil
 	})
 }
 
@@ -146,54 +169,4 @@ func (s *Service) updateModel(ctx context.Context, in *api.UpdateModelRequest) (
 		}
 		return &m, models.Put(tx, scope(ctx), m, *in.RestApiId, *m.Name)
 	})
-}
-
-// getModelTemplate answers a mapping template that shows a document of the model.
-// https://docs.aws.amazon.com/apigateway/latest/api/API_GetModelTemplate.html
-func (s *Service) getModelTemplate(ctx context.Context, in *api.GetModelTemplateRequest) (*api.Template, error) {
-	m, err := s.getModel(ctx, &api.GetModelRequest{RestApiId: in.RestApiId, ModelName: in.ModelName})
-	if err != nil {
-		return nil, err
-	}
-	var schema any
-	if err := json.Unmarshal([]byte(aws.Value(m.Schema)), &schema); err != nil {
-		return nil, api.BadRequestException("Model %s is not a JSON schema", *in.ModelName)
-	}
-	var b strings.Builder
-	b.WriteString("#set($inputRoot = $input.path('$'))\n")
-	sample(&b, schema, "$inputRoot", "", 0)
-	return &api.Template{Value: ptr(b.String())}, nil
-}
-
-// sample writes a template for the schema, whose document the expression at stands for.
-func sample(b *strings.Builder, schema any, at, indent string, depth int) {
-	s, _ := schema.(map[string]any)
-	properties, _ := s["properties"].(map[string]any)
-	switch {
-	case depth > 20:
-		b.WriteString("null")
-	case s["type"] == "array":
-		elem := fmt.Sprintf("$elem%d", depth)
-		fmt.Fprintf(b, "[\n%s#foreach(%s in %s)\n%s  ", indent, elem, at, indent)
-		sample(b, s["items"], elem, indent+"  ", depth+1)
-		fmt.Fprintf(b, "#if($foreach.hasNext),#end\n%s#end\n%s]", indent, indent)
-	case len(properties) > 0:
-		b.WriteString("{\n")
-		names := slices.Sorted(maps.Keys(properties))
-		for i, name := range names {
-			fmt.Fprintf(b, "%s  %q : ", indent, name)
-			sample(b, properties[name], at+"."+name, indent+"  ", depth+1)
-			if i < len(names)-1 {
-				b.WriteString(",")
-			}
-			b.WriteString("\n")
-		}
-		b.WriteString(indent + "}")
-	case s["type"] == "string":
-		fmt.Fprintf(b, "\"%s\"", at)
-	case s["type"] == "object" || s["type"] == nil:
-		b.WriteString("{ }")
-	default:
-		b.WriteString(at)
-	}
 }

@@ -12,6 +12,7 @@ import (
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/gateway/schema"
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/vtl"
 )
@@ -27,6 +28,9 @@ type program struct {
 	disabled     bool     // the API answers under other names only
 	root         *node
 	refusals     map[string]*refusal // the API's own gateway responses, by type
+	validators   map[string]api.RequestValidator
+	models       schema.Models
+	compiled     map[string]bodyModel
 }
 
 // A method is one method of a program, with its integration.
@@ -34,7 +38,7 @@ type method struct {
 	verb, resourceID, resourcePath string
 	auth                           string
 	keyRequired                    bool
-	required                       []string // "method.request.header.x", held to if a validator says so
+	rule                           rule
 	integration                    *integration
 }
 
@@ -120,14 +124,10 @@ func compileIntegration(in *api.Integration) *integration {
 	return i
 }
 
-func compileMethod(r resource, verb string, m api.Method, validators map[string]api.RequestValidator) *method {
+func (p *program) compileMethod(r resource, verb string, m api.Method) *method {
 	out := &method{verb: verb, resourceID: r.ID, resourcePath: r.Path, auth: aws.Value(m.AuthorizationType), keyRequired: aws.Value(m.ApiKeyRequired)}
-	if v, ok := validators[aws.Value(m.RequestValidatorId)]; ok && aws.Value(v.ValidateRequestParameters) {
-		for _, name := range slices.Sorted(maps.Keys(m.RequestParameters)) {
-			if m.RequestParameters[name] {
-				out.required = append(out.required, name)
-			}
-		}
+	if v, ok := p.validators[aws.Value(m.RequestValidatorId)]; ok {
+		out.rule = p.compileRule(&m, v)
 	}
 	if m.MethodIntegration != nil {
 		out.integration = compileIntegration(m.MethodIntegration)
@@ -145,7 +145,7 @@ func newProgram(at store.Scope, a api.RestApi, deploymentID string) *program {
 	return p
 }
 
-func (p *program) add(r resource, validators map[string]api.RequestValidator) {
+func (p *program) add(r resource) {
 	n := p.root.at(r.Path)
 	n.id, n.path = r.ID, r.Path
 	if len(r.Methods) == 0 {
@@ -153,7 +153,7 @@ func (p *program) add(r resource, validators map[string]api.RequestValidator) {
 	}
 	n.methods = make(map[string]*method, len(r.Methods))
 	for verb, m := range r.Methods {
-		n.methods[verb] = compileMethod(r, verb, m, validators)
+		n.methods[verb] = p.compileMethod(r, verb, m)
 	}
 }
 
@@ -166,11 +166,12 @@ func (s *Service) compile(ctx context.Context, at store.Scope, apiID, deployment
 		}
 		p := newProgram(at, d.API, deploymentID)
 		p.refusals = compileResponses(d.Responses)
+		p.validators, p.models = d.Validators, texts(d.Models)
 		for e, err := range snapshots.List(ctx, r, at, store.ListOptions{Prefix: []any{apiID, deploymentID}}) {
 			if err != nil {
 				return nil, err
 			}
-			p.add(e.Record, d.Validators)
+			p.add(e.Record)
 		}
 		return p, nil
 	})

@@ -53,15 +53,20 @@ func (s *Service) testProgram(ctx context.Context, in *api.TestInvokeMethodReque
 		if err != nil {
 			return err
 		}
-		have := map[string]api.RequestValidator{}
-		for e, err := range validators.List(ctx, r, scope(ctx), store.ListOptions{Prefix: []any{*in.RestApiId}}) {
-			if err != nil {
-				return err
-			}
-			have[*e.Record.Id] = e.Record
-		}
 		p = newProgram(scope(ctx), a, "")
-		p.add(res, have)
+		if p.validators, err = validatorsOf(ctx, r, *in.RestApiId); err != nil {
+			return err
+		}
+		models, err := modelsOf(ctx, r, *in.RestApiId)
+		if err != nil {
+			return err
+		}
+		responses, err := ownResponses(ctx, r, *in.RestApiId)
+		if err != nil {
+			return err
+		}
+		p.models, p.refusals = texts(models), compileResponses(responses)
+		p.add(res)
 		return nil
 	})
 	return p, res, err

@@ -88,3 +88,15 @@ func (s *Service) deleteRequestValidator(ctx context.Context, in *api.DeleteRequ
 		return validators.Delete(tx, scope(ctx), *in.RestApiId, *in.RequestValidatorId)
 	})
 }
+
+// validatorsOf are an API's validators, by id.
+func validatorsOf(ctx context.Context, r store.Reader, apiID string) (map[string]api.RequestValidator, error) {
+	out := map[string]api.RequestValidator{}
+	for e, err := range validators.List(ctx, r, scope(ctx), store.ListOptions{Prefix: []any{apiID}}) {
+		if err != nil {
+			return nil, err
+		}
+		out[*e.Record.Id] = e.Record
+	}
+	return out, nil
+}
