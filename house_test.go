@@ -36,11 +36,13 @@ steer              < aws
 runtimes           < aws
 script             < aws store wire
 gateway/*          < aws
+gateway/authorize  < aws policy
+gateway/domain     < aws store seal
 svc/lambda         < aws api store blob sandbox runtimes seal
 svc/apigateway     < aws api store vtl gateway policy seal
 svc/apigatewayv2   < aws api store vtl gateway policy seal
 svc/iam            < aws api store policy seal
-svc/sts            < aws api store seal
+svc/sts            < aws api store seal gateway/jwt
 svc/organizations  < aws api store policy
 svc/s3             < aws api store blob policy
 svc/*              < aws api store

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tule-cloud/tule/gateway/jwt"
 	"github.com/tule-cloud/tule/svc/sts"
 )
 
@@ -44,7 +45,7 @@ const (
 	fetchSize = 1 << 20 // bytes
 )
 
-// fetch is a sts.Fetch over the network. Servers whom the machine's own authorities
+// fetch is a jwt.Fetch over the network. Servers whom the machine's own authorities
 // vouch for need no thumbprint; others need a certificate with one in their chain, and
 // the rest of the chain has to lead there.
 func fetch(ctx context.Context, address string, thumbprints []string) ([]byte, error) {
@@ -106,7 +107,7 @@ func trusted(c tls.ConnectionState, thumbprints []string) error {
 			return nil
 		}
 	}
-	return errors.Join(sts.ErrThumbprint, err)
+	return errors.Join(jwt.ErrThumbprint, err)
 }
 
 // federation is what STS needs to verify the tokens of web identities. It reaches

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tule-cloud/tule/svc/sts"
+	"github.com/tule-cloud/tule/gateway/jwt"
 )
 
 func TestIssuerKeys(t *testing.T) {
@@ -49,14 +49,14 @@ func TestFetch(t *testing.T) {
 	if text, err := fetch(t.Context(), server.URL+"/keys", known); string(text) != "keys" || err != nil {
 		t.Errorf("%q %v", text, err)
 	}
-	if _, err := fetch(t.Context(), server.URL+"/keys", known[:1]); !errors.Is(err, sts.ErrThumbprint) {
+	if _, err := fetch(t.Context(), server.URL+"/keys", known[:1]); !errors.Is(err, jwt.ErrThumbprint) {
 		t.Errorf("another thumbprint: %v", err)
 	}
-	if _, err := fetch(t.Context(), server.URL+"/keys", nil); err == nil || errors.Is(err, sts.ErrThumbprint) {
+	if _, err := fetch(t.Context(), server.URL+"/keys", nil); err == nil || errors.Is(err, jwt.ErrThumbprint) {
 		t.Errorf("no thumbprint: %v", err)
 	}
 	// The certificate is good for 127.0.0.1 and example.com, and not for this name.
-	if _, err := fetch(t.Context(), strings.Replace(server.URL, "127.0.0.1", "localhost", 1)+"/keys", known); !errors.Is(err, sts.ErrThumbprint) {
+	if _, err := fetch(t.Context(), strings.Replace(server.URL, "127.0.0.1", "localhost", 1)+"/keys", known); !errors.Is(err, jwt.ErrThumbprint) {
 		t.Errorf("another name: %v", err)
 	}
 	for _, path := range []string{"/none", "/long", "/moved"} {

@@ -1,5 +1,7 @@
 package sts
 
+import issuers "github.com/tule-cloud/tule/gateway/jwt"
+
 // ReadSAML reads a response as one of the provider with that metadata, and is whom it
 // speaks of.
 func ReadSAML(metadata string, response []byte, keys ...string) (subject string, err error) {
@@ -30,6 +32,6 @@ func ParseWebToken(text string) (issuer string, err error) {
 
 // ParseKeys is how many keys of a JWKS verify tokens.
 func ParseKeys(jwks []byte) (int, error) {
-	keys, err := parseKeys(jwks)
+	keys, err := issuers.ParseKeys(jwks)
 	return len(keys), err
 }

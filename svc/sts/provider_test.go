@@ -74,7 +74,7 @@ func (p *providers) SAMLKeys(_ context.Context, arn string) ([]string, bool, err
 	return nil, false, nil
 }
 
-// fetch is a sts.Fetch.
+// fetch is a jwt.Fetch.
 func (p *providers) fetch(_ context.Context, url string, thumbprints []string) ([]byte, error) {
 	p.asked = append(p.asked, strings.Join(append([]string{url}, thumbprints...), " "))
 	if p.fails != nil {

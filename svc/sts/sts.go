@@ -27,6 +27,7 @@ import (
 
 	api "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
+	issuers "github.com/tule-cloud/tule/gateway/jwt"
 	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/store"
 )
@@ -61,7 +62,7 @@ type Options struct {
 	// address; nil: for none.
 	IssuerKeys func(issuer string) (jwks []byte, ok bool, err error)
 	// Fetch gets the keys of other issuers; nil: their tokens are refused.
-	Fetch Fetch
+	Fetch issuers.Fetch
 	// Outbound has accounts as issuers of tokens, and Store their keys; nil: none issues any.
 	Outbound Outbound
 	Store    store.Store
@@ -79,7 +80,7 @@ type Service struct {
 	messages *seal.Box // of the front door, for who was denied
 
 	providers Providers // may be nil
-	issuers   *issuers
+	issuers   *issuers.Issuers
 
 	outbound    Outbound    // may be nil
 	store       store.Store // likewise
@@ -95,7 +96,7 @@ func New(o Options) *Service {
 	return &Service{clock: o.Clock, random: o.Random, roles: o.Roles, sealer: newSealer(o.Keys),
 		messages: o.Keys.For("authorization messages"), providers: o.Providers,
 		outbound: o.Outbound, store: o.Store, outboundBox: o.Keys.For("outbound tokens"), place: o.Place, opened: map[string]*session{},
-		issuers: &issuers{clock: o.Clock, fetch: o.Fetch, registered: o.IssuerKeys, kept: map[string]*issuer{}}}
+		issuers: issuers.New(issuers.Options{Clock: o.Clock, Fetch: o.Fetch, Registered: o.IssuerKeys})}
 }
 
 // Routes are the operations that the service answers.

@@ -2,14 +2,11 @@ package sts
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	api "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
 )
-
-var errNoKey = errors.New("the issuer has no such key")
 
 // wellKnown are the issuers that every account trusts to say who somebody is, so that
 // roles' trust policies name them without an ARN. Their policies hold the audience.
@@ -42,7 +39,7 @@ func (s *Service) webIdentity(ctx context.Context, in *api.AssumeRoleWithWebIden
 	if provider == "" {
 		return nil, invalidToken("No OpenIDConnect provider found in your account for %s", said.Issuer)
 	}
-	if said, err = s.issuers.verify(ctx, parsed, "https://"+name, thumbprints); err != nil {
+	if said, err = s.verify(ctx, parsed, "https://"+name, thumbprints); err != nil {
 		return nil, err
 	}
 	audience, err := said.check(s.clock.Now(), clients)

@@ -20,6 +20,7 @@ import (
 	stsapi "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/front"
+	"github.com/tule-cloud/tule/gateway/jwt"
 	"github.com/tule-cloud/tule/svc/sts"
 )
 
@@ -223,7 +224,7 @@ func TestWebIdentityKeys(t *testing.T) {
 	w.refuses("still", later, "IDPCommunicationError", unreachable)
 	fetched(7)
 	w.clock.Advance(31 * time.Second)
-	w.providers.fails = fmt.Errorf("TLS: %w", sts.ErrThumbprint)
+	w.providers.fails = fmt.Errorf("TLS: %w", jwt.ErrThumbprint)
 	w.refuses("another server", later, "InvalidIdentityToken", "OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint")
 	w.providers.fails = nil
 	w.clock.Advance(31 * time.Second)

@@ -3,6 +3,7 @@ package sts
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	api "github.com/tule-cloud/tule/api/sts"
+	issuers "github.com/tule-cloud/tule/gateway/jwt"
 )
 
 // A webToken is what an OpenID Connect provider says in a token.
@@ -73,13 +75,13 @@ func parseWebToken(text string) (*jwt.JSONWebToken, *webToken, error) {
 }
 
 // verify is what a token says, if its issuer signed it.
-func (i *issuers) verify(ctx context.Context, parsed *jwt.JSONWebToken, address string, thumbprints []string) (*webToken, error) {
-	keys, err := i.keysOf(ctx, address, thumbprints, parsed.Headers[0].KeyID)
-	if err != nil {
-		return nil, err
+func (s *Service) verify(ctx context.Context, parsed *jwt.JSONWebToken, address string, thumbprints []string) (*webToken, error) {
+	keys, err := s.issuers.Keys(ctx, address, thumbprints, parsed.Headers[0].KeyID)
+	if err == nil && len(keys) == 0 {
+		err = issuers.ErrNoKeys
 	}
-	if len(keys) == 0 {
-		return nil, noKeys(errNoKey)
+	if err != nil {
+		return nil, keysError(err)
 	}
 	for _, k := range keys {
 		if k.Algorithm != "" && k.Algorithm != parsed.Headers[0].Algorithm {
@@ -93,6 +95,19 @@ func (i *issuers) verify(ctx context.Context, parsed *jwt.JSONWebToken, address 
 		}
 	}
 	return nil, invalidToken("Provided Token's signature could not be verified")
+}
+
+// keysError is the answer where the keys of an issuer are not to be had.
+func keysError(err error) error {
+	switch {
+	case errors.Is(err, issuers.ErrThumbprint):
+		return api.InvalidIdentityTokenException("OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint").Because(err)
+	case errors.Is(err, issuers.ErrUnreachable):
+		return api.IDPCommunicationErrorException("The identity provider that was asked to verify the incoming identity token could not be reached").Because(err)
+	case errors.Is(err, issuers.ErrNoKeys):
+		return api.InvalidIdentityTokenException("Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements").Because(err)
+	}
+	return err
 }
 
 // The names of claims for providers that cannot nest them.

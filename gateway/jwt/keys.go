@@ -1,4 +1,11 @@
-package sts
+// Package jwt verifies the tokens of OpenID Connect issuers: it finds the keys that an
+// issuer signs by, keeps them for a while, and holds a token to its signature, its
+// issuer and the time. It knows no AWS service; what a token's claims permit is its
+// callers' to say. The clock and the way to the network are given.
+//
+// What differs on purpose from what issuers may do: tokens signed by a secret that both
+// sides share (HS256 and its kin) are no tokens here.
+package jwt
 
 import (
 	"context"
@@ -15,7 +22,6 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	api "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
 )
 
@@ -28,6 +34,14 @@ type Fetch func(ctx context.Context, url string, thumbprints []string) ([]byte, 
 // ErrThumbprint says that a server is not who it has to be.
 var ErrThumbprint = errors.New("the certificate of the server has none of the thumbprints")
 
+// What is wrong with an issuer; errors of Keys and Verify wrap one of them.
+var (
+	// ErrUnreachable: the issuer does not answer, or not as who it is.
+	ErrUnreachable = errors.New("the issuer cannot be reached")
+	// ErrNoKeys: there are no keys of the issuer that could have signed.
+	ErrNoKeys = errors.New("the issuer has no such keys")
+)
+
 // Keys of issuers that were fetched are kept for a while. Before that is over they
 // are fetched anew where a token names a key that is not among them, but not so often
 // that tokens could make Tule a nuisance to an issuer.
@@ -39,15 +53,25 @@ const (
 	maxRSA     = 8192
 )
 
-// issuers has the keys by which issuers sign their tokens.
-type issuers struct {
-	clock      aws.Clock
-	fetch      Fetch // nil: only registered ones
-	registered func(issuer string) (jwks []byte, ok bool, err error)
+// Options furnish Issuers. Only Clock is required.
+type Options struct {
+	Clock aws.Clock
+	Fetch Fetch // nil: only registered keys
+	// Registered are the keys that the operator knows an issuer, an https address, to sign
+	// by: a JWKS. Nobody is asked for them.
+	Registered func(issuer string) (jwks []byte, ok bool, err error)
+}
+
+// Issuers has the keys by which issuers sign their tokens. Safe for concurrent use.
+type Issuers struct {
+	Options
 
 	mu   sync.Mutex
 	kept map[string]*issuer // by the address, and the thumbprints to trust it by
 }
+
+// New returns Issuers of which nothing is known yet.
+func New(o Options) *Issuers { return &Issuers{Options: o, kept: map[string]*issuer{}} }
 
 // issuer is what was fetched of one.
 type issuer struct {
@@ -58,27 +82,27 @@ type issuer struct {
 	err   error     // what came of that
 }
 
-// keysOf are the keys of an issuer, an https address, with a key id; all of them for
-// a token that names none.
-func (i *issuers) keysOf(ctx context.Context, address string, thumbprints []string, id string) ([]jose.JSONWebKey, error) {
-	if i.registered != nil {
-		text, ok, err := i.registered(address)
+// Keys are the keys of an issuer, an https address, with a key id; all of them for
+// a token that names none. Thumbprints are Fetch's.
+func (i *Issuers) Keys(ctx context.Context, address string, thumbprints []string, id string) ([]jose.JSONWebKey, error) {
+	if i.Registered != nil {
+		text, ok, err := i.Registered(address)
 		if err != nil {
 			return nil, err
 		}
 		if ok {
-			keys, err := parseKeys(text)
+			keys, err := ParseKeys(text)
 			return withID(keys, id), noKeys(err)
 		}
 	}
-	if i.fetch == nil {
+	if i.Fetch == nil {
 		return nil, noKeys(errors.New("no keys are registered, and this Tule fetches none"))
 	}
 	return i.known(address, thumbprints).keysOf(ctx, i, address, thumbprints, id)
 }
 
 // known is what there is of an issuer, perhaps nothing.
-func (i *issuers) known(address string, thumbprints []string) *issuer {
+func (i *Issuers) known(address string, thumbprints []string) *issuer {
 	name := strings.Join(append([]string{address}, thumbprints...), " ")
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -91,10 +115,10 @@ func (i *issuers) known(address string, thumbprints []string) *issuer {
 	return i.kept[name]
 }
 
-func (k *issuer) keysOf(ctx context.Context, i *issuers, address string, thumbprints []string, id string) ([]jose.JSONWebKey, error) {
+func (k *issuer) keysOf(ctx context.Context, i *Issuers, address string, thumbprints []string, id string) ([]jose.JSONWebKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := i.clock.Now()
+	now := i.Clock.Now()
 	fresh := !k.at.IsZero() && now.Sub(k.at) < keepKeys
 	if have := withID(k.keys, id); fresh && len(have) > 0 {
 		return have, nil
@@ -124,8 +148,8 @@ func withID(keys []jose.JSONWebKey, id string) []jose.JSONWebKey {
 
 // discover fetches an issuer's keys from where its configuration says they are.
 // https://openid.net/specs/openid-connect-discovery-1_0.html
-func (i *issuers) discover(ctx context.Context, address string, thumbprints []string) ([]jose.JSONWebKey, error) {
-	text, err := i.fetch(ctx, strings.TrimSuffix(address, "/")+"/.well-known/openid-configuration", thumbprints)
+func (i *Issuers) discover(ctx context.Context, address string, thumbprints []string) ([]jose.JSONWebKey, error) {
+	text, err := i.Fetch(ctx, strings.TrimSuffix(address, "/")+"/.well-known/openid-configuration", thumbprints)
 	if err != nil {
 		return nil, unreachable(err)
 	}
@@ -142,16 +166,16 @@ func (i *issuers) discover(ctx context.Context, address string, thumbprints []st
 	if u, err := url.Parse(c.Keys); err != nil || u.Scheme != "https" || u.Host == "" {
 		return nil, noKeys(fmt.Errorf("the keys of %s are at %q, which is no https address", address, c.Keys))
 	}
-	if text, err = i.fetch(ctx, c.Keys, thumbprints); err != nil {
+	if text, err = i.Fetch(ctx, c.Keys, thumbprints); err != nil {
 		return nil, unreachable(err)
 	}
-	keys, err := parseKeys(text)
+	keys, err := ParseKeys(text)
 	return keys, noKeys(err)
 }
 
-// parseKeys reads the public keys of a JWKS that sign. Keys of kinds that are not
+// ParseKeys reads the public keys of a JWKS that sign. Keys of kinds that are not
 // known here are left out.
-func parseKeys(text []byte) ([]jose.JSONWebKey, error) {
+func ParseKeys(text []byte) ([]jose.JSONWebKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -196,13 +220,8 @@ func noKeys(cause error) error {
 	if cause == nil {
 		return nil
 	}
-	return api.InvalidIdentityTokenException("Couldn't retrieve verification key from your identity provider,  please reference AssumeRoleWithWebIdentity documentation for requirements").Because(cause)
+	return fmt.Errorf("%w: %w", ErrNoKeys, cause)
 }
 
 // unreachable is the error for an issuer that does not answer, or not as who it is.
-func unreachable(cause error) error {
-	if errors.Is(cause, ErrThumbprint) {
-		return api.InvalidIdentityTokenException("OpenIDConnect provider's HTTPS certificate doesn't match configured thumbprint").Because(cause)
-	}
-	return api.IDPCommunicationErrorException("The identity provider that was asked to verify the incoming identity token could not be reached").Because(cause)
-}
+func unreachable(cause error) error { return fmt.Errorf("%w: %w", ErrUnreachable, cause) }
