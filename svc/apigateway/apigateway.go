@@ -28,6 +28,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
@@ -79,7 +80,7 @@ func (s *Service) Run(ctx context.Context) error { return s.logs.run(ctx) }
 
 // Routes are the operations that the service answers.
 func (s *Service) Routes() []aws.Route {
-	return append(append(s.structureRoutes(), s.planRoutes()...),
+	return append(slices.Concat(s.structureRoutes(), s.planRoutes(), s.documentRoutes()),
 		at(s, &api.CreateDeployment, s.createDeployment, askCreateDeployment),
 		at(s, &api.GetDeployment, s.getDeployment),
 		at(s, &api.GetDeployments, s.getDeployments),
@@ -99,6 +100,23 @@ func (s *Service) Routes() []aws.Route {
 		at(s, &api.ImportRestApi, s.importRestApi, askImport),
 		at(s, &api.PutRestApi, s.putRestApi, s.askReimport),
 	)
+}
+
+// documentRoutes are the operations on what an API says of itself.
+func (s *Service) documentRoutes() []aws.Route {
+	return []aws.Route{
+		at(s, &api.CreateDocumentationPart, s.createDocumentationPart),
+		at(s, &api.GetDocumentationPart, s.getDocumentationPart),
+		at(s, &api.GetDocumentationParts, s.getDocumentationParts),
+		at(s, &api.UpdateDocumentationPart, s.updateDocumentationPart),
+		at(s, &api.DeleteDocumentationPart, s.deleteDocumentationPart),
+		at(s, &api.ImportDocumentationParts, s.importDocumentationParts),
+		at(s, &api.CreateDocumentationVersion, s.createDocumentationVersion),
+		at(s, &api.GetDocumentationVersion, s.getDocumentationVersion),
+		at(s, &api.GetDocumentationVersions, s.getDocumentationVersions),
+		at(s, &api.UpdateDocumentationVersion, s.updateDocumentationVersion),
+		at(s, &api.DeleteDocumentationVersion, s.deleteDocumentationVersion),
+	}
 }
 
 // planRoutes are the operations on who may call, and how often.

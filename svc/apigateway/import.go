@@ -42,6 +42,7 @@ func readDocument(body []byte, parameters map[string]string, strict bool) (*docu
 	if err != nil {
 		return nil, err
 	}
+	d.Parts = d.documentation()
 	base := parameters["basepath"]
 	if base == "" {
 		base = parameters["basePath"]
@@ -114,7 +115,7 @@ func adopt(a, from *api.RestApi, overwrite bool) {
 // empty removes all that a document describes, but for the root itself.
 func (s *Service) empty(ctx context.Context, tx store.Tx, a *api.RestApi) error {
 	at := scope(ctx)
-	for _, err := range []error{resources.DeleteAll(tx, at, *a.Id), children.DeleteAll(tx, at, *a.Id), models.DeleteAll(tx, at, *a.Id), validators.DeleteAll(tx, at, *a.Id), gatewayResponses.DeleteAll(tx, at, *a.Id)} {
+	for _, err := range []error{resources.DeleteAll(tx, at, *a.Id), children.DeleteAll(tx, at, *a.Id), models.DeleteAll(tx, at, *a.Id), validators.DeleteAll(tx, at, *a.Id), gatewayResponses.DeleteAll(tx, at, *a.Id), documentationParts.DeleteAll(tx, at, *a.Id)} {
 		if err != nil {
 			return err
 		}
@@ -150,6 +151,9 @@ func (s *Service) build(ctx context.Context, tx store.Tx, a *api.RestApi, d *doc
 		return api.LimitExceededException("The document has too many resources or models")
 	}
 	if err := b.definitions(ctx, d); err != nil {
+		return err
+	}
+	if _, err := s.putParts(ctx, tx, b.apiID, d, d.Parts); err != nil {
 		return err
 	}
 	for _, r := range d.Resources {

@@ -17,6 +17,7 @@ type document struct {
 	Models     []api.Model
 	Validators []api.RequestValidator
 	Responses  []api.GatewayResponse
+	Parts      []api.DocumentationPart
 	BasePath   string
 	Warnings   []string
 
@@ -133,10 +134,7 @@ func (t tree) truthy() bool { return t.v != nil }
 
 // models reads the definitions.
 func (d *document) models() {
-	schemas := d.root.get("definitions")
-	if d.openAPI {
-		schemas = d.root.get("components", "schemas")
-	}
+	schemas := d.schemas()
 	for _, name := range schemas.keys() {
 		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
 			d.warn("Unable to create model '%s': Model name must be alphanumeric: %s", name, name)
