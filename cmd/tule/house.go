@@ -257,7 +257,7 @@ func (h *house) buildMessages() error {
 // gateway is what API Gateway needs. It reaches HTTP back ends, as functions do the
 // outside, only where the operator lets them.
 func (h *house) gateway() apigateway.Options {
-	o := apigateway.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics, Allow: h.front.Allow}
+	o := apigateway.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics, Allow: h.front.Allow, Forward: h.front.Forward}
 	if h.egress == "nat" {
 		o.HTTP = apigateway.Transport()
 	}

@@ -21,7 +21,6 @@
 //     answer 500. Path parameters go to back ends as they were encoded.
 //   - Bodies that are no text reach proxy functions in base64 even where no binary
 //     media type names them, so that nothing is lost.
-//   - AWS integrations reach Lambda; another service's answers 500 until it is built.
 package apigateway
 
 import (
@@ -50,6 +49,9 @@ type Options struct {
 	// Without it none is reached: what this machine can reach is its operator's to
 	// lend.
 	HTTP RoundTripper
+	// Forward answers requests to other services, for AWS integrations. Without it they
+	// reach Lambda alone.
+	Forward Forwarder
 }
 
 // Service answers API Gateway's operations and serves the APIs.

@@ -42,6 +42,7 @@ type endpointResponse struct {
 	header  []gateway.Param
 	body    []byte
 	failure string // what selection patterns are held against
+	typed   bool   // its Content-Type says what the body is; a function's is always text
 }
 
 func (x *exchange) context() *requestContext {
@@ -187,6 +188,9 @@ func (x *exchange) backEnd(ctx context.Context) (*endpointResponse, error) {
 	case "MOCK":
 		return x.mock()
 	case "AWS":
+		if !x.method.integration.function {
+			return x.callService(ctx)
+		}
 		return x.invoke(ctx)
 	case "HTTP":
 		return x.fetch(ctx)

@@ -1,6 +1,7 @@
 package apigateway
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"slices"
@@ -24,18 +25,22 @@ func (x *exchange) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	body, err := x.requestText()
+	body, binary, err := x.requestBody()
 	if err != nil {
 		return err
+	}
+	if binary && (t != nil || x.method.integration.function) {
+		// A template works on text, and a function is sent JSON: there a blob is its base64.
+		body = []byte(base64.StdEncoding.EncodeToString(body))
 	}
 	if x.integral.header, x.integral.query, x.integral.path, err = x.mapRequest(i.parameters); err != nil {
 		return err
 	}
-	x.integral.body = []byte(body)
+	x.integral.body = body
 	if t == nil {
 		return nil
 	}
-	out, err := x.render(ctx, t, body)
+	out, err := x.render(ctx, t, string(body))
 	if err != nil {
 		return err
 	}
@@ -101,27 +106,30 @@ func (p *program) isBinary(contentType string) bool {
 	return false
 }
 
-// requestText is the body as templates, and functions, get it. Binary bodies are
-// base64: a text must not lose bytes.
+// requestBody is the body as the integration gets it: text, or a blob. What is no
+// UTF-8 and has no binary media type is text with its faults replaced.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-payload-encodings-workflow.html
-func (x *exchange) requestText() (string, error) {
-	body := x.req.body
+func (x *exchange) requestBody() (body []byte, binary bool, err error) {
+	body = x.req.body
 	sent, _ := last(x.req.header, "Content-Type")
+	handling := x.method.integration.contentHandling
 	if x.program.isBinary(sent) {
-		return base64.StdEncoding.EncodeToString(body), nil
+		if handling == "CONVERT_TO_TEXT" {
+			return []byte(base64.StdEncoding.EncodeToString(body)), false, nil
+		}
+		return body, true, nil
 	}
-	if x.method.integration.contentHandling == "CONVERT_TO_BINARY" {
-		// The blob that the text stands for; a function gets it as base64 again.
+	if handling == "CONVERT_TO_BINARY" {
 		b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(body)))
 		if err != nil {
-			return "", misconfigured("Unable to base64 decode the body.")
+			return nil, false, misconfigured("Unable to base64 decode the body.")
 		}
-		return base64.StdEncoding.EncodeToString(b), nil
+		return b, true, nil
 	}
 	if !utf8.Valid(body) {
-		return strings.ToValidUTF8(string(body), "\uFFFD"), nil
+		body = bytes.ToValidUTF8(body, []byte("\uFFFD"))
 	}
-	return string(body), nil
+	return body, false, nil
 }
 
 // limits bound a template; the output is bounded by the payload limit.

@@ -105,21 +105,28 @@ func (x *exchange) responseTemplate(r *response) (*template, string) {
 	return nil, ""
 }
 
-// responseBody is a function's answer, which is text, as it is or as the bytes that
-// it is the base64 of. The quotes around a JSON string are not part of its base64.
+// responseBody is a back end's answer as the method response gets it. The quotes around
+// a function's JSON string are not part of its base64. A text that is no base64 stays
+// what it is where nobody asked for its conversion.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-payload-encodings-workflow.html
 func (x *exchange) responseBody(r *response, in *endpointResponse) (body []byte, binary bool, err error) {
-	switch r.contentHandling {
-	case "CONVERT_TO_TEXT":
-		return in.body, false, nil
-	case "CONVERT_TO_BINARY":
+	blob, accepts := false, x.acceptsBinary()
+	if in.typed {
+		sent, _ := last(in.header, "Content-Type")
+		blob = x.program.isBinary(sent)
+	}
+	switch {
+	case blob && (r.contentHandling == "CONVERT_TO_TEXT" || r.contentHandling == "" && !accepts):
+		return []byte(base64.StdEncoding.EncodeToString(in.body)), false, nil
+	case blob:
+		return in.body, true, nil
+	case r.contentHandling == "CONVERT_TO_BINARY":
 		b, err := decode64(in.body)
 		if err != nil {
 			return nil, false, misconfigured("Unable to base64 decode the body.")
 		}
 		return b, true, nil
-	}
-	if x.acceptsBinary() {
+	case r.contentHandling == "" && accepts:
 		if b, err := decode64(in.body); err == nil {
 			return b, true, nil
 		}

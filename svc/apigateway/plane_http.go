@@ -93,13 +93,7 @@ func (x *exchange) fetch(ctx context.Context) (*endpointResponse, error) {
 	if len(body) > maxPayload {
 		return nil, misconfigured("The response is larger than 10 MB")
 	}
-	out := &endpointResponse{status: got.StatusCode, body: body, failure: strconv.Itoa(got.StatusCode)}
-	for name, values := range got.Header {
-		for _, v := range values {
-			out.header = append(out.header, gateway.Param{Name: name, Value: v})
-		}
-	}
-	slices.SortStableFunc(out.header, func(a, b gateway.Param) int { return strings.Compare(a.Name, b.Name) })
+	out := &endpointResponse{status: got.StatusCode, header: params(got.Header), body: body, failure: strconv.Itoa(got.StatusCode), typed: true}
 	x.log.info("Received response. Status: %d, Integration latency: %d ms", got.StatusCode, x.s.Clock.Now().Sub(start).Milliseconds())
 	x.log.values("Endpoint response headers: ", out.header)
 	x.log.data("Endpoint response body before transformations: ", body)

@@ -68,7 +68,7 @@ func newStand(t testing.TB) *stand {
 		}
 		return nil
 	}
-	st.HTTP = backEnd{}
+	st.HTTP, st.Forward = backEnd{}, describeCall
 	h.Add(fakeRoles())
 	h.Add(st.lambda.routes())
 	h.Add(st.logs.routes())

@@ -45,6 +45,7 @@ type method struct {
 type integration struct {
 	kind, verb, uri, credentials string
 	passthrough, contentHandling string
+	function                     bool // the back end is a Lambda function
 	timeout                      time.Duration
 	templates                    map[string]*template
 	parameters                   []mapping
@@ -104,6 +105,7 @@ func compileIntegration(in *api.Integration) *integration {
 		templates:  compileTemplates(in.RequestTemplates),
 		parameters: compileMappings(in.RequestParameters, "integration.request.", methodRequest), raw: in,
 	}
+	_, i.function = functionOf(i.uri)
 	if i.timeout <= 0 {
 		i.timeout = maxTimeout * time.Millisecond
 	}
