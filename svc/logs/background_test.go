@@ -240,7 +240,8 @@ func TestPacked(t *testing.T) {
 		events = append(events, api.InputLogEvent{Timestamp: &at, Message: ptr(fmt.Sprintf("line %d of a log like any other", i))})
 	}
 	c, _ := cutChunk(events, place{Stream: 7}, start)
-	plain, packed := c.encode(), c.pack()
+	plain := c.encode()
+	packed := packed(plain)
 	if packed[0] != packedS2 || len(packed)*3 > len(plain) {
 		t.Errorf("%d bytes become %d", len(plain), len(packed))
 	}

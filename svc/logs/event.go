@@ -71,9 +71,8 @@ const (
 	minPacked = 160
 )
 
-// pack is the chunk's record.
-func (c *chunk) pack() []byte {
-	plain := c.encode()
+// packed is the record of a plain form.
+func packed(plain []byte) []byte {
 	if len(plain) < minPacked {
 		return plain
 	}

@@ -216,6 +216,9 @@ func (b *batch) add(ctx context.Context, r store.Reader, f feed, arrival []byte)
 		if err != nil {
 			return 0, err
 		}
+		if rec, err = contentOf(ctx, r, f.Scope, f.id, p, rec); err != nil {
+			return 0, err
+		}
 		c, err := decodeChunk(p, rec)
 		if err != nil {
 			return 0, err

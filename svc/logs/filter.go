@@ -86,7 +86,7 @@ func (q *search) run(ctx context.Context, r store.Reader, sp span) error {
 		name, err := q.stream(ctx, r, stream)
 		return name == "", err
 	}
-	sp.keep = q.match.May
+	sp.sift, sp.keep = newSifter(q.match.Needs()), q.match.May
 	sp.pause = func(before place, read int) bool {
 		// A page that ends where it began would never come to an end.
 		if read < maxSearch || before.compare(start) <= 0 {

@@ -115,6 +115,7 @@ func (s *Service) deleteLogGroup(ctx context.Context, in *api.DeleteLogGroupRequ
 			names.DeleteAll(tx, sc, g.ID),
 			tails.DeleteAll(tx, sc, g.ID),
 			chunks.DeleteAll(tx, sc, g.ID),
+			contents.DeleteAll(tx, sc, g.ID),
 			index.DeleteAll(tx, sc, g.ID),
 			doomed.DeleteAll(tx, sc, g.ID),
 			metrics.DeleteAll(tx, sc, name),

@@ -37,7 +37,8 @@ func TestSearchIsBounded(t *testing.T) {
 				LogEvents: []api.InputLogEvent{{Timestamp: &last, Message: ptr("other needle")}}}))
 			for _, names := range [][]string{nil, {"other"}, {"s", "other"}} {
 				pages := 0
-				got := g.filter(api.FilterLogEventsRequest{FilterPattern: ptr("needle"), LogStreamNames: names}, func() { pages++ })
+				// What is not there no sieve tells.
+				got := g.filter(api.FilterLogEventsRequest{FilterPattern: ptr("-xx"), LogStreamNames: names}, func() { pages++ })
 				if len(got) != 1 {
 					t.Errorf("in %v: found %d", names, len(got))
 				}
@@ -49,6 +50,22 @@ func TestSearchIsBounded(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSievesSpareReading searches what takes several calls to read, in one.
+func TestSievesSpareReading(t *testing.T) {
+	g := newGround(t, "s", "other")
+	for i := range int64(40) {
+		g.fill("s", start+i*1000)
+	}
+	must(t)(g.s.putLogEvents(g.ctx, &api.PutLogEventsRequest{LogGroupName: ptr("g"), LogStreamName: ptr("other"),
+		LogEvents: []api.InputLogEvent{{Timestamp: ptr(int64(start + 40000)), Message: ptr("other needle")}}}))
+	for _, pattern := range []string{"needle", `?needle ?pin`, `%needl[ef]%`, `[a, b=needle]`} {
+		pages := 0
+		if got := g.filter(api.FilterLogEventsRequest{FilterPattern: &pattern}, func() { pages++ }); len(got) != 1 || pages > 0 {
+			t.Errorf("%s: found %d, with %d more pages", pattern, len(got), pages)
+		}
 	}
 }
 
@@ -218,7 +235,7 @@ func TestEventsOfASecondShareAChunk(t *testing.T) {
 func FuzzChunk(f *testing.F) {
 	f.Add((&chunk{ingested: 3, events: []event{{message: "a"}, {place: place{At: 2}, message: "bc"}}}).encode())
 	f.Add([]byte{0, 255, 255, 255, 255, 15})
-	f.Add((&chunk{ingested: 3, events: []event{{message: strings.Repeat("abc", 100)}}}).pack())
+	f.Add(packed((&chunk{ingested: 3, events: []event{{message: strings.Repeat("abc", 100)}}}).encode()))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := decodeChunk(place{}, b)
 		if err != nil {

@@ -23,10 +23,12 @@
 // An event is never rewritten. The events of one PutLogEvents lie together in chunks
 // of at most a second and 64 KiB, compressed, under their group and time, so that a
 // search of a group in the order of time is one range of the store whatever the number
-// of streams, and retention removes a range. A second, empty record under the stream
-// leads from it to its chunks. Beside these a put rewrites one record of the stream
-// of some thirty bytes (see tail), and where there are subscribers it writes another as
-// long (see feed).
+// of streams, and retention removes a range. Of a large chunk only a stub lies there,
+// which tells what is not in it (see package sieve), so that a search reads a sixteenth of
+// the bytes that it need not find anything in. A second record under the stream, empty or
+// a byte, leads from it to its chunks. Beside these a put rewrites one record of the
+// stream of some thirty bytes (see tail), and where there are subscribers it writes
+// another as long (see feed).
 package logs
 
 import (
@@ -81,14 +83,17 @@ func New(o Options) *Service {
 
 // What the service keeps. The names are short for being part of every key.
 var (
-	groups  = store.NewTable[group]("logs", "group")               // name
-	streams = store.NewTable[stream]("logs", "stream")             // group id, name
-	names   = store.NewTable[[]byte]("logs", "name")               // group id, stream id → the stream's name
-	tails   = store.NewTable[tail]("logs", "tail")                 // group id, stream id
-	chunks  = store.NewTable[[]byte]("logs", "e")                  // group id, first time, stream id, first sequence number
-	index   = store.NewTable[[]byte]("logs", "i")                  // group id, stream id, first time, first sequence number
-	doomed  = store.NewTable[[]byte]("logs", "doomed")             // group id, stream id: deleted, with events left
-	metrics = store.NewTable[metricFilter]("logs", "metricfilter") // group name, name
+	groups  = store.NewTable[group]("logs", "group")   // name
+	streams = store.NewTable[stream]("logs", "stream") // group id, name
+	names   = store.NewTable[[]byte]("logs", "name")   // group id, stream id → the stream's name
+	tails   = store.NewTable[tail]("logs", "tail")     // group id, stream id
+	chunks  = store.NewTable[[]byte]("logs", "e")      // group id, first time, stream id, first sequence number
+	// group id, first time, stream id, first sequence number: the record of a chunk of which
+	// chunks has a stub
+	contents = store.NewTable[[]byte]("logs", "c")
+	index    = store.NewTable[[]byte]("logs", "i")                  // group id, stream id, first time, first sequence number
+	doomed   = store.NewTable[[]byte]("logs", "doomed")             // group id, stream id: deleted, with events left
+	metrics  = store.NewTable[metricFilter]("logs", "metricfilter") // group name, name
 
 	arrivals      = store.NewTable[[]byte]("logs", "arrival")            // group id, number
 	subscriptions = store.NewTable[subscription]("logs", "subscription") // group id, name

@@ -2,7 +2,6 @@ package logs
 
 import (
 	"context"
-	"errors"
 
 	api "github.com/tule-cloud/tule/api/logs"
 	"github.com/tule-cloud/tule/store"
@@ -75,8 +74,7 @@ func (w *writing) put(ctx context.Context, tx store.Tx, n *store.Numbers) error 
 		t.add(c)
 		w.bytes += c.size()
 		places = append(places, c.place)
-		if err := errors.Join(chunks.Put(tx, w.scope, c.pack(), g.ID, c.At, c.Stream, c.Seq),
-			index.Put(tx, w.scope, nil, g.ID, c.Stream, c.At, c.Seq)); err != nil {
+		if err := putChunk(tx, w.scope, g.ID, c); err != nil {
 			return err
 		}
 	}

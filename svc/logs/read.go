@@ -18,7 +18,8 @@ type span struct {
 	reverse  bool // the last first
 	// skip, if not nil, leaves out whole streams.
 	skip func(stream uint64) (bool, error)
-	// keep, if not nil, leaves out chunks: it is asked of the plain form of each.
+	// sift leaves out chunks by their stubs, and keep, if not nil, by their plain forms.
+	sift sifter
 	keep func(plain []byte) bool
 	// pause, if not nil, is asked whether to stop before the place given, behind
 	// which there may be more; read is how many bytes were read from the store.
@@ -33,15 +34,18 @@ func eventsIn(ctx context.Context, r store.Reader, sc store.Scope, group uint64,
 		var ahead []opened
 		most := 1 // who wants one event need not wait for many
 		for rec, err := range records(ctx, r, sc, group, sp) {
-			skip := false
+			o := opened{record: rec}
 			if err == nil && sp.skip != nil {
-				skip, err = sp.skip(rec.Stream)
+				o.skip, err = sp.skip(rec.Stream)
+			}
+			if err == nil && !o.skip {
+				err = o.fetch(ctx, r, sc, group, &sp.sift)
 			}
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			ahead = append(ahead, opened{record: rec, skip: skip})
+			ahead = append(ahead, o)
 			if len(ahead) < most {
 				continue
 			}
@@ -67,10 +71,25 @@ const readAhead = 32
 // An opened is a chunk that was read, and taken apart if it is wanted.
 type opened struct {
 	record
-	skip  bool // it is of a stream that is not wanted
-	size  int  // of its plain form
+	skip  bool // nothing in it is wanted
+	size  int  // of its plain form, or of the stub that made it skipped
 	chunk *chunk
 	err   error
+}
+
+// fetch reads the events of a chunk of which there is a stub, unless that says that none
+// of them is wanted.
+func (o *opened) fetch(ctx context.Context, r store.Reader, sc store.Scope, group uint64, sift *sifter) error {
+	t, err := decodeStub(o.At, o.value)
+	if err != nil || t == nil {
+		return err
+	}
+	if !sift.may(t) {
+		o.skip, o.size = true, len(o.value)
+		return nil
+	}
+	o.value, err = contentOf(ctx, r, sc, group, o.place, o.value)
+	return err
 }
 
 // buffers are those that chunks are unpacked into.

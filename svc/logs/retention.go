@@ -127,15 +127,20 @@ func (s *Service) expire(ctx context.Context, sc store.Scope, name string) (more
 			if err != nil {
 				return err
 			}
-			c, err := decodeChunk(place{e.Key.Int(1), e.Key.Uint(2), e.Key.Uint(3)}, e.Record)
+			p := place{e.Key.Int(1), e.Key.Uint(2), e.Key.Uint(3)}
+			t, err := decodeStub(p.At, e.Record)
+			stubbed := t != nil
+			if err == nil && !stubbed {
+				t, err = measured(p, e.Record)
+			}
 			if err != nil {
 				return err
 			}
 			read += len(e.Record)
-			if c.last() < end {
+			if t.last < end {
 				removed++
-				lost[c.Stream] += c.size()
-				if err := errors.Join(chunks.Delete(tx, sc, g.ID, c.At, c.Stream, c.Seq), index.Delete(tx, sc, g.ID, c.Stream, c.At, c.Seq)); err != nil {
+				lost[p.Stream] += t.size
+				if err := dropChunk(tx, sc, g.ID, p, stubbed); err != nil {
 					return err
 				}
 			}
@@ -152,6 +157,15 @@ func (s *Service) expire(ctx context.Context, sc store.Scope, name string) (more
 		return nil
 	})
 	return more, err
+}
+
+// measured is what a stub would say of the chunk at p, whose record is b.
+func measured(p place, b []byte) (*stub, error) {
+	c, err := decodeChunk(p, b)
+	if err != nil {
+		return nil, err
+	}
+	return &stub{last: c.last(), size: c.size()}, nil
 }
 
 // shorten brings a stream's tail up to date after its oldest chunks went.

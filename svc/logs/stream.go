@@ -140,8 +140,7 @@ func (s *Service) dropChunks(ctx context.Context, sc store.Scope, group, stream 
 				return err
 			}
 			n++
-			first, seq := e.Key.Int(2), e.Key.Uint(3)
-			if err := errors.Join(index.Delete(tx, sc, group, stream, first, seq), chunks.Delete(tx, sc, group, first, stream, seq)); err != nil {
+			if err := dropChunk(tx, sc, group, place{e.Key.Int(2), stream, e.Key.Uint(3)}, len(e.Record) > 0); err != nil {
 				return err
 			}
 		}

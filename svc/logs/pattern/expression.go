@@ -1,7 +1,10 @@
 package pattern
 
 // An expression is a condition, or several of them joined by && and ||, on a T.
-type expression[T any] func(T) bool
+type expression[T any] struct {
+	is    func(T) bool
+	needs [][]string // what a text has for which it is true
+}
 
 // parseExpression reads conditions, each by condition, joined by ||, && and
 // parentheses, the later binding stronger.
@@ -27,25 +30,30 @@ func parseExpression[T any](s *scanner, condition func() (expression[T], error))
 func joined[T any](s *scanner, operator string, decisive bool, operand func() (expression[T], error)) (expression[T], error) {
 	first, err := operand()
 	if err != nil {
-		return nil, err
+		return first, err
 	}
-	all := []expression[T]{first}
+	all, needs := []func(T) bool{first.is}, first.needs
 	for s.take(operator) {
 		e, err := operand()
 		if err != nil {
-			return nil, err
+			return e, err
 		}
-		all = append(all, e)
+		all = append(all, e.is)
+		if decisive {
+			needs = either(needs, e.needs)
+		} else {
+			needs = both(needs, e.needs)
+		}
 	}
 	if len(all) == 1 {
 		return first, nil
 	}
-	return func(v T) bool {
-		for _, e := range all {
-			if e(v) == decisive {
+	return expression[T]{func(v T) bool {
+		for _, is := range all {
+			if is(v) == decisive {
 				return decisive
 			}
 		}
 		return !decisive
-	}, nil
+	}, needs}, nil
 }

@@ -1,6 +1,7 @@
 package pattern
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -17,7 +18,7 @@ type fields struct {
 // A field is one of a pattern, with or without a name and a condition.
 type field struct {
 	name string
-	is   expression[string] // nil: anything
+	is   expression[string] // without a condition: anything
 }
 
 func parseFields(s *scanner) (matcher, error) {
@@ -76,14 +77,14 @@ func parseField(s *scanner) (f field, err error) {
 		s.space()
 		name := s.run(isName)
 		if name == "" || f.name != "" && name != f.name {
-			return nil, ErrInvalid
+			return expression[string]{}, ErrInvalid
 		}
 		f.name = name
 		c, ok, err := parseComparison(s)
 		if err == nil && !ok {
 			err = s.bad()
 		}
-		return func(v string) bool { return c.of(v, true) }, err
+		return expression[string]{func(v string) bool { return c.of(v, true) }, c.needs()}, err
 	})
 	return f, err
 }
@@ -97,7 +98,7 @@ func (p *fields) match(message string, values map[string]string) bool {
 	copy(named, p.front)
 	copy(named[len(found)-len(p.back):], p.back)
 	for i := range named {
-		if named[i].is != nil && !named[i].is(found[i]) {
+		if is := named[i].is.is; is != nil && !is(found[i]) {
 			return false
 		}
 		if values == nil {
@@ -145,7 +146,12 @@ func split(message string) []string {
 	}
 }
 
-func (p *fields) may([]byte) bool { return true }
+func (p *fields) needs() (n Needs) {
+	for _, f := range slices.Concat(p.front, p.back) {
+		n.Texts = both(n.Texts, f.is.needs)
+	}
+	return n
+}
 
 func (p *fields) field(message, name string) (string, bool) {
 	values := map[string]string{}

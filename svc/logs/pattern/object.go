@@ -1,7 +1,6 @@
 package pattern
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"strings"
@@ -19,10 +18,11 @@ func parseObject(s *scanner) (matcher, error) {
 	is, err := parseExpression(s, func() (expression[any], error) {
 		sel, err := parseSelector(s)
 		if err != nil {
-			return nil, err
+			return expression[any]{}, err
 		}
 		p.selectors = append(p.selectors, sel)
-		return parseCondition(s, sel)
+		is, needs, err := parseCondition(s, sel)
+		return expression[any]{is, needs}, err
 	})
 	if err != nil {
 		return nil, err
@@ -37,28 +37,33 @@ func parseObject(s *scanner) (matcher, error) {
 	return p, end(s)
 }
 
-// parseCondition reads what is asked of what a selector selects.
-func parseCondition(s *scanner, sel selector) (expression[any], error) {
+// parseCondition reads what is asked of what a selector selects, and what a message has
+// in which there is such a thing.
+func parseCondition(s *scanner, sel selector) (is func(any) bool, needs [][]string, err error) {
 	c, ok, err := parseComparison(s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if ok {
+		needs = sel.needs()
+		for _, list := range c.needs() {
+			needs = both(needs, plainParts(list[0]))
+		}
 		return func(root any) bool {
 			return sel.any(root, func(v any) bool {
 				text, scalar, numeric := scalarText(v)
 				return scalar && c.of(text, numeric)
 			})
-		}, nil
+		}, needs, nil
 	}
 	if s.word("NOT") {
 		if !s.word("EXISTS") {
-			return nil, ErrInvalid
+			return nil, nil, ErrInvalid
 		}
-		return func(root any) bool { return !sel.any(root, func(any) bool { return true }) }, nil
+		return func(root any) bool { return !sel.any(root, func(any) bool { return true }) }, nil, nil
 	}
 	if !s.word("IS") {
-		return nil, s.bad()
+		return nil, nil, s.bad()
 	}
 	var want any
 	switch {
@@ -67,7 +72,7 @@ func parseCondition(s *scanner, sel selector) (expression[any], error) {
 	case s.word("FALSE"):
 		want = false
 	case !s.word("NULL"):
-		return nil, ErrInvalid
+		return nil, nil, ErrInvalid
 	}
 	return func(root any) bool {
 		return sel.any(root, func(v any) bool {
@@ -77,7 +82,7 @@ func parseCondition(s *scanner, sel selector) (expression[any], error) {
 			}
 			return false
 		})
-	}, nil
+	}, sel.needs(), nil
 }
 
 // scalarText is the text of a string, a number or a truth value.
@@ -98,7 +103,7 @@ func scalarText(v any) (text string, scalar, numeric bool) {
 
 func (p *object) match(message string, values map[string]string) bool {
 	root, ok := parseJSON(message)
-	if !ok || !p.is(root) {
+	if !ok || !p.is.is(root) {
 		return false
 	}
 	if values == nil {
@@ -130,8 +135,8 @@ func parseJSON(message string) (root any, ok bool) {
 	return root, err == io.EOF // more than one value is not JSON
 }
 
-func (p *object) may(text []byte) bool {
-	return bytes.IndexByte(text, '{') >= 0 || bytes.IndexByte(text, '[') >= 0
+func (p *object) needs() Needs {
+	return Needs{Texts: append([][]string{{"{", "["}}, p.is.needs...), Escaped: true}
 }
 
 func (p *object) field(message, name string) (text string, found bool) {

@@ -17,6 +17,7 @@ import "strings"
 // many goroutines.
 type Pattern struct {
 	matcher
+	need    Needs
 	regexes int
 }
 
@@ -25,8 +26,8 @@ type matcher interface {
 	// match reports whether the message is wanted. If values is not nil, what the
 	// pattern names is put into it.
 	match(message string, values map[string]string) bool
-	// may reports whether text, which has messages in it, may have one that is wanted.
-	may(text []byte) bool
+	// needs says what every wanted message has.
+	needs() Needs
 	// field reads what name stands for in a message, as match puts it into values,
 	// whether or not the pattern has it.
 	field(message, name string) (string, bool)
@@ -76,15 +77,18 @@ func Parse(text string) (*Pattern, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Pattern{m, s.regexes}, nil
+	return &Pattern{m, m.needs(), s.regexes}, nil
 }
 
 // Match reports whether a message is wanted.
-func (p *Pattern) Match(message string) bool { return p.match(message, nil) }
+func (p *Pattern) Match(message string) bool { return may(&p.need, message) && p.match(message, nil) }
 
 // May reports whether text, in which whole messages lie among other bytes, may have one
 // that is wanted. It spares whoever searches much to take it apart; false is certain.
-func (p *Pattern) May(text []byte) bool { return p.may(text) }
+func (p *Pattern) May(text []byte) bool { return mayBytes(&p.need, text) }
+
+// Needs says what every wanted message has.
+func (p *Pattern) Needs() Needs { return p.need }
 
 // Field is the value in a message of what a metric's value or dimension names: a field
 // or a selector, which the pattern need not have.

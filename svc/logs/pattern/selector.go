@@ -87,6 +87,14 @@ func (sel *selector) bracket(s *scanner) error {
 	return nil
 }
 
+// needs are what a JSON text has in which the selector selects something.
+func (sel *selector) needs() (out [][]string) {
+	for _, st := range sel.steps {
+		out = both(out, plainParts(st.name))
+	}
+	return out
+}
+
 // any reports whether found accepts a value at the place that the selector names.
 func (sel *selector) any(root any, found func(any) bool) bool { return walk(root, sel.steps, found) }
 

@@ -1,7 +1,6 @@
 package pattern
 
 import (
-	"bytes"
 	"regexp"
 	"strings"
 )
@@ -12,9 +11,8 @@ type terms struct{ wanted, optional, excluded []term }
 
 // A term is a text or a regular expression, to be found anywhere in a message.
 type term struct {
-	text  string
-	bytes []byte // the text
-	re    *regexp.Regexp
+	text string
+	re   *regexp.Regexp
 }
 
 func (t *term) in(message string) bool {
@@ -74,7 +72,6 @@ func parseTerm(s *scanner) (t term, err error) {
 			return t, s.bad()
 		}
 	}
-	t.bytes = []byte(t.text)
 	return t, nil
 }
 
@@ -97,19 +94,27 @@ func (p *terms) match(message string, _ map[string]string) bool {
 	return len(p.optional) == 0
 }
 
-func (p *terms) may(text []byte) bool {
-	has := func(t *term) bool { return t.re != nil || bytes.Contains(text, t.bytes) }
-	for i := range p.wanted {
-		if !has(&p.wanted[i]) {
-			return false
+func (p *terms) needs() (n Needs) {
+	of := func(t *term) [][]string {
+		switch {
+		case t.re != nil:
+			return needsOf(t.re)
+		case t.text == "":
+			return nil
 		}
+		return [][]string{{t.text}}
+	}
+	for i := range p.wanted {
+		n.Texts = both(n.Texts, of(&p.wanted[i]))
 	}
 	for i := range p.optional {
-		if has(&p.optional[i]) {
-			return true
+		if i == 0 {
+			n.Texts = of(&p.optional[i])
+		} else {
+			n.Texts = either(n.Texts, of(&p.optional[i]))
 		}
 	}
-	return len(p.optional) == 0
+	return n
 }
 
 func (p *terms) field(string, string) (string, bool) { return "", false }

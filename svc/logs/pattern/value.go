@@ -87,6 +87,19 @@ func (c *comparison) of(text string, numeric bool) bool {
 	return false
 }
 
+// needs are what a text has of which the comparison holds.
+func (c *comparison) needs() [][]string {
+	switch {
+	case c.op != "=" || c.number != nil: // numbers are spelt in many ways
+		return nil
+	case c.re != nil:
+		return needsOf(c.re)
+	case c.text == "":
+		return nil
+	}
+	return [][]string{{c.text}}
+}
+
 func (c *comparison) ofNumber(f float64) bool {
 	switch c.op {
 	case "=":
