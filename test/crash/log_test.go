@@ -29,12 +29,12 @@ import (
 // logWriters is how many streams of a group are written at once.
 const logWriters = 4
 
-// TestKillLogs kills Tule TULE_LOG_KILLS times, 8 without, while events are put into a
+// TestKillLogs kills Tule TULE_KILLS times, 8 without, while events are put into a
 // group whose subscriber is a stream of shards: after the last start every event that was
 // acknowledged is in the group once, and has come to the subscriber, those of each writer
 // in their order but for what is sent again.
 func TestKillLogs(t *testing.T) {
-	kills, err := strconv.Atoi(cmp.Or(os.Getenv("TULE_LOG_KILLS"), "8"))
+	kills, err := strconv.Atoi(cmp.Or(os.Getenv("TULE_KILLS"), "8"))
 	try(t, err)
 	data := filepath.Join(t.TempDir(), "data")
 	house := start(t, data)

@@ -1,9 +1,12 @@
 package firehose
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,16 +17,19 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/firehose/types"
 )
 
-// TestKill kills Tule while several put records that are delivered as they come: every
-// record that was acknowledged is in an object in the end, as often as it was put, which
+// TestKill kills Tule TULE_KILLS times, 15 without, while several put records that are
+// delivered as they come: every record that was acknowledged is in an object in the end, as
+// often as it was put, which
 // for one whose call had no answer may be not at all.
 func TestKill(t *testing.T) {
-	const lives, writers = 15, 4
+	lives, err := strconv.Atoi(cmp.Or(os.Getenv("TULE_KILLS"), "15"))
+	try(t, err)
+	const writers = 4
 	data := filepath.Join(t.TempDir(), "data")
 	c := start(t, data)
 	bucket := c.bucket("arrivals")
 	role := c.role("deliver", allow("s3:PutObject", bucket+"/*"))
-	_, err := c.firehose.CreateDeliveryStream(ctx, &firehose.CreateDeliveryStreamInput{DeliveryStreamName: aws.String("s"), ExtendedS3DestinationConfiguration: &types.ExtendedS3DestinationConfiguration{
+	_, err = c.firehose.CreateDeliveryStream(ctx, &firehose.CreateDeliveryStreamInput{DeliveryStreamName: aws.String("s"), ExtendedS3DestinationConfiguration: &types.ExtendedS3DestinationConfiguration{
 		RoleARN: &role, BucketARN: &bucket, BufferingHints: &types.BufferingHints{IntervalInSeconds: aws.Int32(0), SizeInMBs: aws.Int32(1)}}})
 	try(t, err)
 	acked, unsure := map[string]bool{}, map[string]bool{}

@@ -1,8 +1,10 @@
 package kinesis
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,14 +19,17 @@ import (
 	"github.com/tule-cloud/tule/test/tule"
 )
 
-// TestKill kills Tule while some put records and others read them: every record that was
+// TestKill kills Tule TULE_KILLS times, 15 without, while some put records and others read
+// them: every record that was
 // acknowledged arrives once, at every reader in the order of the shard, which is that in
 // which each writer has put them.
 func TestKill(t *testing.T) {
-	const lives, writers, shards = 15, 4, 2
+	lives, err := strconv.Atoi(cmp.Or(os.Getenv("TULE_KILLS"), "15"))
+	try(t, err)
+	const writers, shards = 4, 2
 	data := filepath.Join(t.TempDir(), "data")
 	house := start(t, data)
-	_, err := client(house).CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String("s"), ShardCount: aws.Int32(shards)})
+	_, err = client(house).CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String("s"), ShardCount: aws.Int32(shards)})
 	try(t, err)
 	acked := make([][]string, writers) // by writer
 	readers := make([]*reader, shards)
