@@ -36,6 +36,7 @@ import (
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/blob"
 	"github.com/tule-cloud/tule/front"
+	"github.com/tule-cloud/tule/gateway/jwt"
 	"github.com/tule-cloud/tule/runtimes"
 	"github.com/tule-cloud/tule/sandbox"
 	"github.com/tule-cloud/tule/seal"
@@ -258,6 +259,11 @@ func (h *house) buildMessages() error {
 // outside, only where the operator lets them.
 func (h *house) gateway() apigateway.Options {
 	o := apigateway.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics, Allow: h.front.Allow, Forward: h.front.Forward}
+	keys := jwt.Options{Clock: h.clock, Registered: issuers(h.in("issuers")).keys}
+	if h.egress == "nat" {
+		keys.Fetch = fetch
+	}
+	o.Issuers = jwt.New(keys)
 	if h.egress == "nat" {
 		o.HTTP = apigateway.Transport()
 	}

@@ -39,6 +39,11 @@ func (x *exchange) admit(ctx context.Context) error {
 
 func (x *exchange) admitKey(ctx context.Context) error {
 	sent, _ := last(x.req.header, "X-Api-Key")
+	if x.program.keySource == api.ApiKeySourceTypeAuthorizer {
+		if sent = ""; x.authority != nil {
+			sent = x.authority.usageKey
+		}
+	}
 	about := x.program.apiID + "/" + x.stageName
 	masked, method := mask(sent), "'"+x.req.verb+" "+x.method.resourcePath+"'"
 	if !x.method.keyRequired {

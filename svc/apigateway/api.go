@@ -142,6 +142,14 @@ func (s *Service) clone(ctx context.Context, tx store.Tx, a api.RestApi, from st
 			return nil, err
 		}
 	}
+	for e, err := range authorizers.List(ctx, tx, at, store.ListOptions{Prefix: []any{from}}) {
+		if err == nil {
+			err = authorizers.Put(tx, at, e.Record, *a.Id, *e.Record.Id)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	return &a, nil
 }
 

@@ -14,9 +14,9 @@
 //     keys and `responses: {}`, which AWS takes and libraries refuse.
 //   - A deployment is served at once.
 //   - The tag _custom_id_ chooses an API's id.
-//   - Authorizers, caching and canaries are not built yet. Nothing is open for lack of them: a method that
-//     asks for a key or an authorizer refuses every caller, and the execution log says
-//     why.
+//   - A COGNITO_USER_POOLS authorizer takes any issuer of OpenID Connect: a provider ARN
+//     is a user pool's, or of IAM's arn:aws:iam::ACCOUNT:oidc-provider/HOST/PATH. Keys
+//     come from the operator's folder of issuers, or over the network where it is open.
 //   - HTTP integrations work where the operator lends a transport; elsewhere they
 //     answer 500. Path parameters go to back ends as they were encoded.
 //   - Bodies that are no text reach proxy functions in base64 even where no binary
@@ -31,6 +31,8 @@ import (
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/gateway/authorize"
+	"github.com/tule-cloud/tule/gateway/jwt"
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -52,6 +54,9 @@ type Options struct {
 	// Forward answers requests to other services, for AWS integrations. Without it they
 	// reach Lambda alone.
 	Forward Forwarder
+	// Issuers verifies the tokens that COGNITO_USER_POOLS authorizers take; nil: none is
+	// taken.
+	Issuers *jwt.Issuers
 }
 
 // Service answers API Gateway's operations and serves the APIs.
@@ -61,6 +66,7 @@ type Service struct {
 	logs     *logFlusher
 	counters counters
 	buckets  buckets
+	answers  *authorize.Cache // of Lambda authorizers
 }
 
 // New returns a Service that keeps its state in o.Store.
@@ -70,7 +76,10 @@ func New(o Options) *Service {
 	}
 	s := &Service{Options: o, programs: newProgramCache(),
 		counters: counters{lanes: map[laneKey][]counted{}}, buckets: buckets{clock: o.Clock, of: map[bucketKey]*bucket{}}}
-	s.logs = newLogFlusher(s)
+	s.logs, s.answers = newLogFlusher(s), authorize.NewCache(o.Clock)
+	if s.Issuers == nil {
+		s.Issuers = jwt.New(jwt.Options{Clock: o.Clock})
+	}
 	if s.Allow == nil {
 		s.Allow = func(context.Context, ...aws.Access) error { return aws.AccessDenied("nobody decides who may") }
 	}
@@ -82,7 +91,7 @@ func (s *Service) Run(ctx context.Context) error { return s.logs.run(ctx) }
 
 // Routes are the operations that the service answers.
 func (s *Service) Routes() []aws.Route {
-	return append(slices.Concat(s.structureRoutes(), s.planRoutes(), s.documentRoutes()),
+	return append(slices.Concat(s.structureRoutes(), s.planRoutes(), s.documentRoutes(), s.accessRoutes()),
 		at(s, &api.CreateDeployment, s.createDeployment, askCreateDeployment),
 		at(s, &api.GetDeployment, s.getDeployment),
 		at(s, &api.GetDeployments, s.getDeployments),

@@ -18,6 +18,7 @@ func TestScripts(t *testing.T) {
 		h.Add(fakeRoles())
 		functions := newFakeLambda()
 		functions.functions["answer"] = `{"statusCode": 201, "body": "made"}`
+		functions.functions["guard"] = `{"principalId": "ann", "policyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}}`
 		h.Add(functions.routes())
 		return newTest(h).Routes()
 	})

@@ -21,6 +21,7 @@ type deployment struct {
 	Validators  map[string]api.RequestValidator `json:"validators,omitempty"`
 	Models      []api.Model                     `json:"models,omitempty"`
 	Responses   map[string]api.GatewayResponse  `json:"responses,omitempty"`
+	Authorizers map[string]api.Authorizer       `json:"authorizers,omitempty"`
 	// Summary is the access settings of each method, by path and verb.
 	Summary map[string]map[string]api.MethodSnapshot `json:"summary"`
 }
@@ -85,6 +86,9 @@ func (s *Service) snapshot(ctx context.Context, tx store.Tx, d *deployment) erro
 	}
 	var err error
 	if d.Responses, err = ownResponses(ctx, tx, apiID); err != nil {
+		return err
+	}
+	if d.Authorizers, err = authorizersOf(ctx, tx, apiID); err != nil {
 		return err
 	}
 	if d.Models, err = modelsOf(ctx, tx, apiID); err != nil {

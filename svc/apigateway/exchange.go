@@ -6,7 +6,6 @@ import (
 	"time"
 
 	api "github.com/tule-cloud/tule/api/apigateway"
-	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/vtl/gateway"
 )
 
@@ -19,6 +18,8 @@ type exchange struct {
 	variables map[string]string
 	method    *method
 	req       *request
+	// authority is what an authorizer said of the caller; nil where none was asked.
+	authority *authority
 	// subscriber is who calls by an API key; nil where the method asks for none.
 	subscriber *subscriber
 	log        *transcript
@@ -110,48 +111,6 @@ func (x *exchange) begin() {
 	x.log.values("Method request query string: ", r.query)
 	x.log.values("Method request headers: ", r.header)
 	x.log.data("Method request body before transformations: ", r.body)
-}
-
-// authorized says whether the caller may use the method. What is not built yet
-// refuses.
-func (x *exchange) authorized(ctx context.Context) error {
-	if x.stage == nil {
-		return nil // a test invocation, which its own permission guards
-	}
-	m := x.method
-	switch m.auth {
-	case authNone:
-	case authIAM:
-		if x.req.caller.Kind == aws.Anonymous {
-			return missingToken()
-		}
-	default:
-		return forbidden("Execution failed due to configuration error: authorizers of type " + m.auth + " are not available in this version of Tule")
-	}
-	if m.auth == authIAM || x.program.policy != "" {
-		if err := x.allow(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// arn is the request as policies name it.
-func (x *exchange) arn(verb, path string) string {
-	return aws.NewARN("execute-api", x.program.at.Region, x.program.at.Account, x.program.apiID+"/"+x.stageName+"/"+verb+path).String()
-}
-
-func (x *exchange) allow(ctx context.Context) error {
-	need := aws.Access{Action: "execute-api:Invoke", Resource: x.arn(x.req.verb, x.req.path)}
-	if policy := x.program.policy; policy != "" {
-		need.Policy = func(context.Context) (string, error) { return policy, nil }
-	}
-	err := x.s.Allow(ctx, need)
-	var refused *aws.Error
-	if errors.As(err, &refused) && !refused.Server() {
-		return denied(refused.Message)
-	}
-	return err
 }
 
 // execute takes the request through its integration.

@@ -17,6 +17,7 @@ type fault struct {
 	message string
 	line    string // of the execution log
 	denied  bool   // spells its message with a capital
+	silent  bool   // its message is null
 	detail  string // $context.error.validationErrorString
 	// response is the type of gateway response that it is; "" for one of all of its kind.
 	response string
@@ -29,9 +30,17 @@ func (f *fault) reply() *reply {
 	if f.denied {
 		key = "Message"
 	}
-	body, _ := json.Marshal(map[string]string{key: f.message})
+	body, _ := json.Marshal(map[string]any{key: f.said()})
 	return &reply{status: f.status, body: body, header: []gateway.Param{
 		{Name: "Content-Type", Value: "application/json"}, {Name: "x-amzn-ErrorType", Value: f.kind}}}
+}
+
+// said is the message, or nil.
+func (f *fault) said() any {
+	if f.silent {
+		return nil
+	}
+	return f.message
 }
 
 // The faults, with what the execution log says of them.
@@ -59,6 +68,22 @@ func exceeded(line string) *fault {
 func denied(message string) *fault {
 	return &fault{response: api.GatewayResponseTypeAccessDenied, status: http.StatusForbidden, kind: "AccessDeniedException", message: message, denied: true,
 		line: "The client is not authorized to perform this operation."}
+}
+
+func unauthorized(message string) *fault {
+	return &fault{response: api.GatewayResponseTypeUnauthorized, status: http.StatusUnauthorized, kind: "UnauthorizedException", message: message, line: message}
+}
+
+// authorizerFailed is the answer where a Lambda authorizer could not be asked, or failed.
+func authorizerFailed(why string) *fault {
+	return &fault{response: api.GatewayResponseTypeAuthorizerFailure, status: http.StatusInternalServerError, kind: "AuthorizerFailureException", silent: true,
+		line: "Execution failed due to an internal error: " + why}
+}
+
+// authorizerMisconfigured is the answer where an authorizer's answer is none.
+func authorizerMisconfigured(why string) *fault {
+	return &fault{response: api.GatewayResponseTypeAuthorizerConfigurationError, status: http.StatusInternalServerError, kind: "AuthorizerConfigurationException", silent: true,
+		line: "Execution failed due to configuration error: " + why}
 }
 
 func badParameters(message string) *fault {

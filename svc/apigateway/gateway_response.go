@@ -224,7 +224,7 @@ func (x *exchange) refuse(ctx context.Context, f *fault) *reply {
 	if own == nil {
 		return f.reply()
 	}
-	message, _ := json.Marshal(f.message)
+	message, _ := json.Marshal(f.said())
 	vars := maps.Clone(x.contextVariables())
 	vars["error"] = map[string]any{"message": f.message, "messageString": string(message), "responseType": f.response}
 	if f.detail != "" {

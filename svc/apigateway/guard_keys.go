@@ -234,6 +234,18 @@ func (s *Service) askReimport(ctx context.Context, in *api.PutRestApiRequest, ne
 		return nil, err
 	}
 	describeMethods(need, ofResource, methodsOf(resources)...)
+	err = s.present(ctx, func(r store.Reader) error {
+		all, err := authorizersOf(ctx, r, aws.Value(in.RestApiId))
+		kinds := map[string]bool{}
+		for _, a := range all {
+			kinds[aws.Value(a.Type)] = true
+		}
+		set(need, ofResource+"AuthorizerType", slices.Sorted(maps.Keys(kinds))...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	return askDocument(in.Body, in.Parameters, false, need), nil
 }
 
@@ -314,4 +326,42 @@ func askTag(_ context.Context, in *api.TagResourceRequest, need *aws.Access) ([]
 func askUntag(_ context.Context, in *api.UntagResourceRequest, need *aws.Access) ([]aws.Access, error) {
 	need.Keys["aws:TagKeys"] = in.TagKeys
 	return nil, nil
+}
+
+// describeAuthorizer sets the keys of an authorizer.
+func describeAuthorizer(need *aws.Access, half string, kind, uri *string) {
+	setText(need, half+"AuthorizerType", kind)
+	setText(need, half+"AuthorizerUri", uri)
+}
+
+func askCreateAuthorizer(_ context.Context, in *api.CreateAuthorizerRequest, need *aws.Access) ([]aws.Access, error) {
+	describeAuthorizer(need, ofRequest, in.Type, in.AuthorizerUri)
+	return pass(in.AuthorizerCredentials, need), nil
+}
+
+func (s *Service) askUpdateAuthorizer(ctx context.Context, in *api.UpdateAuthorizerRequest, need *aws.Access) ([]aws.Access, error) {
+	for _, p := range in.PatchOperations {
+		switch aws.Value(p.Path) {
+		case "/type":
+			setText(need, ofRequest+"AuthorizerType", p.Value)
+		case "/authorizerUri":
+			setText(need, ofRequest+"AuthorizerUri", p.Value)
+		}
+	}
+	return passPatched(in.PatchOperations, "/authorizerCredentials", need), s.presentAuthorizer(ctx, in.RestApiId, in.AuthorizerId, need)
+}
+
+func (s *Service) askDeleteAuthorizer(ctx context.Context, in *api.DeleteAuthorizerRequest, need *aws.Access) ([]aws.Access, error) {
+	return nil, s.presentAuthorizer(ctx, in.RestApiId, in.AuthorizerId, need)
+}
+
+// presentAuthorizer sets the keys of an authorizer as it stands.
+func (s *Service) presentAuthorizer(ctx context.Context, apiID, id *string, need *aws.Access) error {
+	return s.present(ctx, func(r store.Reader) error {
+		a, err := readAuthorizer(ctx, r, apiID, id)
+		if err == nil {
+			describeAuthorizer(need, ofResource, a.Type, a.AuthorizerUri)
+		}
+		return err
+	})
 }

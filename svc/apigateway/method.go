@@ -13,8 +13,10 @@ import (
 
 // What a method asks of its callers.
 const (
-	authNone = "NONE"
-	authIAM  = "AWS_IAM"
+	authNone    = "NONE"
+	authIAM     = "AWS_IAM"
+	authCustom  = "CUSTOM"
+	authCognito = "COGNITO_USER_POOLS"
 )
 
 // verbs are the methods that a resource may have.
@@ -79,8 +81,10 @@ func (s *Service) putMethod(ctx context.Context, in *api.PutMethodRequest) (*api
 func checkMethod(ctx context.Context, r store.Reader, apiID string, m api.Method) error {
 	switch t := aws.Value(m.AuthorizationType); t {
 	case authNone, authIAM:
-	case "CUSTOM", "COGNITO_USER_POOLS":
-		return noAuthorizer() // there are none yet
+	case authCustom, authCognito:
+		if err := checkAuthorizerOf(ctx, r, apiID, m); err != nil {
+			return err
+		}
 	default:
 		return api.BadRequestException("Invalid authorization type specified. Valid options are NONE, AWS_IAM, CUSTOM and COGNITO_USER_POOLS")
 	}
@@ -186,9 +190,7 @@ func patchMethod(m *api.Method, p patch) error {
 	case "/authorizationType":
 		m.AuthorizationType = ptr(p.value)
 	case "/authorizerId":
-		if p.value != "" && aws.Value(m.AuthorizationType) != authNone && aws.Value(m.AuthorizationType) != authIAM {
-			return noAuthorizer()
-		}
+		m.AuthorizerId = p.text()
 	case "/apiKeyRequired":
 		m.ApiKeyRequired = p.flag()
 	case "/operationName":

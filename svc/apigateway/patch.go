@@ -1,6 +1,7 @@
 package apigateway
 
 import (
+	"strconv"
 	"strings"
 
 	api "github.com/tule-cloud/tule/api/apigateway"
@@ -85,6 +86,18 @@ func (p patch) text() *string {
 func (p patch) flag() *bool {
 	v := p.op != "remove" && strings.EqualFold(p.value, "true")
 	return &v
+}
+
+// number is a value to set; none removes.
+func (p patch) number() (*int32, error) {
+	if p.text() == nil {
+		return nil, nil
+	}
+	n, err := strconv.ParseInt(p.value, 10, 32)
+	if err != nil {
+		return nil, api.BadRequestException("Invalid value specified for patch path %s: %s", p.path, p.value)
+	}
+	return ptr(int32(n)), nil
 }
 
 // entry changes one entry of a map by a patch.

@@ -30,6 +30,7 @@ import (
 //	function name=movies         what a function answers
 //	patch stage=prod             a line each: op path value, for UpdateStage
 //	invoke GET /prod/movies      header lines, an empty line, and a body
+//	authorizer stage=prod        an authorizer, as JSON, for all methods, and deployed
 //	plan stage=prod key=k        a usage plan, as JSON, for the stage and a new API key
 //	usage                        what the plan's key used yesterday and today, and has left
 //	clock advance=1s
@@ -266,6 +267,8 @@ func (st *stand) step(t *testing.T, d *datadriven.TestData) string {
 		return "ok\n"
 	case "invoke":
 		return st.invoke(t, d)
+	case "authorizer":
+		return said(st.authorize(t, arg("stage"), d.Input))
 	case "plan":
 		return said(st.subscribe(t, arg("stage"), arg("key"), d.Input))
 	case "usage":

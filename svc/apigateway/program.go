@@ -25,18 +25,22 @@ type program struct {
 	deploymentID string
 	binary       []string // media types
 	policy       string   // on the API itself, with its ARNs complete
+	denials      string   // that policy with its denials alone
 	disabled     bool     // the API answers under other names only
 	root         *node
 	refusals     map[string]*refusal // the API's own gateway responses, by type
 	validators   map[string]api.RequestValidator
 	models       schema.Models
 	compiled     map[string]bodyModel
+	authorizers  map[string]*authorizer
+	keySource    string // of API keys: HEADER or AUTHORIZER
 }
 
 // A method is one method of a program, with its integration.
 type method struct {
 	verb, resourceID, resourcePath string
-	auth                           string
+	auth, authorizerID             string
+	scopes                         []string
 	keyRequired                    bool
 	rule                           rule
 	integration                    *integration
@@ -127,7 +131,8 @@ func compileIntegration(in *api.Integration) *integration {
 }
 
 func (p *program) compileMethod(r resource, verb string, m api.Method) *method {
-	out := &method{verb: verb, resourceID: r.ID, resourcePath: r.Path, auth: aws.Value(m.AuthorizationType), keyRequired: aws.Value(m.ApiKeyRequired)}
+	out := &method{verb: verb, resourceID: r.ID, resourcePath: r.Path, auth: aws.Value(m.AuthorizationType),
+		authorizerID: aws.Value(m.AuthorizerId), scopes: m.AuthorizationScopes, keyRequired: aws.Value(m.ApiKeyRequired)}
 	if v, ok := p.validators[aws.Value(m.RequestValidatorId)]; ok {
 		out.rule = p.compileRule(&m, v)
 	}
@@ -139,10 +144,12 @@ func (p *program) compileMethod(r resource, verb string, m api.Method) *method {
 
 // newProgram is a program without resources.
 func newProgram(at store.Scope, a api.RestApi, deploymentID string) *program {
-	p := &program{at: at, apiID: *a.Id, apiName: aws.Value(a.Name), deploymentID: deploymentID, binary: a.BinaryMediaTypes, disabled: aws.Value(a.DisableExecuteApiEndpoint), root: &node{}}
+	p := &program{at: at, apiID: *a.Id, apiName: aws.Value(a.Name), deploymentID: deploymentID, binary: a.BinaryMediaTypes, disabled: aws.Value(a.DisableExecuteApiEndpoint),
+		keySource: aws.Value(a.ApiKeySource), root: &node{}}
 	if p.policy = aws.Value(a.Policy); p.policy != "" {
 		// A policy may name resources from the stage on.
 		p.policy = strings.ReplaceAll(p.policy, `"execute-api:/`, `"arn:aws:execute-api:`+at.Region+`:`+at.Account+`:`+p.apiID+`/`)
+		p.denials = onlyDenials(p.policy)
 	}
 	return p
 }
@@ -168,6 +175,7 @@ func (s *Service) compile(ctx context.Context, at store.Scope, apiID, deployment
 		}
 		p := newProgram(at, d.API, deploymentID)
 		p.refusals = compileResponses(d.Responses)
+		p.authorizers = compileAuthorizers(d.Authorizers)
 		p.validators, p.models = d.Validators, texts(d.Models)
 		for e, err := range snapshots.List(ctx, r, at, store.ListOptions{Prefix: []any{apiID, deploymentID}}) {
 			if err != nil {

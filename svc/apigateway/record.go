@@ -35,7 +35,8 @@ func deleteAll(tx store.Tx, at store.Scope, id string) error {
 		resources.DeleteAll(tx, at, id), children.DeleteAll(tx, at, id), models.DeleteAll(tx, at, id),
 		validators.DeleteAll(tx, at, id), deployments.DeleteAll(tx, at, id), snapshots.DeleteAll(tx, at, id),
 		stages.DeleteAll(tx, at, id), gatewayResponses.DeleteAll(tx, at, id),
-		documentationParts.DeleteAll(tx, at, id), documentations.DeleteAll(tx, at, id))
+		documentationParts.DeleteAll(tx, at, id), documentations.DeleteAll(tx, at, id),
+		authorizers.DeleteAll(tx, at, id))
 }
 
 // scope is whose state a call is about.

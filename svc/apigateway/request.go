@@ -130,6 +130,8 @@ type requestContext struct {
 	DomainName        string   `json:"domainName"`
 	DeploymentID      string   `json:"deploymentId"`
 	APIID             string   `json:"apiId"`
+	// Authorizer is what an authorizer passes on: texts, its claims, and how long it took.
+	Authorizer map[string]any `json:"authorizer,omitempty"`
 }
 
 // identity is $context.identity. Who calls is known of those who signed.
@@ -170,6 +172,9 @@ func (x *exchange) requestContext() requestContext {
 	if who := x.subscriber; who != nil {
 		c.Identity.APIKey, c.Identity.APIKeyID = who.key.Value, who.key.Id
 	}
+	if a := x.authority; a != nil {
+		c.Authorizer = a.context
+	}
 	return c
 }
 
@@ -182,12 +187,16 @@ func (c requestContext) variables() map[string]any {
 			id[name] = *p
 		}
 	}
-	return map[string]any{
+	out := map[string]any{
 		"resourceId": c.ResourceID, "resourcePath": c.ResourcePath, "httpMethod": c.HTTPMethod, "extendedRequestId": c.ExtendedRequestID,
 		"requestTime": c.RequestTime, "requestTimeEpoch": c.RequestTimeEpoch, "path": c.Path, "accountId": c.AccountID, "protocol": c.Protocol,
 		"stage": c.Stage, "domainPrefix": c.DomainPrefix, "domainName": c.DomainName, "requestId": c.RequestID, "deploymentId": c.DeploymentID,
 		"apiId": c.APIID, "identity": id,
 	}
+	if c.Authorizer != nil {
+		out["authorizer"] = c.Authorizer
+	}
+	return out
 }
 
 // contextText is a context variable as text: "identity.sourceIp".
