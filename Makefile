@@ -50,7 +50,7 @@ peers: build setup ## the peers that functions and queues are measured against, 
 	@setup/peers
 	TULE_STORE=$(CACHE)/minio/minio go -C test test -count 1 ./objects
 	go -C test build -o ../bin/rabbit ./rabbit
-	@bench/run -only peers,queue,kinesis
+	@bench/run -only peers,queue,kinesis,minio
 
 files: build setup ## 10,000 files with odd names to S3 and back, by AWS's CLI and s3cmd: minutes
 	@setup/files

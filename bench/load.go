@@ -20,8 +20,8 @@ type loader struct {
 	in       *bufio.Reader
 }
 
-// newLoader makes n requests and a connection for them.
-func (r *rig) newLoader(n int, make func(i int) *http.Request) (*loader, error) {
+// newLoader makes n requests to an address and a connection for them.
+func newLoader(address string, n int, make func(i int) *http.Request) (*loader, error) {
 	l := &loader{}
 	for i := range n {
 		var b bytes.Buffer
@@ -31,7 +31,7 @@ func (r *rig) newLoader(n int, make func(i int) *http.Request) (*loader, error) 
 		l.requests = append(l.requests, b.Bytes())
 	}
 	var err error
-	if l.conn, err = net.Dial("tcp", r.address); err != nil {
+	if l.conn, err = net.Dial("tcp", address); err != nil {
 		return nil, err
 	}
 	l.in = bufio.NewReaderSize(l.conn, 16<<10)
@@ -76,7 +76,7 @@ func (l *loader) send(i int) error {
 func (r *rig) loaders(n int, make func(worker, i int) *http.Request) ([]*loader, error) {
 	var out []*loader
 	for w := range n {
-		l, err := r.newLoader(500, func(i int) *http.Request { return make(w, i) })
+		l, err := newLoader(r.address, 500, func(i int) *http.Request { return make(w, i) })
 		if err != nil {
 			return nil, err
 		}

@@ -40,6 +40,8 @@ var benches = []bench{
 	{"dynamodb", benchDynamoDB},
 	{"queue", benchQueue},
 	{"objects", benchObjects},
+	{"minio", benchMinIO},
+	{"lists", benchLists},
 	{"topic", benchTopic},
 	{"events", benchEvents},
 	{"kinesis", benchStreams},

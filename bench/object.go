@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,8 +18,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"golang.org/x/sys/unix"
-
-	"github.com/tule-cloud/tule/wire/sigv4"
 )
 
 const (
@@ -31,14 +28,19 @@ const (
 // largeFile and smallFile are what the floor server hands out, from its folder.
 const smallFile, largeFile = "small", "large"
 
-// benchObjects is S3: small objects, where the store is the floor for writes and an HTTP
-// server for reads; large ones, where the disk is; and pages of a long list, where those
-// of a short one are.
-func benchObjects(ctx context.Context, r *rig) ([]row, error) {
+// bucket makes one, in a Tule that runs.
+func (r *rig) bucket(name string) error {
 	if err := r.need(); err != nil {
-		return nil, err
+		return err
 	}
-	if _, err := r.call(r.request("PUT", "/bench", "s3", "", nil)); err != nil {
+	_, err := r.call(r.shelf().request("PUT", "/"+name, nil))
+	return err
+}
+
+// benchObjects is S3: small objects, where the store is the floor for writes and an HTTP
+// server for reads; and large ones, where the disk is.
+func benchObjects(ctx context.Context, r *rig) ([]row, error) {
+	if err := r.bucket("bench"); err != nil {
 		return nil, err
 	}
 	dir := filepath.Join(r.dir, "floor")
@@ -51,7 +53,7 @@ func benchObjects(ctx context.Context, r *rig) ([]row, error) {
 	}
 	defer stop()
 	var rows []row
-	for _, f := range []func(context.Context, *rig, string, string) ([]row, error){smallObjects, largeObjects, manyObjects} {
+	for _, f := range []func(context.Context, *rig, string, string) ([]row, error){smallObjects, largeObjects} {
 		more, err := f(ctx, r, dir, at)
 		if err != nil {
 			return nil, err
@@ -82,21 +84,12 @@ func smallObjects(ctx context.Context, r *rig, dir, at string) ([]row, error) {
 	if err := os.WriteFile(filepath.Join(dir, smallFile), body, 0o644); err != nil {
 		return nil, err
 	}
-	puts, err := r.loaders(32, func(w, i int) *http.Request {
-		return r.request("PUT", fmt.Sprintf("/bench/small/%d-%d", w, i), "s3", "", body)
-	})
-	if err != nil {
-		return nil, err
-	}
 	db, err := pebble.Open(filepath.Join(r.dir, "pebble-objects"), &pebble.Options{Logger: silent{}})
 	if err != nil {
 		return nil, err
 	}
 	defer db.Close()
-	a, b, ratio, err := inTurns(4, time.Second,
-		func(d time.Duration) (float64, error) {
-			return rate(ctx, 32, d, func(w, i int) error { return puts[w].send(i) })
-		},
+	a, b, ratio, err := inTurns(4, time.Second, r.shelf().puts(ctx, body),
 		func(d time.Duration) (float64, error) {
 			return rate(ctx, 32, d, func(w, i int) error { return db.Set(fmt.Appendf(nil, "%d-%d", w, i), body, pebble.Sync) })
 		})
@@ -104,26 +97,9 @@ func smallObjects(ctx context.Context, r *rig, dir, at string) ([]row, error) {
 		return nil, err
 	}
 	rows := []row{compared("PutObject of 4 KB, 32 connections, beside Pebble", a, b, ratio, 0.3, "/s")}
-	gets, err := r.loaders(32, func(w, _ int) *http.Request {
-		return r.request("GET", fmt.Sprintf("/bench/small/%d-0", w), "s3", "", nil)
-	})
-	if err != nil {
-		return nil, err
-	}
-	tule := r.address
-	r.address = at
-	floor, err := r.loaders(32, func(int, int) *http.Request { return r.request("GET", "/"+smallFile, "s3", "", nil) })
-	r.address = tule
-	if err != nil {
-		return nil, err
-	}
-	a, b, ratio, err = inTurns(4, time.Second,
-		func(d time.Duration) (float64, error) {
-			return rate(ctx, 32, d, func(w, i int) error { return gets[w].send(i) })
-		},
-		func(d time.Duration) (float64, error) {
-			return rate(ctx, 32, d, func(w, i int) error { return floor[w].send(i) })
-		})
+	files := shelf{address: at}
+	a, b, ratio, err = inTurns(4, time.Second, r.shelf().gets(ctx),
+		files.rate(ctx, func(int, int) *http.Request { return files.request("GET", "/"+smallFile, nil) }))
 	if err != nil {
 		return nil, err
 	}
@@ -133,13 +109,8 @@ func smallObjects(ctx context.Context, r *rig, dir, at string) ([]row, error) {
 // largeObjects puts and gets objects of 100 MB. The disk's own speed is that of a program
 // that writes as much and syncs it, or reads it where nothing is in memory.
 func largeObjects(ctx context.Context, r *rig, dir, _ string) ([]row, error) {
-	body := make([]byte, largeObject)
-	for i := range body {
-		body[i] = byte(i * 7 >> 3)
-	}
-	sum := sha256.Sum256(body)
-	hash := hex.EncodeToString(sum[:])
-	put := func(w int) error { return r.large("PUT", w, body, hash) }
+	body, hash := largeBody()
+	put := func(w int) error { return r.shelf().large("PUT", w, body, hash) }
 	write := func(w int) error { return writeFile(filepath.Join(dir, fmt.Sprintf("%s-%d", largeFile, w)), body) }
 	var rows []row
 	for _, c := range []struct {
@@ -158,7 +129,7 @@ func largeObjects(ctx context.Context, r *rig, dir, _ string) ([]row, error) {
 		if err := evict(filepath.Join(r.dir, "data", "objects")); err != nil {
 			return err
 		}
-		return r.large("GET", 0, nil, emptyBody)
+		return r.shelf().large("GET", 0, nil, emptyBody)
 	}
 	read := func(int) error {
 		if err := evict(dir); err != nil {
@@ -186,6 +157,16 @@ func largeObjects(ctx context.Context, r *rig, dir, _ string) ([]row, error) {
 	return rows, ctx.Err()
 }
 
+// largeBody is what a large object holds, and its hash.
+func largeBody() (body []byte, hash string) {
+	body = make([]byte, largeObject)
+	for i := range body {
+		body[i] = byte(i * 7 >> 3)
+	}
+	sum := sha256.Sum256(body)
+	return body, hex.EncodeToString(sum[:])
+}
+
 // mbs is how fast n workers are who each carry a large object.
 func mbs(n int, f func(worker int) error) func(time.Duration) (float64, error) {
 	return func(time.Duration) (float64, error) {
@@ -202,39 +183,6 @@ func mbs(n int, f func(worker int) error) func(time.Duration) (float64, error) {
 }
 
 const emptyBody = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
-// large sends or gets a large object on a connection of its own, with nothing between it
-// and the socket.
-func (r *rig) large(method string, worker int, body []byte, hash string) error {
-	q, err := http.NewRequest(method, fmt.Sprintf("http://%s/bench/large-%d", r.address, worker), nil)
-	if err != nil {
-		return err
-	}
-	sigv4.Sign(q, sigv4.Credentials{AccessKeyID: "test", Secret: "test"}, "us-east-1", "s3", hash, time.Now())
-	conn, err := net.Dial("tcp", r.address)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nAuthorization: %s\r\nX-Amz-Date: %s\r\nX-Amz-Content-Sha256: %s\r\n\r\n",
-		method, q.URL.Path, r.address, len(body), q.Header.Get("Authorization"), q.Header.Get("X-Amz-Date"), hash)
-	if _, err := io.WriteString(conn, head); err != nil {
-		return err
-	}
-	if _, err := conn.Write(body); err != nil {
-		return err
-	}
-	res, err := http.ReadResponse(bufio.NewReaderSize(conn, 256<<10), q)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, res.Body, make([]byte, 1<<20))
-	if err == nil && (res.StatusCode != http.StatusOK || method == "GET" && n != largeObject) {
-		err = fmt.Errorf("%s of 100 MB answered %s with %d bytes", method, res.Status, n)
-	}
-	return err
-}
 
 // writeFile writes a file as fast as the disk can have it.
 func writeFile(path string, body []byte) error {
@@ -265,11 +213,11 @@ func evict(dir string) error {
 	})
 }
 
-// manyObjects lists pages of 1,000 in a bucket of many keys, and in one of 2,000.
-func manyObjects(ctx context.Context, r *rig, _, _ string) ([]row, error) {
+// benchLists lists pages of 1,000 in a bucket of many keys, and in one of 2,000.
+func benchLists(ctx context.Context, r *rig) ([]row, error) {
 	const few = 2000
 	for bucket, n := range map[string]int{"few": few, "many": r.keys} {
-		if _, err := r.call(r.request("PUT", "/"+bucket, "s3", "", nil)); err != nil {
+		if err := r.bucket(bucket); err != nil {
 			return nil, err
 		}
 		if err := r.fill(ctx, bucket, n); err != nil {
