@@ -15,7 +15,8 @@ import (
 )
 
 // A Folder is a Store in a folder of the file system: a file per blob, which lies among
-// the staged ones until it is kept.
+// the staged ones until it is kept. One that is being written lies there, too, under the
+// name that nobody knows before it is whole: if its process dies, it is stale.
 type Folder struct {
 	path   string
 	random io.Reader
@@ -27,8 +28,8 @@ var _ Store = (*Folder)(nil)
 // staged is the folder of blobs that were not kept yet. No blob's name begins so.
 const staged = "staged"
 
-// OpenFolder opens the folder, which it makes if need be, and removes what a killed
-// predecessor was in the middle of writing.
+// OpenFolder opens the folder, which it makes if need be. What predecessors left among the
+// staged is stale.
 func OpenFolder(path string, random io.Reader) (*Folder, error) {
 	f := &Folder{path: path, random: random}
 	if err := os.MkdirAll(f.in(staged), 0o700); err != nil {
@@ -63,7 +64,7 @@ func (f *Folder) in(parts ...string) string {
 func (f *Folder) Stage(ctx context.Context, r io.Reader, limit int64) (string, int64, error) {
 	name := aws.RandomID(f.random, aws.Hex, 32)
 	target := f.in(staged, name)
-	file, err := os.OpenFile(target+partial, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return "", 0, full(err)
 	}
@@ -72,13 +73,12 @@ func (f *Folder) Stage(ctx context.Context, r io.Reader, limit int64) (string, i
 		err = cerr
 	}
 	if err == nil {
-		err = os.Rename(target+partial, target)
-	}
-	if err == nil {
+		// What the sync of the file has put into the file system's log is not written
+		// again: the name came before it, and nothing was renamed since.
 		err = syncDir(f.in(staged))
 	}
 	if err != nil {
-		return "", 0, errors.Join(full(err), removed(target+partial), removed(target))
+		return "", 0, errors.Join(full(err), removed(target))
 	}
 	return name, n, nil
 }
