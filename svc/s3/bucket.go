@@ -30,12 +30,18 @@ type bucket struct {
 	ID         uint64
 	Created    time.Time
 	Versioning string `json:",omitempty"` // "Enabled", "Suspended", or "" for never
+	// Kinds are those of which the bucket has a setting or had one, so that most of what a
+	// request would look for in vain is not looked for. If nil, it may be any.
+	Kinds []string
 
 	tags map[string]string // by which policies may decide; find alone reads them
 }
 
 // scope is where what is in the bucket is kept.
 func (b *bucket) scope() store.Scope { return store.Scope{Account: b.Account} }
+
+// put writes the record, which was read or made in the same transaction.
+func (b *bucket) put(tx store.Tx) error { return buckets.Put(tx, b.scope(), *b, b.Name) }
 
 func (b *bucket) arn() string { return "arn:aws:s3:::" + b.Name }
 
@@ -117,6 +123,7 @@ func (s *Service) createBucket(ctx context.Context, in *api.CreateBucketRequest)
 		if aws.CodeOf(err) != "NoSuchBucket" {
 			return err
 		}
+		b.Kinds = []string{}
 		if aws.Value(in.ObjectLockEnabledForBucket) {
 			enabled := api.ObjectLockEnabledEnabled
 			if err := putSetting(tx, b, lockSetting, "", api.ObjectLockConfiguration{ObjectLockEnabled: &enabled}); err != nil {
@@ -125,8 +132,8 @@ func (s *Service) createBucket(ctx context.Context, in *api.CreateBucketRequest)
 		}
 		return errors.Join(
 			names.Put(tx, store.Scope{}, name{b.Account}, b.Name),
-			buckets.Put(tx, b.scope(), *b, b.Name),
-			s.furnish(ctx, tx, b, in))
+			s.furnish(ctx, tx, b, in),
+			b.put(tx))
 	})
 	if err != nil {
 		return nil, err
@@ -248,7 +255,7 @@ func (s *Service) putBucketVersioning(ctx context.Context, in *api.PutBucketVers
 			return aws.Errorf(409, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
 		}
 		b.Versioning = *c.Status
-		return buckets.Put(tx, b.scope(), *b, b.Name)
+		return b.put(tx)
 	})
 }
 

@@ -32,15 +32,16 @@ func (s *Service) write(ctx context.Context, in *api.PutObjectRequest, body io.R
 	if err != nil {
 		return nil, err
 	}
-	// What is refused is refused before its body comes.
-	err = s.onBucketRead(ctx, in.Bucket, in.ExpectedBucketOwner, func(r store.Reader, b *bucket) error {
-		if _, err := s.describe(ctx, r, b, in, k); err != nil {
-			return err
+	if w.size == nil || *w.size > inlineMax { // what is refused is refused before much comes
+		err = s.onBucketRead(ctx, in.Bucket, in.ExpectedBucketOwner, func(r store.Reader, b *bucket) error {
+			if _, err := s.describe(ctx, r, b, in, k); err != nil {
+				return err
+			}
+			return s.mayWrite(ctx, r, b, in)
+		})
+		if err != nil {
+			return nil, err
 		}
-		return s.mayWrite(ctx, r, b, in)
-	})
-	if err != nil {
-		return nil, err
 	}
 	c, err := s.receive(ctx, body, w, k)
 	if err != nil {

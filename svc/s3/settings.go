@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/tule-cloud/tule/store"
 )
@@ -18,6 +19,9 @@ func setting[T any](ctx context.Context, r store.Reader, b *bucket, kind string)
 
 // settingOf is setting for a kind of which there are several, each with an id.
 func settingOf[T any](ctx context.Context, r store.Reader, b *bucket, kind, id string) (*T, error) {
+	if b.Kinds != nil && !slices.Contains(b.Kinds, kind) {
+		return nil, nil
+	}
 	raw, err := settings.Get(ctx, r, b.scope(), b.ID, kind, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
@@ -29,11 +33,18 @@ func settingOf[T any](ctx context.Context, r store.Reader, b *bucket, kind, id s
 	return v, json.Unmarshal(raw, v)
 }
 
-// putSetting sets a bucket's setting of a kind, or with an id one of several.
+// putSetting sets a bucket's setting of a kind, or with an id one of several. The bucket was
+// read in the same transaction.
 func putSetting(tx store.Tx, b *bucket, kind, id string, v any) error {
 	raw, err := json.Marshal(v)
 	if err != nil {
 		return err
+	}
+	if b.Kinds != nil && !slices.Contains(b.Kinds, kind) {
+		b.Kinds = append(b.Kinds, kind)
+		if err := b.put(tx); err != nil {
+			return err
+		}
 	}
 	return settings.Put(tx, b.scope(), raw, b.ID, kind, id)
 }

@@ -2,16 +2,19 @@ package s3
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	lambdaapi "github.com/tule-cloud/tule/api/lambda"
+	api "github.com/tule-cloud/tule/api/s3"
 	snsapi "github.com/tule-cloud/tule/api/sns"
 	sqsapi "github.com/tule-cloud/tule/api/sqs"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/blob"
 	"github.com/tule-cloud/tule/script"
+	"github.com/tule-cloud/tule/store"
 )
 
 // A destination stands in for queues, topics and functions: it remembers what it was
@@ -86,4 +89,42 @@ func TestSettingScripts(t *testing.T) {
 		s, d := furnished(t, h)
 		return append(append(s.Routes(), s.Control().Routes()...), d.routes()...)
 	})
+}
+
+// TestKindsOfSettings shows that a bucket knows which settings it may have, and that one
+// whose record says nothing of them is asked for each.
+func TestKindsOfSettings(t *testing.T) {
+	h, s := boxed(t)
+	name := "box"
+	read := func() (b *bucket, tagging *api.Tagging, err error) {
+		err = s.Store.View(t.Context(), func(r store.Reader) error {
+			if b, err = bucketNamed(t.Context(), r, name); err == nil {
+				tagging, err = setting[api.Tagging](t.Context(), r, b, taggingSetting)
+			}
+			return err
+		})
+		return b, tagging, err
+	}
+	b, c, err := read()
+	if err != nil || c != nil || b.Kinds == nil || slices.Contains(b.Kinds, taggingSetting) {
+		t.Errorf("a new bucket: %v %v %v", b.Kinds, c, err)
+	}
+	do(t, h, s.putBucketVersioning, &api.PutBucketVersioningRequest{Bucket: &name, VersioningConfiguration: &api.VersioningConfiguration{Status: ptr("Enabled")}})
+	err = s.Store.Update(t.Context(), func(tx store.Tx) error {
+		b, err := bucketNamed(t.Context(), tx, name)
+		if err != nil {
+			return err
+		}
+		b.Kinds = nil // as it was written once
+		if err := b.put(tx); err != nil {
+			return err
+		}
+		return putSetting(tx, b, taggingSetting, "", api.Tagging{})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, c, err = read(); err != nil || c == nil || b.Kinds != nil || b.Versioning != "Enabled" {
+		t.Errorf("a bucket that does not know: %+v %v %v", b, c, err)
+	}
 }
