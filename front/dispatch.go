@@ -10,6 +10,7 @@ import (
 
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/wire"
+	"github.com/tule-cloud/tule/wire/sigv4"
 )
 
 // decode reads the input and checks it against the model.
@@ -17,6 +18,11 @@ func (f *Front) decode(c *call) (any, error) {
 	if !c.op.StreamsIn {
 		if err := f.readBody(c); err != nil {
 			return nil, err
+		}
+		if c.protocol == aws.RestXML {
+			if err := sigv4.CheckSums(c.r.Header, c.body); err != nil {
+				return nil, err
+			}
 		}
 		c.addressed()
 		c.r.Body = wire.NewBody(c.body)

@@ -41,6 +41,7 @@ var words = map[string][3]said{
 	string(sigv4.BadHash):    {{"InvalidSignatureException", 403}, {"SignatureDoesNotMatch", 403}, {"XAmzContentSHA256Mismatch", 400}},
 	string(sigv4.BadChunk):   {{"IncompleteBody", 400}, {"IncompleteBody", 400}, {"IncompleteBody", 400}},
 	string(sigv4.BadSum):     {{"BadDigest", 400}, {"BadDigest", 400}, {"BadDigest", 400}},
+	string(sigv4.NoSum):      {{"InvalidDigest", 400}, {"InvalidDigest", 400}, {"InvalidDigest", 400}},
 	string(sigv4.Foreign):    {{"IncompleteSignatureException", 400}, {"IncompleteSignature", 400}, {"InvalidRequest", 400}},
 	string(unknownKey):       {{"UnrecognizedClientException", 403}, {"InvalidClientTokenId", 403}, {"InvalidAccessKeyId", 403}},
 	string(expiredToken):     {{"ExpiredTokenException", 403}, {"ExpiredToken", 403}, {"ExpiredToken", 400}},

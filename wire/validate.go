@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -36,6 +37,9 @@ func Validate(op *aws.Operation, in any) error {
 		e.QueryCode = s.MissingQuery
 		return e
 	}
+	if c.inside && slices.Contains(op.Service.Protocols, aws.RestXML) {
+		return aws.Errorf(http.StatusBadRequest, op.Service.Malformed, notWellFormed)
+	}
 	plural := ""
 	if len(c.found) > 1 {
 		plural = "s"
@@ -48,6 +52,7 @@ func Validate(op *aws.Operation, in any) error {
 type checker struct {
 	found   []string
 	missing string // the first required member that is not there
+	inside  bool   // one is not there within a document, which in XML breaks its schema
 }
 
 func (c *checker) add(value, path, constraint string) {
@@ -75,6 +80,7 @@ func (c *checker) structure(p *plan, v reflect.Value, path string) {
 			c.value(&f.node, f.check, m, at, f.sensitive)
 		case f.required:
 			c.missing = cmp.Or(c.missing, f.member)
+			c.inside = c.inside || path != ""
 			c.add("null ", at, "Member must not be null")
 		}
 	}

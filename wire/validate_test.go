@@ -164,3 +164,17 @@ func TestMissing(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestMissingInXML shows that a document of a service of XML which lacks something is one
+// that breaks its schema.
+func TestMissingInXML(t *testing.T) {
+	op := &aws.Operation{Name: "Check", Service: &aws.Service{Invalid: "InvalidArgument", Malformed: "MalformedXML", Protocols: []aws.Protocol{aws.RestXML}}}
+	in := good()
+	in.Nested = &keyElement{}
+	if err := Validate(op, in); aws.CodeOf(err) != "MalformedXML" {
+		t.Errorf("within a document: %v", err)
+	}
+	if err := Validate(op, &checkedInput{}); aws.CodeOf(err) != "InvalidArgument" {
+		t.Errorf("beside a document: %v", err)
+	}
+}

@@ -59,12 +59,14 @@ func parseXML(body []byte) (*element, error) {
 	return root.kids[0], nil
 }
 
+const notWellFormed = "The XML you provided was not well-formed or did not validate against our published schema"
+
 // xmlDocument reads the XML text of a whole body into the structure v. The name of
 // the root is not looked at, as AWS does not.
 func (d *decoder) xmlDocument(body []byte, v reflect.Value) error {
 	root, err := parseXML(body)
 	if err != nil {
-		return d.malformed("The XML you provided was not well-formed or did not validate against our published schema").Because(err)
+		return d.malformed(notWellFormed).Because(err)
 	}
 	return d.xmlStruct(planOf(v.Type()), root, v)
 }

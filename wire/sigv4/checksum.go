@@ -1,6 +1,7 @@
 package sigv4
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -9,6 +10,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"hash/crc64"
+	"net/http"
 	"strings"
 )
 
@@ -44,6 +46,32 @@ func newChecksum(name string) *checksum {
 	}
 	if strings.HasPrefix(name, "x-amz-checksum-") {
 		return &checksum{nil, name}
+	}
+	return nil
+}
+
+// CheckSums holds a whole body against what its headers say of it: Content-MD5, and where
+// X-Amz-Sdk-Checksum-Algorithm says that there is one, the checksum of that algorithm. In
+// requests that don't, such a header is of something else.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+func CheckSums(h http.Header, body []byte) error {
+	if v := h.Get("Content-Md5"); v != "" {
+		sum := md5.Sum(body)
+		switch b, err := base64.StdEncoding.DecodeString(v); {
+		case err != nil || len(b) != len(sum):
+			return refuse(NoSum, "The Content-MD5 you specified was invalid.")
+		case !bytes.Equal(b, sum[:]):
+			return refuse(BadSum, "The Content-MD5 you specified did not match what we received.")
+		}
+	}
+	algorithm := h.Get("X-Amz-Sdk-Checksum-Algorithm")
+	sum := newChecksum("x-amz-checksum-" + strings.ToLower(algorithm))
+	if sum == nil || sum.Hash == nil || h.Get(sum.name) == "" {
+		return nil
+	}
+	sum.Write(body)
+	if h.Get(sum.name) != sum.value() {
+		return refuse(BadSum, "The %s you specified did not match the calculated checksum.", algorithm)
 	}
 	return nil
 }

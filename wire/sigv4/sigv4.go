@@ -45,7 +45,8 @@ const (
 	Early      Reason = "early"       // from the future
 	BadHash    Reason = "hash"        // the body is not the one that was signed
 	BadChunk   Reason = "chunk"       // a chunk of the body is not as signed or framed
-	BadSum     Reason = "checksum"    // a checksum in the trailer is another
+	BadSum     Reason = "checksum"    // a checksum of the body is another
+	NoSum      Reason = "digest"      // a checksum of the body is none
 	Foreign    Reason = "unsupported" // an algorithm that Tule does not speak
 )
 

@@ -210,6 +210,32 @@ func TestUnsignedTrailer(t *testing.T) {
 	}
 }
 
+func TestCheckSums(t *testing.T) {
+	for name, c := range map[string]struct {
+		header []string
+		want   Reason
+	}{
+		"nothing said":           {nil, ""},
+		"MD5":                    {[]string{"Content-Md5", "JfnnlDI7RTiF9RgfG2JNCw=="}, ""},
+		"another MD5":            {[]string{"Content-Md5", "AAAAAAAAAAAAAAAAAAAAAA=="}, BadSum},
+		"a short MD5":            {[]string{"Content-Md5", "AAAA"}, NoSum},
+		"no base64":              {[]string{"Content-Md5", "***"}, NoSum},
+		"CRC-32":                 {[]string{"X-Amz-Sdk-Checksum-Algorithm", "CRC32", "X-Amz-Checksum-Crc32", "y/Q5Jg=="}, ""},
+		"another CRC-32":         {[]string{"X-Amz-Sdk-Checksum-Algorithm", "CRC32", "X-Amz-Checksum-Crc32", "AAAAAA=="}, BadSum},
+		"of an object, not this": {[]string{"X-Amz-Checksum-Crc32", "AAAAAA=="}, ""},
+		"an algorithm not known": {[]string{"X-Amz-Sdk-Checksum-Algorithm", "XXHASH3", "X-Amz-Checksum-Xxhash3", "AAAAAAAAAAA="}, ""},
+		"no algorithm":           {[]string{"X-Amz-Sdk-Checksum-Algorithm", "nothing"}, ""},
+	} {
+		h := http.Header{}
+		for i := 0; i < len(c.header); i += 2 {
+			h.Set(c.header[i], c.header[i+1])
+		}
+		if err := CheckSums(h, []byte("123456789")); reason(err) != c.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestSignRoundTrip(t *testing.T) {
 	for _, target := range []string{"/", "/2015-03-31/functions/a%3Ab/invocations?Qualifier=$LATEST", "/a//b/../c%20d?x=1&x=0&empty&y=a+b%2B", "/restapis/x/_user_request_/ü"} {
 		for _, service := range []string{"s3", "lambda"} {
