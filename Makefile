@@ -52,7 +52,7 @@ peers: build setup ## the peers that functions and queues are measured against, 
 	go -C test build -o ../bin/rabbit ./rabbit
 	@bench/run -only peers,queue,kinesis,minio
 
-files: build setup ## 10,000 files with odd names to S3 and back, by AWS's CLI and s3cmd: minutes
+files: build setup ## 10,000 files with odd names to S3 and back, by AWS's CLI, s3cmd and rclone: minutes
 	@setup/files
 	TULE_FILES=10000 .cache/venv/bin/python -m pytest -q test/python/test_objects.py
 

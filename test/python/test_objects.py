@@ -1,4 +1,4 @@
-"""S3 by boto3's transfer manager, the AWS CLI's file commands and s3cmd."""
+"""S3 by boto3's transfer manager, the AWS CLI's file commands, s3cmd and rclone."""
 
 import filecmp
 import hashlib
@@ -180,3 +180,33 @@ def test_s3cmd(account, tmp_path):
     s3cmd("setacl", "--acl-private", f"s3://{name}/copied")
     s3cmd("del", "--recursive", "--force", f"s3://{name}")
     s3cmd("rb", f"s3://{name}")
+
+
+def test_rclone(account, tmp_path):
+    tool("rclone")
+    name = f"rclone-{account.number}"
+    settings = {"type": "s3", "provider": "Other", "endpoint": account.url, "access_key_id": account.number, "secret_access_key": "any",
+                "region": REGION, "location_constraint": REGION, "force_path_style": "true"}
+    env = {"HOME": str(tmp_path), **{f"RCLONE_CONFIG_TULE_{k.upper()}": v for k, v in settings.items()}}
+
+    def rclone(*args):
+        return run(env, "rclone", "--config", "/dev/null", "--retries", "1", *args)
+    rclone("mkdir", f"tule:{name}")
+    there, back = tmp_path / "there", tmp_path / "back"
+    files = furnish(there, ODD)
+    rclone("sync", there, f"tule:{name}/tree", "--s3-upload-cutoff", "5M", "--s3-chunk-size", "5M")
+    assert len(rclone("lsf", "-R", "--files-only", "--format", "s", f"tule:{name}").splitlines()) == len(files)
+    rclone("check", there, f"tule:{name}/tree", "--download")
+    rclone("sync", f"tule:{name}/tree", back)
+    same(there, back)
+    # Times are kept as metadata: nothing is sent again, and what changed is.
+    (there / "plain.txt").write_text("changed, and longer than ever")
+    (there / "with space").unlink()
+    rclone("sync", there, f"tule:{name}/tree")
+    assert rclone("cat", f"tule:{name}/tree/plain.txt") == "changed, and longer than ever"
+    assert "with space" not in rclone("lsf", f"tule:{name}/tree").splitlines()
+    rclone("copyto", f"tule:{name}/tree/plain.txt", f"tule:{name}/copied")
+    rclone("moveto", f"tule:{name}/copied", f"tule:{name}/moved")
+    assert rclone("size", f"tule:{name}/moved", "--json").count('"count":1') == 1
+    rclone("purge", f"tule:{name}")
+    assert name not in rclone("lsd", "tule:")
