@@ -127,6 +127,10 @@ func (s *Service) documentRoutes() []aws.Route {
 		at(s, &api.GetDocumentationVersions, s.getDocumentationVersions),
 		at(s, &api.UpdateDocumentationVersion, s.updateDocumentationVersion),
 		at(s, &api.DeleteDocumentationVersion, s.deleteDocumentationVersion),
+		at(s, &api.GetExport, s.getExport),
+		at(s, &api.GetSdk, s.getSdk),
+		at(s, &api.GetSdkType, s.getSdkType),
+		at(s, &api.GetSdkTypes, s.getSdkTypes),
 	}
 }
 

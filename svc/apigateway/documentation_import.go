@@ -98,25 +98,27 @@ func mergeProperties(old, given *string) *string {
 	return ptr(b.String())
 }
 
-// documentation is the document's documentation: what stands at the places that
-// OpenAPI has for it, and then its own extension.
+// documentation is the document's documentation: its extension, and what stands at
+// the places that OpenAPI has for it where that says more. An export writes both.
 func (d *document) documentation() []api.DocumentationPart {
-	var out []api.DocumentationPart
+	out := d.extension()
+	said := len(out)
 	say := func(l api.DocumentationPartLocation, properties map[string]any) {
+		if err := checkLocation(&l); err != nil {
+			d.warn("Unable to import the documentation of %s: %s", describePlace(&l), err.(*aws.Error).Message)
+			return
+		}
+		have := told(out[:said], &l)
 		for name, v := range properties {
-			if v == nil || v == "" {
+			text := tree{v}.text()
+			repeated := have.Has(name) && strings.TrimSpace(string(ordered.JSON(have.Get(name)))) == strings.TrimSpace(string(ordered.JSON(reread(v))))
+			if repeated || *l.Type == api.DocumentationPartTypeResponse && text == *l.StatusCode+" response" {
 				delete(properties, name)
 			}
 		}
-		if len(properties) == 0 {
-			return
+		if len(properties) > 0 {
+			out = append(out, api.DocumentationPart{Location: &l, Properties: ptr(tree{properties}.json())})
 		}
-		p := api.DocumentationPart{Location: &l, Properties: ptr(tree{properties}.json())}
-		if err := checkDocumentation(&p); err != nil {
-			d.warn("Unable to import the documentation of %s: %s", *l.Type, err.(*aws.Error).Message)
-			return
-		}
-		out = append(out, p)
 	}
 	if v := d.root.get("info", "description"); v.text() != "" {
 		say(api.DocumentationPartLocation{Type: ptr(api.DocumentationPartTypeApi)}, map[string]any{"info": map[string]any{"description": v.text()}})
@@ -137,6 +139,21 @@ func (d *document) documentation() []api.DocumentationPart {
 			}
 		}
 	}
+	return out
+}
+
+// reread is a part of a document as ordered values.
+func reread(v any) any {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	out, _ := ordered.Parse(b)
+	return out
+}
+
+// extension is what x-amazon-apigateway-documentation says.
+func (d *document) extension() (out []api.DocumentationPart) {
 	for _, part := range d.root.get("x-amazon-apigateway-documentation", "documentationParts").list() {
 		at := part.get("location")
 		l := api.DocumentationPartLocation{Type: at.get("type").upper(), Path: at.get("path").optional(), Method: at.get("method").optional(),
