@@ -24,7 +24,7 @@
 //   - There are no accounts to be monitored from others, no anomaly detection (detectors are
 //     kept, ANOMALY_DETECTION_BAND is refused) and no PromQL. Rules of Contributor Insights
 //     are kept, and their reports are empty.
-//   - Metric streams speak JSON, and pass a minute on when it is over for one more.
+//   - Metric streams pass a minute on when it is over for one more.
 //   - Alarms act on topics and functions; other actions are kept, and fail in the history.
 //
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/Welcome.html

@@ -46,9 +46,6 @@ func (s *Service) putMetricStream(ctx context.Context, in *api.PutMetricStreamIn
 	if len(in.IncludeFilters) > 0 && len(in.ExcludeFilters) > 0 {
 		return nil, api.InvalidParameterCombinationException("IncludeFilters and ExcludeFilters can't be given together.")
 	}
-	if *in.OutputFormat != api.MetricStreamOutputFormatJson {
-		return nil, invalidValue("The output format %s is not available here.", *in.OutputFormat)
-	}
 	for _, arn := range []string{*in.FirehoseArn, *in.RoleArn} {
 		if _, ok := aws.ParseARN(arn); !ok {
 			return nil, invalidValue("The value %s is not a valid ARN.", arn)
@@ -56,7 +53,8 @@ func (s *Service) putMetricStream(ctx context.Context, in *api.PutMetricStreamIn
 	}
 	for _, c := range in.StatisticsConfigurations {
 		for _, name := range c.AdditionalStatistics {
-			if t, ok := parseStatistic(name); !ok || simple[name] || t.kind == "" {
+			t, ok := parseStatistic(name)
+			if !ok || simple[name] || t.kind == "" || t.kind != "p" && *in.OutputFormat != api.MetricStreamOutputFormatJson {
 				return nil, invalidValue("The value %s for parameter AdditionalStatistics is not supported.", name)
 			}
 		}
@@ -221,6 +219,10 @@ func (s *Service) passOnOne(ctx context.Context, scope store.Scope, name string,
 			if err != nil {
 				return err
 			}
+			if len(found) > 0 && *t.Config.OutputFormat != api.MetricStreamOutputFormatJson {
+				records = append(records, firehoseapi.Record{Data: t.export(scope, name, m, found)})
+				continue
+			}
 			for i := range found {
 				records = append(records, firehoseapi.Record{Data: t.line(scope, name, m, &found[i])})
 			}
@@ -286,13 +288,9 @@ func (t *stream) wants(m metric) bool {
 	return !match(t.Config.ExcludeFilters)
 }
 
-// line is one data point, as a line of JSON.
-func (t *stream) line(scope store.Scope, name string, m metric, r *reading) []byte {
-	dims := map[string]string{}
-	for _, d := range m.Dimensions {
-		dims[d.Name] = d.Value
-	}
-	values := map[string]float64{"max": r.sample.Max, "min": r.sample.Min, "sum": r.sample.Sum, "count": r.sample.Count}
+// additional are the statistics that a stream tells of a metric beside those that it tells
+// of all.
+func (t *stream) additional(m metric) (list []statistic) {
 	for _, c := range t.Config.StatisticsConfigurations {
 		for _, i := range c.IncludeMetrics {
 			if *i.Namespace != m.Namespace || *i.MetricName != m.Name {
@@ -300,11 +298,24 @@ func (t *stream) line(scope store.Scope, name string, m metric, r *reading) []by
 			}
 			for _, n := range c.AdditionalStatistics {
 				if stat, ok := parseStatistic(n); ok {
-					if v, ok := stat.of(&r.sample); ok {
-						values[n] = v
-					}
+					list = append(list, stat)
 				}
 			}
+		}
+	}
+	return list
+}
+
+// line is one data point, as a line of JSON.
+func (t *stream) line(scope store.Scope, name string, m metric, r *reading) []byte {
+	dims := map[string]string{}
+	for _, d := range m.Dimensions {
+		dims[d.Name] = d.Value
+	}
+	values := map[string]float64{"max": r.sample.Max, "min": r.sample.Min, "sum": r.sample.Sum, "count": r.sample.Count}
+	for _, stat := range t.additional(m) {
+		if v, ok := stat.of(&r.sample); ok {
+			values[stat.name] = v
 		}
 	}
 	return append([]byte(document(map[string]any{"metric_stream_name": name, "account_id": scope.Account, "region": scope.Region,
