@@ -19,7 +19,8 @@ demo: build setup ## an HTTP API, a function and a table, end to end, with AWS's
 test: build setup ## all tests, the real clients' among them
 	@setup/test
 
-PROVIDES := iam sts # the provider's services that are built
+# The provider's services that are built; without one, all that the scenarios use.
+PROVIDES :=
 
 terraform: build ## Terraform and HashiCorp's provider against what Tule serves
 	@setup/terraform $(PROVIDES)

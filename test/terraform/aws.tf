@@ -20,13 +20,16 @@ provider "aws" {
   skip_credentials_validation = var.numberless
 
   endpoints {
-    iam     = var.endpoint
-    kinesis = var.endpoint
-    s3      = var.endpoint
-    s3control = var.endpoint
-    sns     = var.endpoint
-    sqs     = var.endpoint
-    sts     = var.endpoint
+    cloudwatch = var.endpoint
+    firehose   = var.endpoint
+    iam        = var.endpoint
+    kinesis    = var.endpoint
+    logs       = var.endpoint
+    s3         = var.endpoint
+    s3control  = var.endpoint
+    sns        = var.endpoint
+    sqs        = var.endpoint
+    sts        = var.endpoint
   }
 
   default_tags {
