@@ -17,6 +17,9 @@
 //   - A COGNITO_USER_POOLS authorizer takes any issuer of OpenID Connect: a provider ARN
 //     is a user pool's, or of IAM's arn:aws:iam::ACCOUNT:oidc-provider/HOST/PATH. Keys
 //     come from the operator's folder of issuers, or over the network where it is open.
+//   - A stage's cache is memory of this process: of its size, up to what all may have.
+//   - Access logs go to CloudWatch Logs and to Firehose under the account's role for
+//     logs; AWS has a service-linked role for Firehose.
 //   - HTTP integrations work where the operator lends a transport; elsewhere they
 //     answer 500. Path parameters go to back ends as they were encoded.
 //   - Bodies that are no text reach proxy functions in base64 even where no binary
@@ -63,6 +66,7 @@ type Options struct {
 type Service struct {
 	Options
 	programs programCache
+	caches   *responseCaches
 	logs     *logFlusher
 	counters counters
 	buckets  buckets
@@ -76,10 +80,11 @@ func New(o Options) *Service {
 	}
 	s := &Service{Options: o, programs: newProgramCache(),
 		counters: counters{lanes: map[laneKey][]counted{}}, buckets: buckets{clock: o.Clock, of: map[bucketKey]*bucket{}}}
-	s.logs, s.answers = newLogFlusher(s), authorize.NewCache(o.Clock)
+	s.answers = authorize.NewCache(o.Clock)
 	if s.Issuers == nil {
 		s.Issuers = jwt.New(jwt.Options{Clock: o.Clock})
 	}
+	s.caches, s.logs = newResponseCaches(o.Clock, o.Random), newLogFlusher(s)
 	if s.Allow == nil {
 		s.Allow = func(context.Context, ...aws.Access) error { return aws.AccessDenied("nobody decides who may") }
 	}
@@ -102,6 +107,7 @@ func (s *Service) Routes() []aws.Route {
 		at(s, &api.GetStages, s.getStages),
 		at(s, &api.UpdateStage, s.updateStage, s.askUpdateStage),
 		at(s, &api.DeleteStage, s.deleteStage, s.askDeleteStage),
+		at(s, &api.FlushStageCache, s.flushStageCache),
 		at(s, &api.GetAccount, s.getAccount),
 		at(s, &api.UpdateAccount, s.updateAccount, passAccountRole),
 		at(s, &api.TagResource, s.tagResource, askTag),

@@ -87,7 +87,12 @@ func (x *exchange) arn(verb, path string) string {
 
 // allow asks whether the caller may do what it asks for, with that policy on the API.
 func (x *exchange) allow(ctx context.Context, policy string) error {
-	need := aws.Access{Action: authorize.Invoke, Resource: x.arn(x.req.verb, x.req.path)}
+	return x.may(ctx, authorize.Invoke, policy)
+}
+
+// may is allow of another action than to invoke.
+func (x *exchange) may(ctx context.Context, action, policy string) error {
+	need := aws.Access{Action: action, Resource: x.arn(x.req.verb, x.req.path)}
 	if policy != "" {
 		need.Policy = func(context.Context) (string, error) { return policy, nil }
 	}

@@ -38,9 +38,6 @@ func (d deployment) output(embed []string) *api.Deployment {
 
 func (s *Service) createDeployment(ctx context.Context, in *api.CreateDeploymentRequest) (*api.Deployment, error) {
 	id := aws.RandomID(s.Random, aws.LowerAlnm, 6)
-	if in.CanarySettings != nil {
-		return nil, aws.Errorf(501, "NotImplemented", "Canary deployments are not available in this version of Tule.")
-	}
 	return update(ctx, s, func(tx store.Tx) (*api.Deployment, error) {
 		a, err := lookup(ctx, tx, in.RestApiId)
 		if err != nil {
@@ -50,7 +47,11 @@ func (s *Service) createDeployment(ctx context.Context, in *api.CreateDeployment
 		if err := s.snapshot(ctx, tx, &d); err != nil {
 			return nil, err
 		}
-		if name := aws.Value(in.StageName); name != "" {
+		if in.CanarySettings != nil {
+			if err := s.deployCanary(ctx, tx, in, id); err != nil {
+				return nil, err
+			}
+		} else if name := aws.Value(in.StageName); name != "" {
 			if err := s.deployTo(ctx, tx, in, id); err != nil {
 				return nil, err
 			}
@@ -113,6 +114,9 @@ func (s *Service) deployTo(ctx context.Context, tx store.Tx, in *api.CreateDeplo
 	}
 	if err != nil {
 		return err
+	}
+	if st.CanarySettings != nil {
+		return api.BadRequestException("Stage '%s' has a canary: a deployment must have canary settings until it is promoted or removed", *in.StageName)
 	}
 	st.DeploymentId, st.LastUpdatedDate = &id, s.now()
 	if in.StageDescription != nil {
@@ -182,7 +186,7 @@ func (s *Service) deleteDeployment(ctx context.Context, in *api.DeleteDeployment
 			if err := json.Unmarshal(e.Record, &st); err != nil {
 				return err
 			}
-			if aws.Value(st.DeploymentId) == *in.DeploymentId {
+			if shows(&st, *in.DeploymentId) {
 				return api.BadRequestException("Active stages pointing to this deployment must be moved or deleted")
 			}
 		}

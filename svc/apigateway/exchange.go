@@ -24,6 +24,12 @@ type exchange struct {
 	subscriber *subscriber
 	log        *transcript
 	waited     time.Duration // for the back end
+	canary     bool          // the stage's canary answers
+	// looked says that the stage's cache was asked, and hit that it knew.
+	looked, hit bool
+	failed      *fault // what was answered in place of a back end's answer
+	// answerer is what is known of the back end's answer.
+	answerer backEndAnswer
 
 	about     *requestContext // made when first asked for
 	vars      map[string]any
@@ -83,6 +89,7 @@ func (x *exchange) run(ctx context.Context) *reply {
 			f = misconfigured("Internal error")
 		}
 		x.log.fail(f.line)
+		x.failed = f
 		out := x.refuse(ctx, f)
 		x.log.end(out.status)
 		return out
@@ -122,7 +129,15 @@ func (x *exchange) execute(ctx context.Context) (*reply, error) {
 	if err := x.validate(); err != nil {
 		return nil, err
 	}
-	switch i.kind {
+	if m, ttl := x.caching(); ttl > 0 {
+		return x.fromCache(ctx, m, ttl, x.integrate)
+	}
+	return x.integrate(ctx)
+}
+
+// integrate takes the request to its back end and back.
+func (x *exchange) integrate(ctx context.Context) (*reply, error) {
+	switch x.method.integration.kind {
 	case "AWS_PROXY":
 		defer x.waiting()()
 		return x.proxy(ctx)
@@ -137,6 +152,7 @@ func (x *exchange) execute(ctx context.Context) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	x.answerer.status = in.status
 	return x.respond(ctx, in)
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	firehose "github.com/tule-cloud/tule/api/firehose"
 	lambda "github.com/tule-cloud/tule/api/lambda"
 	logs "github.com/tule-cloud/tule/api/logs"
 	sts "github.com/tule-cloud/tule/api/sts"
@@ -72,6 +73,32 @@ type fakeLogs struct {
 	mu     sync.Mutex
 	groups map[string]map[string][]string
 	trace  []string // of calls
+	// refused says that a record was refused once.
+	refused bool
+}
+
+// fakeFirehose keeps records beside events, in a group of the stream's name. A record
+// that says so is refused the first time.
+func fakeFirehose(f *fakeLogs) []aws.Route {
+	return []aws.Route{firehose.PutRecordBatch.To(func(_ context.Context, in *firehose.PutRecordBatchInput) (*firehose.PutRecordBatchOutput, error) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		name := "firehose/" + *in.DeliveryStreamName
+		if f.groups[name] == nil {
+			f.groups[name] = map[string][]string{}
+		}
+		stream, out := strings.Repeat("0", 32), &firehose.PutRecordBatchOutput{}
+		for _, r := range in.Records {
+			if strings.Contains(string(r.Data), "refuse") && !f.refused {
+				f.refused = true
+				out.RequestResponses = append(out.RequestResponses, firehose.PutRecordBatchResponseEntry{ErrorCode: ptr("ServiceUnavailableException")})
+				continue
+			}
+			out.RequestResponses = append(out.RequestResponses, firehose.PutRecordBatchResponseEntry{RecordId: ptr("1")})
+			f.groups[name][stream] = append(f.groups[name][stream], fmt.Sprintf("%q", r.Data))
+		}
+		return out, nil
+	}, aws.Anywhere)}
 }
 
 func newFakeLogs() *fakeLogs { return &fakeLogs{groups: map[string]map[string][]string{}} }

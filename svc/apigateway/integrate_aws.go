@@ -121,6 +121,7 @@ func (x *exchange) callService(ctx context.Context) (*endpointResponse, error) {
 		return nil, err
 	}
 	out := w.response()
+	x.answerer = backEndAnswer{out.status, as.ID}
 	x.log.info("Received response. Status: %d, Integration latency: %d ms", out.status, x.s.Clock.Now().Sub(began).Milliseconds())
 	x.log.values("Endpoint response headers: ", out.header)
 	x.log.data("Endpoint response body before transformations: ", out.body)

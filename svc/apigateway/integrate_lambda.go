@@ -230,6 +230,7 @@ func (x *exchange) refused(err error, call *invocation) error {
 
 // answered logs what a function said.
 func (x *exchange) answered(call *invocation) []gateway.Param {
+	x.answerer = backEndAnswer{int(aws.Value(call.out.StatusCode)), call.id}
 	header := []gateway.Param{{Name: "Content-Type", Value: "application/json"}, {Name: "x-amzn-RequestId", Value: call.id}}
 	if e := call.out.FunctionError; e != nil {
 		header = append(header, gateway.Param{Name: "X-Amz-Function-Error", Value: *e})

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	firehose "github.com/tule-cloud/tule/api/firehose"
 	logs "github.com/tule-cloud/tule/api/logs"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/store"
@@ -22,21 +23,23 @@ const (
 	maxBatch   = 1 << 20          // bytes of one PutLogEvents, 26 for each event beside its text
 )
 
-// A logFlusher takes execution logs from requests and writes them to CloudWatch
-// Logs in batches, under the role that the account names for this.
+// A logFlusher takes execution and access logs from requests and writes them to
+// CloudWatch Logs, or Firehose, in batches, under the role that the account names for this.
 type logFlusher struct {
 	s       *Service
 	mu      sync.Mutex
-	pending map[logTarget][]logs.InputLogEvent
+	pending map[logTarget][]logs.InputLogEvent // of Firehose's streams, too
 	count   int
 	lost    int
 	wake    chan struct{}
 }
 
-// logTarget is a stage, whose log is one group.
+// logTarget is where lines go: a stream of a log group, or a delivery stream.
 type logTarget struct {
-	owner        store.Scope
-	apiID, stage string
+	owner         store.Scope
+	group, stream string
+	create        bool // the group, if it is not there
+	firehose      string
 }
 
 func newLogFlusher(s *Service) *logFlusher {
@@ -45,17 +48,32 @@ func newLogFlusher(s *Service) *logFlusher {
 
 // post takes the log of one request. It never waits.
 func (l *logFlusher) post(owner store.Scope, apiID, stage, id string, lines []logLine) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.count+len(lines) > maxPending {
-		l.lost += len(lines)
+	if len(lines) == 0 {
 		return
 	}
-	to := logTarget{owner, apiID, stage}
-	for _, line := range lines {
-		l.pending[to] = append(l.pending[to], logs.InputLogEvent{Message: ptr("(" + id + ") " + line.text), Timestamp: ptr(line.at.UnixMilli())})
+	to := logTarget{owner: owner, group: "API-Gateway-Execution-Logs_" + apiID + "/" + stage, stream: streamOf(owner, apiID, stage), create: true}
+	events := make([]logs.InputLogEvent, len(lines))
+	for i, line := range lines {
+		events[i] = logs.InputLogEvent{Message: ptr("(" + id + ") " + line.text), Timestamp: ptr(line.at.UnixMilli())}
 	}
-	l.count += len(lines)
+	l.wait(to, events...)
+}
+
+// add takes one line of an access log. It never waits.
+func (l *logFlusher) add(to logTarget, line string, at time.Time) {
+	l.wait(to, logs.InputLogEvent{Message: &line, Timestamp: ptr(at.UnixMilli())})
+}
+
+// wait has events wait for the next flush.
+func (l *logFlusher) wait(to logTarget, events ...logs.InputLogEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.count+len(events) > maxPending {
+		l.lost += len(events)
+		return
+	}
+	l.pending[to] = append(l.pending[to], events...)
+	l.count += len(events)
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -89,54 +107,91 @@ func (l *logFlusher) flush(ctx context.Context) {
 	l.pending, l.count, l.lost = map[logTarget][]logs.InputLogEvent{}, 0, 0
 	l.mu.Unlock()
 	if lost > 0 {
-		l.s.Logger.Warn("execution log lines were lost: they came faster than they could be written", "lines", lost)
+		l.s.Logger.Warn("log lines were lost: they came faster than they could be written", "lines", lost)
 	}
 	for to, events := range pending {
-		if err := l.write(ctx, to, events); err != nil {
-			l.s.Logger.Warn("an execution log could not be written", "api", to.apiID, "stage", to.stage, "lines", len(events), "error", err)
+		rest, err := l.write(ctx, to, events)
+		if err == nil {
+			continue
 		}
+		if e := aws.CodeOf(err); e == "" || e == "ThrottlingException" || e == "ServiceUnavailableException" {
+			l.wait(to, rest...) // it may pass
+		}
+		l.s.Logger.Warn("a log could not be written", "group", to.group, "stream", to.stream, "firehose", to.firehose, "lines", len(rest), "error", err)
 	}
 }
 
-// write appends events to the log of a stage.
-func (l *logFlusher) write(ctx context.Context, to logTarget, events []logs.InputLogEvent) error {
+// write sends events where they go. What is left did not get there.
+func (l *logFlusher) write(ctx context.Context, to logTarget, events []logs.InputLogEvent) (left []logs.InputLogEvent, err error) {
 	ctx = aws.WithRequest(ctx, &aws.Request{ID: aws.RandomUUID(l.s.Random), Region: to.owner.Region, Time: l.s.Clock.Now(),
 		Caller: aws.ServiceCaller(principal, to.owner.Account, "")})
 	a, err := view(ctx, l.s, func(r store.Reader) (account, error) { return readAccount(ctx, r, to.owner) })
 	if err != nil || a.LogRole == "" {
-		return err
+		return events, err
 	}
 	caller, err := l.s.sessionFor(ctx, a.LogRole, "")
 	if err != nil {
-		return err
+		return events, err
 	}
 	ctx = aws.WithRequest(ctx, aws.RequestOf(ctx).As(caller))
-	group, stream := "API-Gateway-Execution-Logs_"+to.apiID+"/"+to.stage, streamOf(to)
+	if to.firehose != "" {
+		return l.deliver(ctx, to.firehose, events)
+	}
 	slices.SortStableFunc(events, func(a, b logs.InputLogEvent) int { return int(*a.Timestamp - *b.Timestamp) })
 	for len(events) > 0 {
 		n := batch(events)
-		in := &logs.PutLogEventsRequest{LogGroupName: &group, LogStreamName: &stream, LogEvents: events[:n]}
+		in := &logs.PutLogEventsRequest{LogGroupName: &to.group, LogStreamName: &to.stream, LogEvents: events[:n]}
 		_, err := logs.PutLogEvents.Do(ctx, l.s.Peers, in)
 		if aws.CodeOf(err) == "ResourceNotFoundException" {
-			if err = l.create(ctx, group, stream); err == nil {
+			if err = l.create(ctx, to); err == nil {
 				_, err = logs.PutLogEvents.Do(ctx, l.s.Peers, in)
 			}
 		}
 		if err != nil {
-			return err
+			return events, err
 		}
 		events = events[n:]
 	}
-	return nil
+	return nil, nil
 }
 
-// create makes the group and the stream, whichever is missing.
-func (l *logFlusher) create(ctx context.Context, group, stream string) error {
-	_, err := logs.CreateLogGroup.Do(ctx, l.s.Peers, &logs.CreateLogGroupRequest{LogGroupName: &group})
-	if err != nil && aws.CodeOf(err) != "ResourceAlreadyExistsException" {
-		return err
+// maxRecords is how many records one PutRecordBatch takes.
+const maxRecords = 500
+
+// deliver sends events to a delivery stream, a line each.
+func (l *logFlusher) deliver(ctx context.Context, stream string, events []logs.InputLogEvent) (left []logs.InputLogEvent, err error) {
+	for len(events) > 0 {
+		n := min(batch(events), maxRecords)
+		in := &firehose.PutRecordBatchInput{DeliveryStreamName: &stream}
+		for _, e := range events[:n] {
+			in.Records = append(in.Records, firehose.Record{Data: []byte(*e.Message + "\n")})
+		}
+		out, err := firehose.PutRecordBatch.Do(ctx, l.s.Peers, in)
+		if err != nil {
+			return events, err
+		}
+		for i, r := range out.RequestResponses {
+			if r.ErrorCode != nil && i < n {
+				left = append(left, events[i])
+			}
+		}
+		events = events[n:]
 	}
-	_, err = logs.CreateLogStream.Do(ctx, l.s.Peers, &logs.CreateLogStreamRequest{LogGroupName: &group, LogStreamName: &stream})
+	if len(left) > 0 {
+		err = firehose.ServiceUnavailableException("%d records were not taken", len(left))
+	}
+	return left, err
+}
+
+// create makes the stream, and its group where that is API Gateway's to make.
+func (l *logFlusher) create(ctx context.Context, to logTarget) error {
+	if to.create {
+		_, err := logs.CreateLogGroup.Do(ctx, l.s.Peers, &logs.CreateLogGroupRequest{LogGroupName: &to.group})
+		if err != nil && aws.CodeOf(err) != "ResourceAlreadyExistsException" {
+			return err
+		}
+	}
+	_, err := logs.CreateLogStream.Do(ctx, l.s.Peers, &logs.CreateLogStreamRequest{LogGroupName: &to.group, LogStreamName: &to.stream})
 	if err != nil && aws.CodeOf(err) != "ResourceAlreadyExistsException" {
 		return err
 	}
@@ -156,7 +211,7 @@ func batch(events []logs.InputLogEvent) int {
 }
 
 // streamOf names the stream of a stage: 32 hexadecimal digits.
-func streamOf(to logTarget) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{to.owner.Account, to.owner.Region, to.apiID, to.stage}, "/")))
+func streamOf(owner store.Scope, apiID, stage string) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{owner.Account, owner.Region, apiID, stage}, "/")))
 	return hex.EncodeToString(sum[:16])
 }

@@ -36,6 +36,10 @@ func (s *Service) measure(st *staged, stage string, began time.Time, x *exchange
 		put("4XXError", "Count", truth(status/100 == 4))
 		put("5XXError", "Count", truth(status/100 == 5))
 		put("Latency", "Milliseconds", float64(latency.Milliseconds()))
+		if x != nil && x.looked {
+			put("CacheHitCount", "Count", truth(x.hit))
+			put("CacheMissCount", "Count", truth(!x.hit))
+		}
 		if x != nil && x.waited > 0 {
 			put("IntegrationLatency", "Milliseconds", float64(x.waited.Milliseconds()))
 		}

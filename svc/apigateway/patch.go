@@ -12,6 +12,7 @@ import (
 // https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html
 type patch struct {
 	op, path, value string
+	from            string // of a copy
 	hasValue        bool
 	parts           []string // of the path, unescaped
 }
@@ -28,7 +29,7 @@ func patches(ops []api.PatchOperation) ([]patch, error) {
 		if p.Path == nil {
 			return nil, api.BadRequestException("Invalid patch path null")
 		}
-		out[i] = patch{op: aws.Value(p.Op), path: *p.Path, value: aws.Value(p.Value), hasValue: p.Value != nil, parts: pointer(*p.Path)}
+		out[i] = patch{op: aws.Value(p.Op), path: *p.Path, value: aws.Value(p.Value), from: aws.Value(p.From), hasValue: p.Value != nil, parts: pointer(*p.Path)}
 		if !strings.HasPrefix(*p.Path, "/") {
 			return nil, badPath(*p.Path)
 		}

@@ -114,11 +114,18 @@ func (s *Service) exchange(w http.ResponseWriter, r *http.Request, t target, ext
 	var x *exchange
 	defer func() { s.measure(st, t.stage, began, x, out, err) }()
 	path := "/" + strings.TrimLeft(t.path, "/")
-	n, params := st.program.root.match(path, nil)
+	p, variables, canary := st.pick(dice[10:])
+	n, params := p.root.match(path, nil)
 	req := s.describe(r, t, path, extended, dice)
-	one := &exchange{s: s, program: st.program, stage: st.stage, stageName: t.stage, variables: st.stage.Variables, method: &method{}, req: req}
+	one := &exchange{s: s, program: p, stage: st.stage, stageName: t.stage, variables: variables, canary: canary, method: &method{}, req: req}
+	defer func() {
+		if out != nil {
+			one.logAccess(st, began, out)
+		}
+	}()
 	if n == nil || n.method(r.Method) == nil {
-		return one.refuse(ctx, missingToken()), nil
+		one.failed = missingToken()
+		return one.refuse(ctx, one.failed), nil
 	}
 	x, req.params = one, params
 	x.method = n.method(r.Method)
@@ -126,11 +133,12 @@ func (s *Service) exchange(w http.ResponseWriter, r *http.Request, t target, ext
 	bad := req.readBody(r)
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	if bad != nil {
+		x.failed = bad
 		return x.refuse(ctx, bad), nil
 	}
 	if lines, bodies := level(settingsOf(st.stage, n.path, x.method.verb)); lines {
 		x.log = &transcript{clock: s.Clock, bodies: bodies, errors: errorsOnly(settingsOf(st.stage, n.path, x.method.verb))}
-		defer func() { s.logs.post(st.owner, t.apiID, t.stage, req.id, x.log.lines) }()
+		defer x.postLog(st)
 	}
 	return x.run(ctx), nil
 }

@@ -94,6 +94,7 @@ func (x *exchange) fetch(ctx context.Context) (*endpointResponse, error) {
 		return nil, misconfigured("The response is larger than 10 MB")
 	}
 	out := &endpointResponse{status: got.StatusCode, header: params(got.Header), body: body, failure: strconv.Itoa(got.StatusCode), typed: true}
+	x.answerer.status = got.StatusCode
 	x.log.info("Received response. Status: %d, Integration latency: %d ms", got.StatusCode, x.s.Clock.Now().Sub(start).Milliseconds())
 	x.log.values("Endpoint response headers: ", out.header)
 	x.log.data("Endpoint response body before transformations: ", body)

@@ -34,6 +34,9 @@ import (
 //	plan stage=prod key=k        a usage plan, as JSON, for the stage and a new API key
 //	usage                        what the plan's key used yesterday and today, and has left
 //	clock advance=1s
+//	deploy                       CreateDeployment, as JSON
+//	group name=access            makes a log group
+//	flush stage=prod             empties the stage's cache
 //	calls                        what functions were called with since
 //	logs                         what the execution log holds since
 type stand struct {
@@ -73,6 +76,7 @@ func newStand(t testing.TB) *stand {
 	h.Add(fakeRoles())
 	h.Add(st.lambda.routes())
 	h.Add(st.logs.routes())
+	h.Add(fakeFirehose(st.logs))
 	h.Add(st.Routes())
 	st.handler = st.Planes()[0].Handler
 	return st
@@ -189,7 +193,14 @@ func (st *stand) patchStage(t testing.TB, stage, input string) error {
 	in := &api.UpdateStageRequest{RestApiId: &st.apiID, StageName: &stage}
 	for line := range strings.Lines(input) {
 		f := strings.SplitN(strings.TrimSpace(line), " ", 3)
-		in.PatchOperations = append(in.PatchOperations, api.PatchOperation{Op: &f[0], Path: &f[1], Value: &f[2]})
+		o := api.PatchOperation{Op: &f[0], Path: &f[1]}
+		switch {
+		case f[0] == "copy":
+			o.From = &f[2]
+		case len(f) > 2:
+			o.Value = &f[2]
+		}
+		in.PatchOperations = append(in.PatchOperations, o)
 	}
 	_, err := api.UpdateStage.Do(st.house.Context(t.Context()), st.house, in)
 	return err
@@ -218,6 +229,15 @@ func (st *stand) subscribe(t testing.TB, stage, value, plan string) error {
 	st.plan, st.key = *p.Id, *k.Id
 	st.masks = append(st.masks, st.plan, "{{plan}}", st.key, "{{key}}")
 	_, err = api.CreateUsagePlanKey.Do(ctx, st.house, &api.CreateUsagePlanKeyRequest{UsagePlanId: p.Id, KeyId: k.Id, KeyType: ptr("API_KEY")})
+	return err
+}
+
+// redeploy deploys the API as a CreateDeployment says.
+func (st *stand) redeploy(t testing.TB, input string) error {
+	var in api.CreateDeploymentRequest
+	st.must(t, json.Unmarshal([]byte(input), &in))
+	in.RestApiId = &st.apiID
+	_, err := api.CreateDeployment.Do(st.house.Context(t.Context()), st.house, &in)
 	return err
 }
 
@@ -265,6 +285,14 @@ func (st *stand) step(t *testing.T, d *datadriven.TestData) string {
 			st.caller = aws.Caller{Kind: aws.User, Account: "000000000000", ARN: "arn:aws:iam::000000000000:user/" + user, UserID: "AIDA" + user, AccessKeyID: "AKIA" + user}
 		}
 		return "ok\n"
+	case "deploy":
+		return said(st.redeploy(t, d.Input))
+	case "group":
+		st.logs.groups[arg("name")] = map[string][]string{}
+		return "ok\n"
+	case "flush":
+		_, err := api.FlushStageCache.Do(st.house.Context(t.Context()), st.house, &api.FlushStageCacheRequest{RestApiId: &st.apiID, StageName: ptr(arg("stage"))})
+		return said(err)
 	case "invoke":
 		return st.invoke(t, d)
 	case "authorizer":
@@ -296,7 +324,8 @@ func (st *stand) readLogs(t testing.TB) string {
 		b.WriteString(line + "\n")
 	}
 	st.logs.trace = nil
-	for group, streams := range st.logs.groups {
+	for _, group := range slices.Sorted(maps.Keys(st.logs.groups)) {
+		streams := st.logs.groups[group]
 		for stream, lines := range streams {
 			if len(stream) != 32 {
 				t.Errorf("the stream %q has no 32 digits", stream)

@@ -12,6 +12,7 @@ import (
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/gateway/accesslog"
 	"github.com/tule-cloud/tule/gateway/schema"
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/vtl"
@@ -50,6 +51,8 @@ type integration struct {
 	kind, verb, uri, credentials string
 	passthrough, contentHandling string
 	function                     bool // the back end is a Lambda function
+	cacheNamespace               string
+	cacheKeys                    []source
 	timeout                      time.Duration
 	templates                    map[string]*template
 	parameters                   []mapping
@@ -110,6 +113,15 @@ func compileIntegration(in *api.Integration) *integration {
 		parameters: compileMappings(in.RequestParameters, "integration.request.", methodRequest), raw: in,
 	}
 	_, i.function = functionOf(i.uri)
+	i.cacheNamespace = aws.Value(in.CacheNamespace)
+	for _, key := range slices.Sorted(slices.Values(in.CacheKeyParameters)) {
+		if rest, ok := strings.CutPrefix(key, "integration.request."); ok {
+			key = methodRequest + rest
+		}
+		if src, ok := parseSource(key, methodRequest); ok {
+			i.cacheKeys = append(i.cacheKeys, src)
+		}
+	}
 	if i.timeout <= 0 {
 		i.timeout = maxTimeout * time.Millisecond
 	}
@@ -204,6 +216,23 @@ type staged struct {
 	owner   store.Scope
 	stage   *api.Stage
 	program *program
+	canary  *program // nil without one
+	// variables are the stage's, and those of its canary.
+	variables, canaryVariables map[string]string
+	access                     *accesslog.Format // nil where nothing is logged
+}
+
+// served is the program for a deployment, if it is one of the stage's.
+func (st *staged) served(deploymentID string) *program {
+	if st == nil {
+		return nil
+	}
+	for _, p := range []*program{st.program, st.canary} {
+		if p != nil && p.deploymentID == deploymentID {
+			return p
+		}
+	}
+	return nil
 }
 
 // maxStages is how many stages stay compiled.
@@ -211,6 +240,32 @@ const maxStages = 1000
 
 func newProgramCache() programCache {
 	return programCache{stages: map[stageKey]*staged{}, sessions: map[string]session{}}
+}
+
+// show gives a stage its programs, from the one seen before it where they are the same,
+// and what else is made ready of it.
+func (s *Service) show(ctx context.Context, fresh, have *staged, apiID string) (err error) {
+	deployed := func(id string) (*program, error) {
+		if p := have.served(id); p != nil {
+			return p, nil
+		}
+		return s.compile(ctx, fresh.owner, apiID, id)
+	}
+	if fresh.program, err = deployed(aws.Value(fresh.stage.DeploymentId)); err != nil {
+		return err
+	}
+	if c := fresh.stage.CanarySettings; c != nil {
+		if fresh.canary, err = deployed(aws.Value(c.DeploymentId)); err != nil {
+			return err
+		}
+		fresh.canaryVariables = map[string]string{}
+		maps.Copy(fresh.canaryVariables, fresh.variables)
+		maps.Copy(fresh.canaryVariables, c.StageVariableOverrides)
+	}
+	if log := fresh.stage.AccessLogSettings; log != nil && log.Format != nil && log.DestinationArn != nil {
+		fresh.access, _ = accesslog.Parse(*log.Format) // it was held against when it was set
+	}
+	return nil
 }
 
 // load is the stage of an API; store.ErrNotFound if there is none.
@@ -237,10 +292,11 @@ func (s *Service) load(ctx context.Context, apiID, stageName string) (*staged, e
 	if err := json.Unmarshal(record, st); err != nil {
 		return nil, err
 	}
-	fresh := &staged{record: string(record), owner: owner, stage: st}
-	if have != nil && have.owner == owner && have.program.deploymentID == aws.Value(st.DeploymentId) {
-		fresh.program = have.program
-	} else if fresh.program, err = s.compile(ctx, owner, apiID, aws.Value(st.DeploymentId)); err != nil {
+	if have != nil && have.owner != owner {
+		have = nil
+	}
+	fresh := &staged{record: string(record), owner: owner, stage: st, variables: st.Variables}
+	if err := s.show(ctx, fresh, have, apiID); err != nil {
 		return nil, err
 	}
 	s.programs.mu.Lock()

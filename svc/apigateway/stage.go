@@ -86,8 +86,8 @@ func (s *Service) createStage(ctx context.Context, in *api.CreateStageRequest) (
 	if err := checkVariables(in.Variables); err != nil {
 		return nil, err
 	}
-	if in.CanarySettings != nil {
-		return nil, aws.Errorf(501, "NotImplemented", "Canary deployments are not available in this version of Tule.")
+	if err := checkCanary(in.CanarySettings); err != nil {
+		return nil, err
 	}
 	return update(ctx, s, func(tx store.Tx) (*api.Stage, error) {
 		if _, err := lookup(ctx, tx, in.RestApiId); err != nil {
@@ -106,6 +106,15 @@ func (s *Service) createStage(ctx context.Context, in *api.CreateStageRequest) (
 		st := s.freshStage(*in.StageName)
 		st.DeploymentId, st.Description, st.DocumentationVersion = in.DeploymentId, in.Description, in.DocumentationVersion
 		st.Variables, st.Tags = in.Variables, in.Tags
+		if c := in.CanarySettings; c != nil {
+			if c.DeploymentId == nil {
+				c.DeploymentId = in.DeploymentId
+			}
+			if err := require(ctx, tx, deployments, noDeployment(), *in.RestApiId, *c.DeploymentId); err != nil {
+				return nil, err
+			}
+			st.CanarySettings = c
+		}
 		if in.TracingEnabled != nil {
 			st.TracingEnabled = in.TracingEnabled
 		}
@@ -174,6 +183,9 @@ func (s *Service) updateStage(ctx context.Context, in *api.UpdateStageRequest) (
 // patchStage applies one patch.
 // https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html#UpdateStage-Patch
 func (s *Service) patchStage(ctx context.Context, tx store.Tx, apiID string, st *api.Stage, p patch) error {
+	if p.op == "copy" {
+		return promote(st, p)
+	}
 	switch p.parts[0] {
 	case "variables":
 		if len(p.parts) != 2 {
@@ -189,7 +201,7 @@ func (s *Service) patchStage(ctx context.Context, tx store.Tx, apiID string, st 
 	case "accessLogSettings":
 		return patchAccessLog(st, p)
 	case "canarySettings":
-		return aws.Errorf(501, "NotImplemented", "Canary deployments are not available in this version of Tule.")
+		return patchCanary(ctx, tx, apiID, st, p)
 	}
 	switch p.path {
 	case "/deploymentId":
@@ -242,6 +254,9 @@ func patchAccessLog(st *api.Stage, p patch) error {
 		}
 	}
 	*field = &p.value
+	if err := checkAccessLog(&log); err != nil {
+		return err
+	}
 	st.AccessLogSettings = &log
 	return nil
 }

@@ -88,6 +88,9 @@ func defaultSetting() api.MethodSetting {
 	}
 }
 
+// maxCacheTime is how long a cached answer may serve, in seconds.
+const maxCacheTime = 3600
+
 // setSetting sets what, such as "logging/loglevel"; false if it cannot be.
 func setSetting(m *api.MethodSetting, what, value string) bool {
 	flag := ptr(strings.EqualFold(value, "true"))
@@ -104,6 +107,9 @@ func setSetting(m *api.MethodSetting, what, value string) bool {
 			return false
 		}
 		if what == "caching/ttlInSeconds" {
+			if n < 0 || n > maxCacheTime {
+				return false
+			}
 			m.CacheTtlInSeconds = ptr(int32(n))
 		} else {
 			m.ThrottlingBurstLimit = ptr(int32(n))
@@ -130,8 +136,14 @@ func setSetting(m *api.MethodSetting, what, value string) bool {
 
 // settingsOf are the settings in force for a method: its own, or those of all.
 func settingsOf(st *api.Stage, path, verb string) *api.MethodSetting {
+	m, _ := settingOf(st, path, verb)
+	return m
+}
+
+// settingOf is settingsOf, and whether they are the method's own.
+func settingOf(st *api.Stage, path, verb string) (m *api.MethodSetting, own bool) {
 	if st == nil {
-		return nil
+		return nil, false
 	}
 	for key, setting := range st.MethodSettings {
 		at := strings.LastIndexByte(key, '/')
@@ -139,13 +151,13 @@ func settingsOf(st *api.Stage, path, verb string) *api.MethodSetting {
 			continue
 		}
 		if "/"+strings.TrimPrefix(unescape.Replace(key[:at]), "/") == path {
-			return &setting
+			return &setting, true
 		}
 	}
 	if setting, ok := st.MethodSettings["*/*"]; ok {
-		return &setting
+		return &setting, false
 	}
-	return nil
+	return nil, false
 }
 
 // level is the execution log's.
