@@ -93,7 +93,9 @@ func (f *Front) bySigner(c *call, name string) *Service {
 	case 1:
 		return list[0]
 	default:
-		if s := f.byHost(c.r.Host); s != nil && slices.Contains(list, s) {
+		if s := f.byHost(c.r.Host); s != nil && slices.Contains(list, s) && !slices.ContainsFunc(list, func(o *Service) bool {
+			return o != s && o.Model.EndpointPrefix == s.Model.EndpointPrefix // whose host it is as much
+		}) {
 			return s
 		}
 		for _, s := range list {
