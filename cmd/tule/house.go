@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	apigatewayapi "github.com/tule-cloud/tule/api/apigateway"
+	connectionsapi "github.com/tule-cloud/tule/api/apigatewaymanagementapi"
+	apigatewayv2api "github.com/tule-cloud/tule/api/apigatewayv2"
 	cloudtrailapi "github.com/tule-cloud/tule/api/cloudtrail"
 	cloudwatchapi "github.com/tule-cloud/tule/api/cloudwatch"
 	dynamodbapi "github.com/tule-cloud/tule/api/dynamodb"
@@ -43,6 +45,7 @@ import (
 	"github.com/tule-cloud/tule/steer"
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/svc/apigateway"
+	"github.com/tule-cloud/tule/svc/apigatewayv2"
 	"github.com/tule-cloud/tule/svc/cloudtrail"
 	"github.com/tule-cloud/tule/svc/cloudwatch"
 	"github.com/tule-cloud/tule/svc/dynamodb"
@@ -198,6 +201,7 @@ func (h *house) buildServices(context.Context) error {
 	logger := logs.New(logs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics})
 	streams := kinesis.New(kinesis.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, ShardLimit: h.shardLimit, Meter: h.metrics})
 	gateway := apigateway.New(h.gateway())
+	newer := apigatewayv2.New(h.gatewayV2())
 	functions, err := h.functions()
 	if err != nil {
 		return err
@@ -211,8 +215,11 @@ func (h *house) buildServices(context.Context) error {
 	h.front.Add(front.Service{Model: streamsapi.Service, Operations: streamsapi.Operations(), Routes: dynamo.Streams().Routes()})
 	h.front.Add(front.Service{Model: kinesisapi.Service, Operations: kinesisapi.Operations(), Routes: streams.Routes()})
 	h.front.Add(front.Service{Model: lambdaapi.Service, Operations: lambdaapi.Operations(), Routes: functions.Routes()}, functions.Planes()...)
+	// Before REST APIs, which claim every address of APIs.
+	h.front.Add(front.Service{Model: apigatewayv2api.Service, Operations: apigatewayv2api.Operations(), Routes: newer.Routes()}, newer.Planes()...)
+	h.front.Add(front.Service{Model: connectionsapi.Service, Operations: connectionsapi.Operations(), Routes: newer.Connections()})
 	h.front.Add(front.Service{Model: apigatewayapi.Service, Operations: apigatewayapi.Operations(), Routes: gateway.Routes()}, gateway.Planes()...)
-	h.background = append(h.background, h.iam.Run, h.accounts.Run, h.trail.Run, dynamo.Run, logger.Run, streams.Run, functions.Run, gateway.Run)
+	h.background = append(h.background, h.iam.Run, h.accounts.Run, h.trail.Run, dynamo.Run, logger.Run, streams.Run, functions.Run, gateway.Run, newer.Run)
 	h.buildEvents()
 	return h.buildMessages()
 }
@@ -267,6 +274,17 @@ func (h *house) gateway() apigateway.Options {
 	if h.egress == "nat" {
 		o.HTTP = apigateway.Transport()
 	}
+	return o
+}
+
+// gatewayV2 is what HTTP APIs and WebSocket APIs need.
+func (h *house) gatewayV2() apigatewayv2.Options {
+	o := apigatewayv2.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics, Allow: h.front.Allow}
+	tokens := jwt.Options{Clock: h.clock, Registered: issuers(h.in("issuers")).keys}
+	if h.egress == "nat" {
+		o.HTTP, tokens.Fetch = apigateway.Transport(), fetch
+	}
+	o.Tokens = jwt.New(tokens)
 	return o
 }
 
