@@ -1,6 +1,7 @@
 package test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	kinesistypes "github.com/aws/aws-sdk-go-v2/service/kinesis/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
 const kinesisExecution = "service-role/AWSLambdaKinesisExecutionRole"
@@ -134,4 +136,113 @@ func TestMappingOfConsumer(t *testing.T) {
 	equal(t, "the records", strings.Join(c.lines("watch", "saw"), ", "), "one by "+consumer+", two by "+consumer)
 	must(k.PutRecords(ctx, &kinesis.PutRecordsInput{StreamARN: &arn, Records: []kinesistypes.PutRecordsRequestEntry{{PartitionKey: aws.String("b"), Data: []byte("three")}}}))(t)
 	comes(t, "the third record", func() bool { return len(c.lines("watch", "saw")) == 3 })
+}
+
+// All that a mapping of a stream may be told, at once: where to begin, what to keep back, how many
+// batches at a time, how often to try, which records failed, and whom to tell.
+func TestMappingOfStreamSettings(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	k, arn := c.clicks()
+	q := sqs.NewFromConfig(c.config)
+	queue := must(q.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("lost")}))(t).QueueUrl
+	c.function("pick", types.RuntimeNodejs22x, `exports.handler = async (event) => {
+		const batchItemFailures = [];
+		for (const r of event.Records) {
+			const d = JSON.parse(Buffer.from(r.kinesis.data, "base64"));
+			console.log("saw " + r.kinesis.partitionKey + "/" + d.n);
+			if (d.bad) batchItemFailures.push({ itemIdentifier: r.kinesis.sequenceNumber });
+		}
+		return { batchItemFailures };
+	}`, func(in *lambda.CreateFunctionInput) {
+		in.Role = aws.String(c.role("pick-role", "lambda.amazonaws.com", kinesisExecution))
+	})
+	must(c.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("pick-role"), PolicyName: aws.String("tell"),
+		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*"}]}`)}))(t)
+	c.click(k, "a", `{"kind":"buy","n":"too early"}`)
+	time.Sleep(1100 * time.Millisecond) // SDKs tell times in seconds
+	since := time.Now()
+	time.Sleep(time.Until(since.Truncate(time.Second).Add(time.Second)))
+	for i := range 12 {
+		c.click(k, fmt.Sprint("k", i%3), fmt.Sprintf(`{"kind":"buy","n":"%02d","bad":%v}`, i, i == 4))
+		c.click(k, fmt.Sprint("k", i%3), `{"kind":"look","n":"kept back"}`)
+	}
+	id := c.mapping("pick", arn, func(in *lambda.CreateEventSourceMappingInput) {
+		in.StartingPosition, in.StartingPositionTimestamp = types.EventSourcePositionAtTimestamp, aws.Time(since.Truncate(time.Second).Add(time.Second))
+		in.FilterCriteria = &types.FilterCriteria{Filters: []types.Filter{{Pattern: aws.String(`{"data":{"kind":["buy"]}}`)}}}
+		in.FunctionResponseTypes = []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures}
+		in.ParallelizationFactor, in.BatchSize, in.BisectBatchOnFunctionError = aws.Int32(2), aws.Int32(50), aws.Bool(true)
+		in.MaximumRetryAttempts, in.MaximumRecordAgeInSeconds = aws.Int32(1), aws.Int32(600)
+		in.DestinationConfig = &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: aws.String(c.arn("sqs", "lost"))}}
+	})
+	var told struct {
+		RequestContext   struct{ Condition string }
+		KinesisBatchInfo struct {
+			BatchSize int
+			StreamArn string
+		}
+	}
+	comes(t, "word of the bad record", func() bool {
+		got := must(q.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: queue, WaitTimeSeconds: 1}))(t).Messages
+		return len(got) == 1 && json.Unmarshal([]byte(*got[0].Body), &told) == nil
+	})
+	equal(t, "why", told.RequestContext.Condition, "RetryAttemptsExhausted")
+	equal(t, "how many", told.KinesisBatchInfo.BatchSize, 1)
+	equal(t, "whose", told.KinesisBatchInfo.StreamArn, arn)
+	comes(t, "all records", func() bool {
+		seen := map[string]bool{}
+		for _, line := range c.lines("pick", "saw") {
+			seen[line] = true
+		}
+		return len(seen) == 12
+	})
+	last, tries := map[string]string{}, map[string]int{}
+	for _, line := range c.lines("pick", "saw") {
+		key, n, _ := strings.Cut(line, "/")
+		if tries[line]++; tries[line] > 1 {
+			continue // with the rest of its batch
+		}
+		if n < last[key] {
+			t.Errorf("%s came after %s", line, last[key])
+		}
+		last[key] = n
+	}
+	if n := tries["k1/04"]; n < 2 || n > 4 {
+		t.Errorf("the bad record came %d times", n)
+	}
+	equal(t, "the last result", *must(c.lambda.GetEventSourceMapping(ctx, &lambda.GetEventSourceMappingInput{UUID: &id}))(t).LastProcessingResult, "OK")
+}
+
+// Windows hand on what the function returns, to their end.
+func TestMappingWindowsOfStream(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	k, arn := c.clicks()
+	c.function("sum", types.RuntimeNodejs22x, `exports.handler = async (event) => {
+		const state = { sum: event.state.sum || 0 };
+		for (const r of event.Records) state.sum += Number(Buffer.from(r.kinesis.data, "base64"));
+		if (event.isFinalInvokeForWindow) console.log("saw " + state.sum + " " + (Date.parse(event.window.end) - Date.parse(event.window.start)));
+		return { state };
+	}`, func(in *lambda.CreateFunctionInput) {
+		in.Role = aws.String(c.role("sum-role", "lambda.amazonaws.com", kinesisExecution))
+	})
+	c.mapping("sum", arn, func(in *lambda.CreateEventSourceMappingInput) {
+		in.TumblingWindowInSeconds, in.BatchSize = aws.Int32(2), aws.Int32(2)
+	})
+	for i := range 30 {
+		c.click(k, "k", strconv.Itoa(i))
+		time.Sleep(100 * time.Millisecond)
+	}
+	comes(t, "the last window's end", func() bool {
+		all := 0
+		for _, line := range c.lines("sum", "saw") {
+			sum, size, _ := strings.Cut(line, " ")
+			equal(t, "the window's length", size, "2000")
+			all += must(strconv.Atoi(sum))(t)
+		}
+		return all == 30*29/2
+	})
+	if n := len(c.lines("sum", "saw")); n < 2 || n > 3 {
+		t.Errorf("three seconds are %d windows of two", n)
+	}
 }

@@ -235,8 +235,11 @@ func (w *worker) outcome(ctx context.Context, b portion, out outcome, s settle) 
 		b.records, b.failed = b.records[first:], 0
 	}
 	w.note(ctx, resultFailed)
-	if n := len(b.records); w.m.Bisect && n > 1 && first == 0 {
-		// To split a batch is no retry of it.
+	// To split a batch is no retry of it, in the middle or where the function has said.
+	if w.m.Bisect && first > 0 {
+		return b, false, true
+	}
+	if n := len(b.records); w.m.Bisect && n > 1 {
 		half := portion{records: b.records[:n/2], upto: b.records[n/2-1].id, failed: b.failed}
 		other := portion{records: b.records[n/2:], upto: b.upto, failed: b.failed}
 		return b, true, w.s.pause(ctx, retryFirst) && w.deal(ctx, half, s) && w.deal(ctx, other, s)

@@ -75,8 +75,10 @@ func (w *worker) load(ctx context.Context) error {
 
 // gathered is what was read and is to be dealt with next.
 type gathered struct {
-	records []record // those that the filters have let through
-	through string   // the last that was read, "" for none
+	records []record  // those that the filters have let through
+	through string    // the last that was read, "" for none
+	last    time.Time // when that came
+	caught  bool      // nothing more was there
 }
 
 // gather reads until there is enough for all invokes at once, or the first record has
@@ -99,7 +101,7 @@ func (w *worker) gather(ctx context.Context) (g gathered, ok bool) {
 		failed = 0
 		now := w.s.Clock.Now()
 		for _, r := range got {
-			g.through = r.id
+			g.through, g.last = r.id, r.at
 			if !r.at.Before(w.since) && w.src.lets(w.filters, &r) {
 				g.records = append(g.records, r)
 				size += len(r.event)
@@ -111,8 +113,9 @@ func (w *worker) gather(ctx context.Context) (g gathered, ok bool) {
 				due = now.Add(seconds(w.m.Window))
 			}
 		}
+		g.caught = len(got) == 0
 		switch {
-		case w.closed, len(g.records) >= want, size >= maxEvent, g.through != "" && !now.Before(due), w.windowOver(now):
+		case w.closed, len(g.records) >= want, size >= maxEvent, g.through != "" && !now.Before(due), w.windowOver(now, &g):
 			return g, true
 		case ctx.Err() != nil:
 			return g, false

@@ -26,14 +26,16 @@ func (w *worker) event(records []record, final, early bool) batchEvent {
 // read.
 const windowGrace = 2 * pollMost
 
-// windowOver reports whether the time of the open window is over.
-func (w *worker) windowOver(now time.Time) bool {
-	return w.cp.Window != nil && !now.Before(w.cp.Window.End.Add(windowGrace))
+// windowOver reports whether the open window is over: a record of a later one was read, be it one
+// that the filters keep back, or its time is over and nothing more was there. Records that have
+// waited in the shard come in the window of their arrival, however late it is.
+func (w *worker) windowOver(now time.Time, g *gathered) bool {
+	win := w.cp.Window
+	return win != nil && (!g.last.Before(win.End) || g.caught && !now.Before(win.End.Add(windowGrace)))
 }
 
-// processWindows deals with records window by window. A window is over when its time
-// is, or when a record of a later one comes; then the function is called with the state
-// alone.
+// processWindows deals with records window by window. When one is over, the function is called with
+// the state alone.
 func (w *worker) processWindows(ctx context.Context, g gathered) bool {
 	size := seconds(w.m.Tumbling)
 	for records := g.records; len(records) > 0; {
@@ -55,7 +57,7 @@ func (w *worker) processWindows(ctx context.Context, g gathered) bool {
 		}
 		records = records[n:]
 	}
-	if w.windowOver(w.s.Clock.Now()) || w.closed && w.cp.Window != nil {
+	if w.windowOver(w.s.Clock.Now(), &g) || w.closed && w.cp.Window != nil {
 		return w.endWindow(ctx, false)
 	}
 	return true
