@@ -37,6 +37,7 @@ var benches = []bench{
 	{"peers", benchPeers},
 	{"idle", benchIdle},
 	{"burst", benchBurst},
+	{"mappings", benchMappings},
 	{"dynamodb", benchDynamoDB},
 	{"queue", benchQueue},
 	{"objects", benchObjects},
