@@ -11,15 +11,13 @@ import (
 	"time"
 )
 
-// lagging is a function that keeps how long what it is called with took to come, in milliseconds,
-// and tells it when asked. What it is called with tells when it was sent, in microseconds.
+// lagging is a function that logs how long what it is called with took to come, in milliseconds. What
+// it is called with is a word that the line then has, and when it was sent, in microseconds.
 const lagging = `const { performance } = require("perf_hooks");
-let lags = [];
 const sent = (r) => r.kinesis ? Buffer.from(r.kinesis.data, "base64").toString() : r.dynamodb ? r.dynamodb.Keys.id.S : r.body;
 exports.handler = async (event) => {
 	const now = performance.timeOrigin + performance.now();
-	if (!event.Records) { const all = lags; lags = []; return all; }
-	for (const r of event.Records) lags.push(now - Number(sent(r)) / 1000);
+	for (const r of event.Records) { const [word, at] = sent(r).split(" "); console.log(word + " " + (now - Number(at) / 1000) + " ms"); }
 };`
 
 // A feed is a source of a mapping.
@@ -72,10 +70,6 @@ func (f *feed) lags(r *rig) (lags, floors []float64, err error) {
 	if err := r.function(name, "nodejs20.x", "index.handler", 256, map[string]string{"index.js": lagging}); err != nil {
 		return nil, nil, err
 	}
-	// What one environment has been called with, it can tell.
-	if _, err := r.call(r.request("PUT", "/2017-10-31/functions/"+name+"/concurrency", "lambda", "", []byte(`{"ReservedConcurrentExecutions":1}`))); err != nil {
-		return nil, nil, err
-	}
 	for _, policy := range []string{"AWSLambdaKinesisExecutionRole", "AWSLambdaDynamoDBExecutionRole", "AWSLambdaSQSQueueExecutionRole"} {
 		if _, err := r.call(r.request("POST", "/?Action=AttachRolePolicy&RoleName="+name+"&PolicyArn="+urlEscape("arn:aws:iam::aws:policy/service-role/"+policy), "iam", "", nil)); err != nil {
 			return nil, nil, err
@@ -101,8 +95,7 @@ func (f *feed) lags(r *rig) (lags, floors []float64, err error) {
 		}
 		arn = out.TableDescription.LatestStreamArn
 	}
-	const bare, warm, n = 100, 40, 400
-	if floors, err = f.send(r, t, name, bare, -1); err != nil {
+	if floors, err = f.send(r, t, name, "before", 100, false); err != nil {
 		return nil, nil, err
 	}
 	mapping := map[string]any{"FunctionName": name, "EventSourceArn": arn}
@@ -116,55 +109,67 @@ func (f *feed) lags(r *rig) (lags, floors []float64, err error) {
 	if _, err := r.call(r.request("POST", "/2015-03-31/event-source-mappings/", "lambda", "", b)); err != nil {
 		return nil, nil, err
 	}
-	if _, err := f.send(r, t, name, warm, bare+warm); err != nil { // all is there, and what was put before
+	if _, err := f.send(r, t, name, "warm", 40, true); err != nil {
 		return nil, nil, err
 	}
-	lags, err = f.send(r, t, name, n, n)
+	lags, err = f.send(r, t, name, "then", 400, true)
 	return lags, floors, err
 }
 
-// send puts n of them, and gives how long each of those took that are to come to the function; or,
-// if none are, how long a put and an invoke take.
-func (f *feed) send(r *rig, t *talker, name string, n, come int) ([]float64, error) {
+// send puts n of them with a word, and gives how long each took to the function that is mapped; or, if
+// none is, how long a put and an invoke take.
+func (f *feed) send(r *rig, t *talker, name, word string, n int, mapped bool) ([]float64, error) {
 	op, body, _ := strings.Cut(f.put, " ")
 	var took []float64
 	for range n {
 		time.Sleep(lagPause)
 		begun := time.Now()
-		text := strconv.FormatInt(begun.UnixMicro(), 10)
+		text := word + " " + strconv.FormatInt(begun.UnixMicro(), 10)
 		if f.service == "kinesis" {
 			text = base64.StdEncoding.EncodeToString([]byte(text))
 		}
 		if _, err := t.call(op, fmt.Sprintf(body, text)); err != nil {
 			return nil, err
 		}
-		if come < 0 {
+		if !mapped {
 			if _, err := r.call(r.request("POST", "/2015-03-31/functions/"+name+"/invocations", "lambda", "", []byte(`{"Records":[]}`))); err != nil {
 				return nil, err
 			}
 			took = append(took, float64(time.Since(begun).Microseconds())/1000)
 		}
 	}
-	if come < 0 {
-		slices.Sort(took)
-		return took, nil
-	}
-	var failed error
-	for begun := time.Now(); len(took) < come; {
+	for begun := time.Now(); mapped && len(took) < n; {
 		if time.Since(begun) > 30*time.Second {
-			return nil, fmt.Errorf("%d of %d came: %w", len(took), come, failed)
+			return nil, fmt.Errorf("%d of %d came", len(took), n)
 		}
-		time.Sleep(300 * time.Millisecond)
-		text, err := r.call(r.request("POST", "/2015-03-31/functions/"+name+"/invocations", "lambda", "", []byte("{}")))
-		if failed = err; err != nil {
-			continue // its one environment is busy
-		}
-		var more []float64
-		if err := json.Unmarshal([]byte(text), &more); err != nil {
+		time.Sleep(500 * time.Millisecond)
+		var err error
+		if took, err = r.logged(name, word); err != nil {
 			return nil, err
 		}
-		took = append(took, more...)
 	}
 	slices.Sort(took)
 	return took, nil
+}
+
+// logged are the numbers that a function has logged behind a word.
+func (r *rig) logged(function, word string) (all []float64, err error) {
+	text, err := r.call(r.request("POST", "/", "logs", "Logs_20140328.FilterLogEvents", []byte(`{"logGroupName":"/aws/lambda/`+function+`","filterPattern":"`+word+`"}`)))
+	if err != nil {
+		return nil, err
+	}
+	var out struct{ Events []struct{ Message string } }
+	if err := json.Unmarshal([]byte(text), &out); err != nil {
+		return nil, err
+	}
+	for _, e := range out.Events {
+		_, rest, _ := strings.Cut(e.Message, word+" ")
+		number, _, _ := strings.Cut(rest, " ")
+		v, err := strconv.ParseFloat(number, 64)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
 }

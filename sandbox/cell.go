@@ -35,7 +35,8 @@ type cell interface {
 	listen(network, addr string) (net.Listener, error)
 	listenPacket(network, addr string) (net.PacketConn, error)
 	enter(fn func() error) error
-	freeze(frozen bool) error
+	freeze(frozen bool) error // begins it
+	frozen() error            // waits until none runs, after freeze
 	signal(sig syscall.Signal) error
 	kill()
 	memoryPeak() (int64, error)
@@ -84,9 +85,18 @@ func (s *Sandbox) Dial(port int) (net.Conn, error) {
 func (s *Sandbox) Enter(fn func() error) error { return s.cell.enter(fn) }
 
 // Freeze stops every process in the sandbox until Thaw. When it returns, none runs.
-func (s *Sandbox) Freeze() error { return s.cell.freeze(true) }
+func (s *Sandbox) Freeze() error {
+	if err := s.BeginFreeze(); err != nil {
+		return err
+	}
+	return s.cell.frozen()
+}
 
-// Thaw lets a frozen sandbox go on.
+// BeginFreeze is Freeze without waiting. Each process stops when it is next to run: on a busy machine
+// that takes a while, in which Thaw need not wait for it either.
+func (s *Sandbox) BeginFreeze() error { return s.cell.freeze(true) }
+
+// Thaw lets a frozen sandbox go on. It does not wait until its processes have run.
 func (s *Sandbox) Thaw() error { return s.cell.freeze(false) }
 
 // Signal sends sig to the program, not to its children.

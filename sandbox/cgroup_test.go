@@ -130,11 +130,15 @@ func TestV2(t *testing.T) {
 		t.Error("a process is born into a version 2 group, not moved: ", err)
 	}
 	done := make(chan struct{})
-	if err := g.freeze(true, done); err != nil || content(t, dir, "cgroup.freeze") != "1" {
+	if err := errors.Join(g.freeze(true), g.frozen(done)); err != nil || content(t, dir, "cgroup.freeze") != "1" {
 		t.Error(err)
 	}
+	if err := g.freeze(false); err != nil || content(t, dir, "cgroup.freeze") != "0" {
+		t.Error(err)
+	}
+	plant(t, dir, "cgroup.events populated 0\nfrozen 0\n")
 	close(done)
-	if err := g.freeze(false, done); !errors.Is(err, ErrClosed) || content(t, dir, "cgroup.freeze") != "0" {
+	if err := g.frozen(done); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
 }
@@ -189,9 +193,9 @@ func TestV1(t *testing.T) {
 	if n, err := g.memoryPeak(); n != 77 || err != nil {
 		t.Error(n, err)
 	}
-	done := make(chan struct{})
-	close(done)
-	_ = g.freeze(true, done)
+	if err := g.freeze(true); err != nil {
+		t.Error(err)
+	}
 	if got := content(t, top, "freezer/tule-x/1/freezer.state"); got != "FROZEN" {
 		t.Error(got)
 	}
@@ -232,7 +236,7 @@ func TestNoCgroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.freeze(true, nil); !errors.Is(err, errors.ErrUnsupported) {
+	if err := g.freeze(true); !errors.Is(err, errors.ErrUnsupported) {
 		t.Error(err)
 	}
 	if _, err := g.memoryPeak(); !errors.Is(err, errors.ErrUnsupported) {
@@ -247,7 +251,7 @@ func TestFreezeWaits(t *testing.T) {
 	top := fake(t, "g/cgroup.freeze 0", "g/cgroup.events populated 1\nfrozen 0\n")
 	g := &group{dirs: []groupDir{{base{v2: true, freeze: true}, top + "/g"}}}
 	errc := make(chan error)
-	go func() { errc <- g.freeze(true, nil) }()
+	go func() { errc <- g.frozen(nil) }()
 	select {
 	case err := <-errc:
 		t.Fatal("did not wait: ", err)

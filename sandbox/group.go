@@ -154,32 +154,40 @@ func (d groupDir) limitV2(s Spec) error {
 // quota is CPU time in microseconds of each 100 ms, the default period of both versions.
 func quota(cpu float64) string { return strconv.Itoa(max(1000, int(cpu*100_000))) }
 
-// freeze stops or continues all processes of the group, and waits until that is so. done is
-// closed when there are none left to wait for.
-func (g *group) freeze(frozen bool, done <-chan struct{}) error {
+// freeze has all processes of the group stop or continue. They do so when they are next to run.
+func (g *group) freeze(frozen bool) error {
 	for _, d := range g.dirs {
-		if d.base.freeze {
-			return d.freezeTo(frozen, done)
+		switch {
+		case d.base.freeze && d.base.v2 && frozen:
+			return d.write("cgroup.freeze", "1")
+		case d.base.freeze && d.base.v2:
+			return d.write("cgroup.freeze", "0")
+		case d.base.freeze && frozen:
+			return d.write("freezer.state", "FROZEN")
+		case d.base.freeze:
+			return d.write("freezer.state", "THAWED")
 		}
 	}
 	return errors.ErrUnsupported
 }
 
-func (d groupDir) freezeTo(frozen bool, done <-chan struct{}) error {
-	file, val, stat, want := "freezer.state", "THAWED", "freezer.state", "THAWED\n"
-	switch {
-	case d.base.v2 && frozen:
-		file, val, stat, want = "cgroup.freeze", "1", "cgroup.events", "frozen 1\n"
-	case d.base.v2:
-		file, val, stat, want = "cgroup.freeze", "0", "cgroup.events", "frozen 0\n"
-	case frozen:
-		val, want = "FROZEN", "FROZEN\n"
+// frozen waits until freeze has stopped them. done is closed when there are none left to wait for.
+func (g *group) frozen(done <-chan struct{}) error {
+	for _, d := range g.dirs {
+		if d.base.freeze {
+			return d.frozen(done)
+		}
 	}
-	if err := d.write(file, val); err != nil {
-		return err
+	return nil
+}
+
+func (d groupDir) frozen(done <-chan struct{}) error {
+	file, want := "freezer.state", "FROZEN\n"
+	if d.base.v2 {
+		file, want = "cgroup.events", "frozen 1\n"
 	}
 	for wait := time.Microsecond; ; wait = min(2*wait, time.Millisecond) {
-		b, err := os.ReadFile(filepath.Join(d.path, stat))
+		b, err := os.ReadFile(filepath.Join(d.path, file))
 		if err != nil {
 			return err
 		}

@@ -403,7 +403,7 @@ func (j *jail) thawOld() {
 
 // freeze implements cell.
 func (j *jail) freeze(frozen bool) error {
-	err := j.group.freeze(frozen, j.dead)
+	err := j.group.freeze(frozen)
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
@@ -413,6 +413,9 @@ func (j *jail) freeze(frozen bool) error {
 	}
 	return j.send(f, nil)
 }
+
+// frozen implements cell.
+func (j *jail) frozen() error { return j.group.frozen(j.dead) }
 
 // signal implements cell. The first process passes it on: the program's pid is known only to it.
 func (j *jail) signal(sig syscall.Signal) error {

@@ -142,6 +142,8 @@ func (c *plain) freeze(frozen bool) error {
 	return c.toGroup(syscall.SIGCONT)
 }
 
+func (c *plain) frozen() error { return nil }
+
 func (c *plain) kill() { _ = c.toGroup(syscall.SIGKILL) }
 
 func (c *plain) pid() int {

@@ -485,14 +485,15 @@ func (e *environment) used(now time.Time) int {
 	return min(e.peak, int(e.version.Memory))
 }
 
-// freeze stops the processes, unless somebody uses them.
+// freeze has the processes stop, unless somebody uses them. It does not wait for it: whoever needs them
+// next would have to wait, too.
 func (e *environment) freeze() {
 	e.freezeMu.Lock()
 	defer e.freezeMu.Unlock()
 	if e.frozen || e.busy.Load() {
 		return
 	}
-	if err := e.sandbox.Freeze(); err != nil {
+	if err := e.sandbox.BeginFreeze(); err != nil {
 		e.s.Logger.Debug("lambda: could not freeze an environment", "function", e.at.name, "error", err)
 		return
 	}
