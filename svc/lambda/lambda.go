@@ -366,6 +366,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { s.fleet.reap(ctx) })
+	s.spares.background(func() { s.resume(ctx) })
 	wg.Go(func() { s.queue.run(ctx) })
 	wg.Go(func() { s.provisioner.run(ctx) })
 	wg.Go(func() { s.pollers.run(ctx) })

@@ -17,6 +17,7 @@ import (
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/runtimes"
 	"github.com/tule-cloud/tule/sandbox"
+	"github.com/tule-cloud/tule/store"
 )
 
 // Most of a cold start is the interpreter's. So sandboxes are kept in which one waits,
@@ -301,17 +302,67 @@ func (s *Service) foresee(at ref, v version, out Egress) {
 		return
 	}
 	s.spares.background(func() {
-		ctx, cancel := s.within(context.Background(), initLimit)
-		defer cancel()
-		code, release, err := s.folder(ctx, at.scope, v.Code)
-		if err != nil {
-			return // deleted again, or not fit to run: its invoke will say so
-		}
-		defer release()
-		if k, ok := s.kindOf(&v, code, out); ok {
+		if k, ok := s.foreseen(context.Background(), at, &v, out); ok {
 			s.spares.want(k)
 		}
 	})
+}
+
+// foreseen is the kind of a version that is likely to be invoked.
+func (s *Service) foreseen(ctx context.Context, at ref, v *version, out Egress) (kind, bool) {
+	ctx, cancel := s.within(ctx, initLimit)
+	defer cancel()
+	code, release, err := s.folder(ctx, at.scope, v.Code)
+	if err != nil {
+		return kind{}, false // deleted again, or not fit to run: its invoke will say so
+	}
+	defer release()
+	return s.kindOf(v, code, out)
+}
+
+// resumeLooks is how many functions are looked at when Tule starts, those changed last: to know
+// a function's kind, its code may have to be unpacked.
+const resumeLooks = 32
+
+// resume keeps sandboxes ready for the functions that were deployed before Tule was started, as
+// foresee had done then.
+func (s *Service) resume(ctx context.Context) {
+	if s.Host == nil || !s.Host.Features().Furnish {
+		return
+	}
+	type deployed struct {
+		at ref
+		f  *function
+	}
+	var all []deployed
+	err := s.Store.View(ctx, func(r store.Reader) error {
+		all = nil
+		for e, err := range functionRecords.All(ctx, r) {
+			if err != nil {
+				return err
+			}
+			f, err := s.records.functions.decode(e.Record)
+			if err != nil {
+				return err
+			}
+			all = append(all, deployed{ref{e.Scope, f.Name}, f})
+		}
+		return nil
+	})
+	if err != nil && ctx.Err() == nil {
+		s.warn("keep sandboxes ready for the functions that there are", err)
+	}
+	slices.SortFunc(all, func(a, b deployed) int { return b.f.Latest.Modified.Compare(a.f.Latest.Modified) })
+	kinds := map[kind]bool{}
+	for _, d := range all[:min(len(all), resumeLooks)] {
+		if len(kinds) == maxKinds || ctx.Err() != nil {
+			return
+		}
+		if k, ok := s.foreseen(ctx, d.at, &d.f.Latest, s.egressOf(d.f)); ok && !kinds[k] {
+			kinds[k] = true
+			s.spares.want(k)
+		}
+	}
 }
 
 // background does work that close waits for.

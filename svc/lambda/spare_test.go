@@ -61,6 +61,29 @@ func TestForeseeChange(t *testing.T) {
 	}
 }
 
+// A new life of Tule has the same wait as the one before, of as many kinds as are kept.
+func TestForeseeRestart(t *testing.T) {
+	st := furnishing(t)
+	st.create("f", "nodejs20.x", `exports.handler = async () => 1;`)
+	st.create("large", "nodejs20.x", `exports.handler = async () => 2;`, func(in *api.CreateFunctionRequest) { in.MemorySize = ptr(int32(2048)) })
+	st.create("p", "python3.11", "import boto3\ndef handler(event, context):\n    return 3\n")
+	before := st.settled()
+	st.stop()
+	st.Service = New(st.Options)
+	st.run()
+	t.Cleanup(func() { st.stop() })
+	after := ""
+	for end := time.Now().Add(20 * time.Second); after != before && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		after = strings.Join(st.spares.kinds(), " ")
+	}
+	if after != before || strings.Count(after, "nodejs20.x") != 2 || !strings.Contains(after, "python3.11/0/true") {
+		t.Errorf("ready are %s, before the restart %s", after, before)
+	}
+	if answer, _ := st.call("large", "{}"); answer != "2" {
+		t.Error(answer)
+	}
+}
+
 // A function cannot tell whether its environment waited for it.
 func TestFurnishedAlike(t *testing.T) {
 	for runtime, text := range map[string]string{"nodejs20.x": lookNode, "nodejs4.3": strings.Replace(lookNode, "async (e, c) => (", "(e, c, done) => done(null, ", 1), "python3.11": lookPython} {
