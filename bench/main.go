@@ -56,7 +56,7 @@ func main() {
 	}
 	only := flag.String("only", "", "names of the measurements to run, by comma; all if empty")
 	tule := flag.String("tule", "bin/tule", "the program to measure")
-	keys := flag.Int("keys", 100_000, "keys of the bucket whose list is measured; a million take minutes")
+	keys := flag.Int("keys", 100_000, "keys of the bucket whose list is measured; a million take a minute or two to put there")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

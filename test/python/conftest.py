@@ -80,7 +80,7 @@ class Account:
             "AWS_ACCESS_KEY_ID": self.number, "AWS_SECRET_ACCESS_KEY": "any", "AWS_PAGER": "", "AWS_EC2_METADATA_DISABLED": "true",
         }
         cli = pathlib.Path(sys.executable).with_name("aws")
-        done = subprocess.run([cli, *map(str, args)], env=env, capture_output=True, text=True, input=stdin, timeout=120)
+        done = subprocess.run([cli, *map(str, args)], env=env, capture_output=True, text=True, input=stdin, timeout=600)
         assert done.returncode == status, f"aws {args}: status {done.returncode}\n{done.stdout}{done.stderr}"
         if status:
             return done.stderr
