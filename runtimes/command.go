@@ -30,6 +30,8 @@ type CommandOptions struct {
 	// it gets ready for any, and for code that uses the AWS SDK if SDK is set. It gets
 	// its variables with Config.Environ, and its folder. Waits says who can.
 	Waiting, SDK bool
+	// Library has a waiting Python get ready for code that uses json, logging or traceback.
+	Library bool
 	// JavaProperties are system properties, "name=value", for those that the function has not set itself.
 	JavaProperties []string
 	// Provided is the path of the function's own bootstrap; "" is
@@ -99,7 +101,7 @@ func (s *Set) Command(runtime string, opt CommandOptions) (Command, error) {
 		}
 	}
 	if opt.Waiting {
-		c.Argv = append(c.Argv, waiting(g, opt.SDK))
+		c.Argv = append(c.Argv, waiting(g, opt))
 	}
 	return wrapped(c, opt), nil
 }
@@ -119,12 +121,14 @@ func wrapped(c Command, opt CommandOptions) Command {
 }
 
 // waiting is what a bootstrap is told to get ready for.
-func waiting(g generation, sdk bool) string {
+func waiting(g generation, opt CommandOptions) string {
 	switch {
 	case g.legacyNode:
 		return "legacy"
-	case sdk && g.family == python:
+	case opt.SDK && g.family == python:
 		return "sdk"
+	case opt.Library && g.family == python:
+		return "library"
 	}
 	return "modern"
 }

@@ -32,12 +32,17 @@ func TestScripts(t *testing.T) { runScripts(t, CommandOptions{}) }
 // was known for which: nobody can tell the difference.
 func TestScriptsWaiting(t *testing.T) { runScripts(t, CommandOptions{Waiting: true}) }
 
+// TestScriptsLibrary is TestScriptsWaiting with the library's modules got ready.
+func TestScriptsLibrary(t *testing.T) {
+	runScripts(t, CommandOptions{Waiting: true, Library: true})
+}
+
 // TestScriptsSDK is TestScriptsWaiting with the SDK got ready.
 func TestScriptsSDK(t *testing.T) { runScripts(t, CommandOptions{Waiting: true, SDK: true}) }
 
 func runScripts(t *testing.T, opt CommandOptions) {
 	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
-		if opt.SDK && !strings.Contains(path, "python") || opt.Waiting && strings.Contains(path, "dotnet_errors") {
+		if (opt.SDK || opt.Library) && !strings.Contains(path, "python") || opt.Waiting && strings.Contains(path, "dotnet_errors") {
 			return // there it makes no difference
 		}
 		if opt.Waiting && strings.Contains(path, "java_") {

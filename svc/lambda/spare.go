@@ -32,7 +32,7 @@ import (
 type kind struct {
 	runtime string
 	memory  int // MB; 0 where the interpreter does not care
-	sdk     bool
+	uses    uses
 	egress  Egress
 }
 
@@ -92,27 +92,45 @@ func (s *Service) kindOf(v *version, code string, out Egress) (kind, bool) {
 	if s.Host == nil || s.debugs(v) || !s.Host.Features().Furnish || !runtimes.Waits(v.Runtime, v.Environment) {
 		return kind{}, false
 	}
-	k := kind{runtime: v.Runtime, sdk: usesSDK(v, code), egress: out}
+	k := kind{runtime: v.Runtime, uses: usesOf(v, code), egress: out}
 	if runtimes.SizesHeap(v.Runtime) {
 		k.memory = int(v.Memory) // the size of its heap is an argument
 	}
 	return k, true
 }
 
-// usesSDK reports whether a Python handler's module speaks of boto3: to have it loaded
-// costs memory that others need not pay.
-func usesSDK(v *version, code string) bool {
+// uses is what a Python handler's module speaks of, which its interpreter has then loaded: the rest need
+// not pay its memory.
+type uses int
+
+const (
+	usesLittle uses = iota
+	usesLibrary
+	usesSDK
+)
+
+func usesOf(v *version, code string) uses {
 	if !strings.HasPrefix(v.Runtime, "python") {
-		return false
+		return usesLittle
 	}
 	module, _, _ := strings.Cut(v.Handler, ".")
 	f, err := os.Open(filepath.Join(code, filepath.Clean("/"+module+".py")))
 	if err != nil {
-		return false
+		return usesLittle
 	}
 	defer f.Close()
 	head, err := io.ReadAll(io.LimitReader(f, 256<<10))
-	return err == nil && bytes.Contains(head, []byte("boto3"))
+	if err != nil {
+		return usesLittle
+	}
+	has := func(word string) bool { return bytes.Contains(head, []byte(word)) }
+	switch {
+	case has("boto3"):
+		return usesSDK
+	case has("json"), has("logging"), has("traceback"):
+		return usesLibrary
+	}
+	return usesLittle
 }
 
 // take is a waiting sandbox of the kind, or nil.
@@ -218,7 +236,7 @@ func (s *Service) prepare(k kind) (p *spare, err error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd, err := set.Command(k.runtime, runtimes.CommandOptions{MemoryMB: k.memory, Waiting: true, SDK: k.sdk, JavaProperties: s.javaProperties()})
+	cmd, err := set.Command(k.runtime, runtimes.CommandOptions{MemoryMB: k.memory, Waiting: true, SDK: k.uses == usesSDK, Library: k.uses == usesLibrary, JavaProperties: s.javaProperties()})
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +307,7 @@ func (p *spares) kinds() []string {
 	defer p.mu.Unlock()
 	var out []string
 	for k := range p.ready {
-		out = append(out, fmt.Sprintf("%s/%d/%t/%v", k.runtime, k.memory, k.sdk, k.egress))
+		out = append(out, fmt.Sprintf("%s/%d/%t/%v", k.runtime, k.memory, k.uses == usesSDK, k.egress))
 	}
 	slices.Sort(out)
 	return out

@@ -602,8 +602,12 @@ SDK = ('boto3', 'botocore', 's3transfer', 'jmespath', 'dateutil', 'urllib3', 'si
 
 
 def get_ready(what, modules):
-    """Imports what every function will need; AWS's bootstrap has done so, too."""
-    import json, logging, os, traceback, warnings  # noqa: E401, F401
+    """Imports what the function will need. AWS's bootstrap has imported the library's modules for any;
+    here those that do not speak of them do not pay their memory, which is as much as Python's own."""
+    import os  # noqa: F401
+    if what == 'modern':
+        return
+    import json, logging, traceback, warnings  # noqa: E401, F401
     if what != 'sdk':
         return
     sys.path.insert(0, modules)
