@@ -181,8 +181,10 @@ func (p *Pebble) commit(g *group) {
 		g.c.finish(err)
 		return
 	}
+	g.c.number = last.number + 1
 	last.next.Store(g.c)
 	p.last.Store(g.c)
+	p.hot.forget(g.c)
 	err = p.db.ApplyNoSyncWait(b, pebble.Sync)
 	p.applied.Store(g.c)
 	p.release()

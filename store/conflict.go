@@ -24,9 +24,10 @@ func (s span) overlaps(o span) bool {
 // applied when it began to read; the links behind it are what may have come in
 // between. Links that no transaction holds any more are the garbage collector's.
 type commit struct {
-	keys  []hashedKey
-	spans []span
-	next  atomic.Pointer[commit]
+	number uint64 // one more than that of the commit before
+	keys   []hashedKey
+	spans  []span
+	next   atomic.Pointer[commit]
 
 	// done is closed when the commit is durable, or failed with err.
 	done chan struct{}

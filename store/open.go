@@ -209,7 +209,7 @@ func openError(err error) error {
 func (p *Pebble) options(o Options) *pebble.Options {
 	po := &pebble.Options{
 		FS:                 p.disk,
-		CacheSize:          o.CacheBytes,
+		CacheSize:          o.CacheBytes + 2*int64(o.MemTableBytes), // pebble takes what memory its two tables have from the cache
 		MemTableSize:       o.MemTableBytes,
 		FormatMajorVersion: pebble.FormatNewest,
 		Logger:             pebbleLogger{p},

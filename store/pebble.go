@@ -56,6 +56,7 @@ type Pebble struct {
 	// last is the chain's end, applied the last commit that readers see, durable
 	// the last one on disk.
 	last, applied, durable atomic.Pointer[commit]
+	hot                    hot
 	seed                   maphash.Seed  // of the hashes of keys
 	quit, ended            chan struct{} // of commitLoop
 

@@ -88,8 +88,12 @@ func (s *snapshot) look(full []byte) (value []byte, at expiry, err error) {
 	if err := s.open(); err != nil {
 		return nil, 0, err
 	}
+	hash := s.p.hash(full)
 	if !s.quiet {
-		s.reads.addKey(hashedKey{s.p.hash(full), bytes.Clone(full)})
+		s.reads.addKey(hashedKey{hash, bytes.Clone(full)})
+	}
+	if r := s.p.hot.of(hash, full); r != nil && r.since <= s.base.number {
+		return r.value, r.at, nil
 	}
 	if s.key == nil {
 		s.key = s.room[:0]
@@ -105,7 +109,10 @@ func (s *snapshot) look(full []byte) (value []byte, at expiry, err error) {
 	if err != nil {
 		return nil, 0, readError(err)
 	}
-	return unframe(b)
+	if value, at, err = unframe(b); err == nil {
+		s.p.hot.read(s, hash, full, value, at)
+	}
+	return value, at, err
 }
 
 // walk yields the live records of a span. Keys and values are copies.
