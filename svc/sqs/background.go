@@ -56,9 +56,29 @@ func (s *Service) Run(ctx context.Context) error {
 
 // sweep removes what is past its queue's retention period.
 func (s *Service) sweep(ctx context.Context) error {
-	var all []*queue
-	err := s.Store.View(ctx, func(r store.Reader) error {
-		all = nil
+	all, err := s.all(ctx, func(r store.Reader, q *queue) (bool, error) {
+		over := q.expired(s.Clock.Now().UnixMicro())
+		for m, err := range messages.List(ctx, r, q.place.scope(), store.ListOptions{Prefix: []any{q.Number}, Limit: 1}) {
+			if err != nil {
+				return false, err
+			}
+			at := refOf(m.Key.Bytes(1))
+			return at.at() <= over, nil
+		}
+		return false, nil
+	})
+	for _, q := range all {
+		for more := true; more && err == nil; {
+			more, err = s.sweepSome(ctx, q)
+		}
+	}
+	return err
+}
+
+// all are the queues of everybody for which something holds.
+func (s *Service) all(ctx context.Context, holds func(store.Reader, *queue) (bool, error)) (out []*queue, err error) {
+	err = s.Store.View(ctx, func(r store.Reader) error {
+		out = nil
 		for e, err := range queues.All(ctx, r) {
 			if err != nil {
 				return err
@@ -67,27 +87,17 @@ func (s *Service) sweep(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			old := false
-			over := q.expired(s.Clock.Now().UnixMicro())
-			for m, err := range messages.List(ctx, r, e.Scope, store.ListOptions{Prefix: []any{q.Number}, Limit: 1}) {
-				if err != nil {
-					return err
-				}
-				at := refOf(m.Key.Bytes(1))
-				old = at.at() <= over
+			yes, err := holds(r, q)
+			if err != nil {
+				return err
 			}
-			if old {
-				all = append(all, q)
+			if yes {
+				out = append(out, q)
 			}
 		}
 		return nil
 	})
-	for _, q := range all {
-		for more := true; more && err == nil; {
-			more, err = s.sweepSome(ctx, q)
-		}
-	}
-	return err
+	return out, err
 }
 
 // sweepStep is the most messages that one transaction removes.

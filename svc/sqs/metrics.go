@@ -114,21 +114,7 @@ func (s *Service) keepGauges(ctx context.Context) {
 
 // gauge measures each queue that is in use.
 func (s *Service) gauge(ctx context.Context) error {
-	var all []*queue
-	err := s.Store.View(ctx, func(r store.Reader) error {
-		all = nil
-		for e, err := range queues.All(ctx, r) {
-			if err != nil {
-				return err
-			}
-			q, err := s.queue(ctx, r, place{e.Scope.Region, e.Scope.Account, e.Key.String(0)})
-			if err != nil {
-				return err
-			}
-			all = append(all, q)
-		}
-		return nil
-	})
+	all, err := s.all(ctx, func(store.Reader, *queue) (bool, error) { return true, nil })
 	if err != nil {
 		return err
 	}
