@@ -40,6 +40,7 @@ var differentResources = []exception{
 	{"sns Publish", "sns:Publish", "a phone number is no resource"},
 	{"ses SendRawEmail", "ses:SendRawEmail", "a message without From, which is refused"},
 	{"sesv2 SendEmail", "ses:SendEmail", "a message without From, which is refused"},
+	{"sesv2 SendBulkEmail", "ses:SendBulkEmail", "a message without From, which is refused"},
 	{"apigateway *Usage", "apigateway:*", "the reference has no usage of plans, whose paths AWS's own policies name"},
 	{"apigateway GetModelTemplate", "apigateway:GET", "the reference has /restapis/models/NAME/template, where no request goes"},
 }
@@ -84,6 +85,7 @@ var absentKeys = []exception{
 	{"ses *", "ses:* ses:TenantName", "of the newer API's tenants"},
 	{"ses *", "ses:* ses:MultiRegionEndpointId", "of the newer API's endpoints"},
 	{"ses *", "ses:* *ResourceTag*", "this API tags nothing"},
+	{"sesv2 *SuppressedDestination*", "ses:* *ResourceTag*", "of tenants, of whom there are none"},
 	{"s3 *", "s3:* s3:AccessGrantsInstanceArn", "there are no access grants"},
 	{"s3 ListMultipartUploads", "s3:ListBucketMultipartUploads s3:*AccessPoint*", "there are no access points"},
 	{"s3 CreateBucket", "s3:* s3:BucketTag|*", "a bucket to be made has no tags that stand"},

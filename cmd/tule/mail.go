@@ -19,7 +19,7 @@ import (
 
 // mail is what SES needs.
 func (h *house) mail() ses.Options {
-	return ses.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Relay: h.smtp.relay()}
+	return ses.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics, Relay: h.smtp.relay()}
 }
 
 // relay is the SMTP relay that the settings name, or nil.

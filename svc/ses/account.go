@@ -6,6 +6,7 @@ import (
 	"time"
 
 	api "github.com/tule-cloud/tule/api/ses"
+	apiv2 "github.com/tule-cloud/tule/api/sesv2"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/store"
 )
@@ -14,6 +15,9 @@ import (
 type accountState struct {
 	Paused  bool
 	Receipt string `json:",omitempty"` // the active set of receipt rules
+
+	Suppress *[]string             `json:",omitempty"` // reasons for which addresses are suppressed; nil: both
+	Details  *apiv2.AccountDetails `json:",omitempty"`
 }
 
 // point counts what became of mail in a quarter of an hour.

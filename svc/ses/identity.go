@@ -29,6 +29,7 @@ type identity struct {
 	MailFrom string            `json:",omitempty"`
 	OnNoMX   string            `json:",omitempty"`
 	Tags     map[string]string `json:",omitempty"`
+	Set      string            `json:",omitempty"` // configuration set of what names none
 }
 
 func (i *identity) domain() bool { return !strings.Contains(i.Name, "@") }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +60,12 @@ func bounced(to []string, kind, sub, status, diagnostic string) result {
 	return result{bounceKind, to, map[string]any{"bounceType": kind, "bounceSubType": sub, "status": status, "diagnosticCode": diagnostic}}
 }
 
+// onSuppressionList is what becomes of mail to addresses on the account's suppression list.
+func onSuppressionList(to []string) result {
+	return bounced(to, "Permanent", "OnAccountSuppressionList", "5.1.1", "Amazon SES did not send the message to this address because it is on the suppression list for your account. "+
+		"For more information about removing addresses from the suppression list, see the Amazon SES Developer Guide at https://docs.aws.amazon.com/ses/latest/DeveloperGuide/sending-email-suppression-list.html")
+}
+
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // mailObject is what every notification says of the message.
@@ -87,7 +92,7 @@ func (s *Service) object(m *outgoing, r *result, now time.Time) (name string, ou
 			list = append(list, map[string]any{"emailAddress": to, "action": "failed", "status": r.detail["status"], "diagnosticCode": r.detail["diagnosticCode"]})
 		}
 		out = map[string]any{"feedbackId": feedback(), "bounceType": r.detail["bounceType"], "bounceSubType": r.detail["bounceSubType"], "bouncedRecipients": list, "timestamp": stamp(now)}
-		if r.detail["bounceSubType"] == "Suppressed" {
+		if sub := r.detail["bounceSubType"]; sub == "Suppressed" || sub == "OnAccountSuppressionList" {
 			out["reportingMTA"] = "dns; amazonses.com"
 		} else {
 			out["reportingMTA"], out["remoteMtaIp"] = "dsn; a1.smtp-out.amazonses.com", "127.0.0.1"
@@ -140,6 +145,9 @@ func (s *Service) putNotices(ctx context.Context, tx store.Tx, scope store.Scope
 				return err
 			}
 		}
+		if err := suppress(ctx, tx, scope, m, &set, r, now); err != nil {
+			return err
+		}
 		if err := s.putEvents(tx, scope, m, &set, r, name, object, now); err != nil {
 			return err
 		}
@@ -149,25 +157,4 @@ func (s *Service) putNotices(ctx context.Context, tx store.Tx, scope store.Scope
 
 func (s *Service) putNotice(tx store.Tx, scope store.Scope, n notice) error {
 	return notices.Put(tx, scope, n, n.Made, aws.RandomUUID(s.Random))
-}
-
-// putEvents writes down the same for the destinations of a configuration set.
-func (s *Service) putEvents(tx store.Tx, scope store.Scope, m *outgoing, set *configurationSet, r *result, name string, object map[string]any, now time.Time) error {
-	for _, d := range set.Destinations {
-		if !d.Enabled || d.Topic == "" || !slices.Contains(d.Events, strings.ToLower(r.kind)) {
-			continue
-		}
-		about := s.mailObject(m, scope, true)
-		delete(about, "sourceIp")
-		delete(about, "callerIdentity")
-		about["tags"] = m.Mail.Tags
-		text, err := json.Marshal(map[string]any{"eventType": r.kind, "mail": about, name: object})
-		if err != nil {
-			return err
-		}
-		if err := s.putNotice(tx, scope, notice{Topic: d.Topic, Subject: "Amazon SES Email Event Notification", Text: string(text), Identity: m.Mail.Identity, Made: now, Due: now}); err != nil {
-			return err
-		}
-	}
-	return nil
 }

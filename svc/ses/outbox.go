@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	api "github.com/tule-cloud/tule/api/ses"
 	snsapi "github.com/tule-cloud/tule/api/sns"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/store"
@@ -29,6 +30,12 @@ const (
 type notice struct {
 	Topic, Subject, Text, Identity string
 	Made, Due                      time.Time
+
+	// Of an event of a configuration set that goes elsewhere: to a bus, a delivery stream,
+	// or else a metric.
+	Kind, Set, Bus string                          `json:",omitempty"`
+	Stream         *api.KinesisFirehoseDestination `json:",omitempty"`
+	Dimensions     []string                        `json:",omitempty"`
 }
 
 // outboxWorker sends what is in the outbox, and tells what became of it. Its state is in
@@ -172,6 +179,19 @@ func (w *outboxWorker) mail(ctx context.Context, t task) error {
 		}
 	}
 	if len(real) > 0 {
+		var hold []string
+		err := s.Store.View(ctx, func(r store.Reader) (err error) {
+			hold, real, err = held(ctx, r, t.scope, m.Mail.Set, real)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if len(hold) > 0 {
+			results = append(results, onSuppressionList(hold))
+		}
+	}
+	if len(real) > 0 {
 		got, wait := w.relay(ctx, m, real)
 		if ctx.Err() != nil {
 			return nil // the next process has it
@@ -237,15 +257,7 @@ func (w *outboxWorker) relay(ctx context.Context, m *outgoing, to []string) (out
 // tell publishes a notification as SES, for the identity that sent.
 func (w *outboxWorker) tell(ctx context.Context, t task) error {
 	s, n := w.s, t.notice
-	topic, ok := aws.ParseARN(n.Topic)
-	if !ok {
-		return s.Store.Update(ctx, func(tx store.Tx) error { return notices.Delete(tx, t.scope, t.key...) })
-	}
-	in := &snsapi.PublishInput{TopicArn: &n.Topic, Message: &n.Text}
-	if n.Subject != "" {
-		in.Subject = &n.Subject
-	}
-	_, err := snsapi.Publish.Do(s.acting(ctx, t.scope, topic.Region, n.Identity), s.Peers, in)
+	err := s.notify(ctx, t.scope, n)
 	if ctx.Err() != nil {
 		return nil // the next process has it
 	}
@@ -256,9 +268,26 @@ func (w *outboxWorker) tell(ctx context.Context, t task) error {
 		return s.Store.Update(ctx, func(tx store.Tx) error { return notices.Put(tx, t.scope, *n, t.key...) })
 	}
 	if err != nil {
-		s.Logger.Warn("ses: a topic takes no notifications", "topic", n.Topic, "identity", n.Identity, "error", err)
+		s.Logger.Warn("ses: nobody takes a notification", "topic", n.Topic, "set", n.Set, "identity", n.Identity, "error", err)
 	}
 	return s.Store.Update(ctx, func(tx store.Tx) error { return notices.Delete(tx, t.scope, t.key...) })
+}
+
+// notify hands a notification to its topic, or an event to where it goes.
+func (s *Service) notify(ctx context.Context, scope store.Scope, n *notice) error {
+	if n.Topic == "" {
+		return s.publish(ctx, scope, n)
+	}
+	topic, ok := aws.ParseARN(n.Topic)
+	if !ok {
+		return invalid("Invalid SNS topic ARN <%s>.", n.Topic)
+	}
+	in := &snsapi.PublishInput{TopicArn: &n.Topic, Message: &n.Text}
+	if n.Subject != "" {
+		in.Subject = &n.Subject
+	}
+	_, err := snsapi.Publish.Do(s.acting(ctx, scope, topic.Region, n.Identity), s.Peers, in)
+	return err
 }
 
 // acting is a context in which SES calls another service for an identity.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net/mail"
 	"regexp"
 	"slices"
@@ -227,6 +228,9 @@ func (s *Service) send(ctx context.Context, l *letter) (string, error) {
 		if job.Mail.Identity, err = s.senderOf(ctx, tx, scope, from.Address, l.sourceARN); err != nil {
 			return err
 		}
+		if err := s.ownSet(ctx, tx, scope, &job.Mail); err != nil {
+			return err
+		}
 		if err := mails.PutExpiring(tx, scope, l.record(id, scope, now), now.Add(mailLife), now, id); err != nil {
 			return err
 		}
@@ -240,6 +244,23 @@ func (s *Service) send(ctx context.Context, l *letter) (string, error) {
 	}
 	s.outbox.poke()
 	return id, nil
+}
+
+// ownSet gives a message that names no configuration set that of its identity, if it has one.
+func (s *Service) ownSet(ctx context.Context, r store.Reader, scope store.Scope, m *mailFacts) error {
+	if m.Set != "" {
+		return nil
+	}
+	i, err := identities.Get(ctx, r, scope, m.Identity)
+	if errors.Is(err, store.ErrNotFound) || err == nil && i.Set == "" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m.Set, m.Tags = i.Set, maps.Clone(m.Tags)
+	m.Tags["ses:configuration-set"] = []string{i.Set}
+	return s.maySend(ctx, r, scope, i.Set)
 }
 
 func callerName(c *aws.Caller) string {

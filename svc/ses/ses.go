@@ -18,8 +18,9 @@
 //     forwarded by mail.
 //   - Mail that is received is not scanned: its verdicts are GRAY. Nothing reaches
 //     WorkMail or Connect.
-//   - Custom verification mails and SendBounce are refused (501). Events go to SNS;
-//     CloudWatch and Firehose destinations are stored.
+//   - Custom verification mails and SendBounce are refused (501).
+//   - There are no dedicated addresses, tenants, archives, nor Pinpoint. Nobody opens or
+//     clicks: there are no such events.
 package ses
 
 import (
@@ -47,6 +48,7 @@ type Options struct {
 	Clock  aws.Clock
 	Random io.Reader
 	Logger *slog.Logger
+	Meter  aws.Meter // takes the metrics that configuration sets ask for; nobody if nil
 	// Peers are the services that this one calls.
 	Peers aws.Peers
 	// Relay sends mail on. Nil: it is kept for inspection alone.
@@ -64,6 +66,9 @@ func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Meter == nil {
+		o.Meter = aws.NoMeter{}
+	}
 	o.Random = aws.SharedReader(o.Random)
 	s := &Service{Options: o}
 	s.outbox = outboxWorker{s: s, wake: make(chan struct{}, 1)}
@@ -80,6 +85,10 @@ var (
 	outbox     = store.NewTable[outgoing]("ses", "outbox")        // time, id
 	notices    = store.NewTable[notice]("ses", "notice")          // time, id
 	points     = store.NewTable[point]("ses", "point")            // quarter of an hour
+
+	suppressed = store.NewTable[suppression]("ses", "suppressed")  // address
+	lists      = store.NewTable[contactList]("ses", "contactlist") // name
+	contacts   = store.NewTable[contact]("ses", "contact")         // list's name, address
 )
 
 // Routes are the operations that are answered.

@@ -20,6 +20,12 @@ type configurationSet struct {
 	Reputation   bool               `json:",omitempty"`
 	TLS          string             `json:",omitempty"`
 	Redirect     string             `json:",omitempty"`
+
+	// Of the second version alone.
+	Tags       map[string]string `json:",omitempty"`
+	MaxSeconds *int64            `json:",omitempty"` // of delivery
+	HTTPS      string            `json:",omitempty"` // policy of links that are tracked
+	Suppress   *[]string         `json:",omitempty"` // reasons; nil: the account's count
 }
 
 // eventDestination is where the events of a configuration set go.
@@ -30,6 +36,7 @@ type eventDestination struct {
 	Topic   string                          `json:",omitempty"`
 	Cloud   *api.CloudWatchDestination      `json:",omitempty"`
 	Stream  *api.KinesisFirehoseDestination `json:",omitempty"`
+	Bus     string                          `json:",omitempty"` // of EventBridge
 }
 
 var setName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)

@@ -20,8 +20,9 @@ import (
 
 // Version2 are the operations of the API's second version that the service answers.
 func (s *Service) Version2() []aws.Route {
-	return versioned([]aws.Route{
+	return versioned(slices.Concat(s.setRoutes2(), s.identityRoutes2(), s.suppressionRoutes(), s.contactRoutes(), []aws.Route{
 		apiv2.SendEmail.To(second2(s.sendEmail2), s.guardSend2),
+		apiv2.SendBulkEmail.To(second2(s.sendBulk2), s.guardBulk2),
 		apiv2.GetAccount.To(second2(s.getAccount2), aws.Anywhere),
 		apiv2.PutAccountSendingAttributes.To(second2(s.putAccountSending2), aws.Anywhere),
 
@@ -44,7 +45,7 @@ func (s *Service) Version2() []aws.Route {
 				return map[string][]string{"aws:TagKeys": in.TagKeys}
 			})),
 		apiv2.ListTagsForResource.To(second2(s.listTags2), onTagged(s, func(in *apiv2.ListTagsForResourceRequest) *string { return in.ResourceArn }, nil)),
-	}, "2")
+	}), "2")
 }
 
 // second2 has a handler fail in the second version's words.
@@ -59,10 +60,12 @@ func second2[In, Out any](h aws.Handler[In, Out]) aws.Handler[In, Out] {
 		switch e.Code {
 		case "MessageRejected":
 			make2 = apiv2.MessageRejected
-		case "AlreadyExists", "AlreadyExistsException":
+		case "AlreadyExists", "AlreadyExistsException", "ConfigurationSetAlreadyExists", "EventDestinationAlreadyExists":
 			make2 = apiv2.AlreadyExistsException
-		case "NotFoundException", "TemplateDoesNotExist", "ConfigurationSetDoesNotExist":
+		case "NotFoundException", "TemplateDoesNotExist", "ConfigurationSetDoesNotExist", "EventDestinationDoesNotExist":
 			make2 = apiv2.NotFoundException
+		case "LimitExceededException":
+			make2 = apiv2.LimitExceededException
 		case "AccountSendingPausedException", "ConfigurationSetSendingPausedException":
 			make2 = apiv2.SendingPausedException
 		}
@@ -115,11 +118,7 @@ func (s *Service) guardSend2(ctx context.Context, in *apiv2.SendEmailRequest) ([
 	if err != nil {
 		return nil, err
 	}
-	for key, value := range map[string]*string{"ses:TenantName": in.TenantName, "ses:MultiRegionEndpointId": in.EndpointId} {
-		if value != nil {
-			needs[0].Keys[key] = []string{*value}
-		}
-	}
+	newerKeys(needs[0].Keys, in.TenantName, in.EndpointId)
 	if t := in.Content.Template; t != nil && t.TemplateName != nil {
 		more := needs[0]
 		more.Policy, more.Resource = nil, aws.RequestOf(ctx).ARN("ses", "template/"+*t.TemplateName)
@@ -226,7 +225,11 @@ func (s *Service) getAccount2(ctx context.Context, _ *apiv2.GetAccountRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return &apiv2.GetAccountResponse{DedicatedIpAutoWarmupEnabled: new(false), EnforcementStatus: new("HEALTHY"), ProductionAccessEnabled: new(true), SendingEnabled: enabled.Enabled,
+	var a accountState
+	if err := s.Store.View(ctx, func(r store.Reader) (err error) { a, err = accountOf(ctx, r, scopeOf(ctx)); return err }); err != nil {
+		return nil, err
+	}
+	return &apiv2.GetAccountResponse{Details: a.Details, SuppressionAttributes: &apiv2.SuppressionAttributes{SuppressedReasons: a.reasons()}, DedicatedIpAutoWarmupEnabled: new(false), EnforcementStatus: new("HEALTHY"), ProductionAccessEnabled: new(true), SendingEnabled: enabled.Enabled,
 		SendQuota: &apiv2.SendQuota{Max24HourSend: quota.Max24HourSend, MaxSendRate: quota.MaxSendRate, SentLast24Hours: quota.SentLast24Hours}}, nil
 }
 
@@ -269,25 +272,25 @@ func (s *Service) createIdentity2(ctx context.Context, in *apiv2.CreateEmailIden
 	if err != nil {
 		return nil, err
 	}
-	scope := scopeOf(ctx)
-	err = s.Store.View(ctx, func(r store.Reader) error {
-		has, err := identities.Has(ctx, r, scope, name)
+	fresh := []string{aws.RandomID(s.Random, aws.LowerAlnm, 32), aws.RandomID(s.Random, aws.LowerAlnm, 32), aws.RandomID(s.Random, aws.LowerAlnm, 32)}
+	scope, made := scopeOf(ctx), identity{Name: name, Tags: tags, Set: aws.Value(in.ConfigurationSetName)}
+	if made.domain() {
+		made.Token, made.DKIM = aws.RandomID(s.Random, aws.LowerAlnm, 44), fresh
+	}
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		if made.Set != "" {
+			if _, err := getSet(ctx, tx, scope, made.Set); err != nil {
+				return err
+			}
+		}
+		has, err := identities.Has(ctx, tx, scope, name)
 		if err == nil && has {
 			err = apiv2.AlreadyExistsException("Email identity %s already exist.", name)
 		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	fresh := []string{aws.RandomID(s.Random, aws.LowerAlnm, 32), aws.RandomID(s.Random, aws.LowerAlnm, 32), aws.RandomID(s.Random, aws.LowerAlnm, 32)}
-	var made identity
-	err = s.verify(ctx, name, func(i *identity) {
-		if i.domain() && i.DKIM == nil {
-			i.DKIM = fresh
+		if err != nil {
+			return err
 		}
-		i.Tags = tags
-		made = *i
+		return identities.Put(tx, scope, made, name)
 	})
 	return &apiv2.CreateEmailIdentityResponse{IdentityType: made.kind2(), VerifiedForSendingStatus: new(true), DkimAttributes: made.dkim2()}, err
 }
@@ -301,6 +304,9 @@ func (s *Service) getIdentity2(ctx context.Context, in *apiv2.GetEmailIdentityRe
 		}
 		*out = apiv2.GetEmailIdentityResponse{IdentityType: i.kind2(), VerifiedForSendingStatus: new(true), VerificationStatus: new("SUCCESS"), FeedbackForwardingStatus: new(!i.Silent),
 			DkimAttributes: i.dkim2(), Policies: i.Policies, Tags: tagList(i.Tags)}
+		if i.Set != "" {
+			out.ConfigurationSetName = &i.Set
+		}
 		if i.MailFrom != "" {
 			out.MailFromAttributes = &apiv2.MailFromAttributes{MailFromDomain: &i.MailFrom, MailFromDomainStatus: new("SUCCESS"), BehaviorOnMxFailure: new(behaviour2(i.OnNoMX))}
 		}

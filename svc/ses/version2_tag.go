@@ -77,6 +77,18 @@ func taggedBy(ctx context.Context, r store.Reader, arn string) (*tagged, error) 
 			i.Tags = tags
 			return identities.Put(tx, scope, i, name)
 		}}, err
+	case "configuration-set":
+		c, err := getSet(ctx, r, scope, name)
+		return &tagged{c.Tags, func(tx store.Tx, tags map[string]string) error {
+			c.Tags = tags
+			return sets.Put(tx, scope, c, name)
+		}}, err
+	case "contact-list":
+		l, err := getList(ctx, r, scope, name)
+		return &tagged{l.Tags, func(tx store.Tx, tags map[string]string) error {
+			l.Tags = tags
+			return lists.Put(tx, scope, l, name)
+		}}, err
 	case "template":
 		t, err := templates.Get(ctx, r, scope, name)
 		if errors.Is(err, store.ErrNotFound) {
