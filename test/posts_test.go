@@ -326,28 +326,6 @@ func folderZip(t testing.TB, dir, file, text string) []byte {
 	return b.Bytes()
 }
 
-const expressApp = `'use strict'
-const express = require('express'), awsServerlessExpress = require('aws-serverless-express')
-const { eventContext } = require('aws-serverless-express/middleware')
-const app = express()
-app.use(require('compression')(), require('cors')(), require('body-parser').json({ limit: '1mb' }), eventContext())
-const users = [{ id: 1, name: 'Joe' }, { id: 2, name: 'Jane' }]
-app.get('/', (req, res) => res.type('html').send('<h1>users</h1>'))
-app.get('/users', (req, res) => res.json(users))
-app.get('/users/:id', (req, res) => {
-	const user = users.find((u) => u.id === Number(req.params.id))
-	return user ? res.json(user) : res.status(404).json({})
-})
-app.post('/users', (req, res) => {
-	const user = { id: users.length + 1, name: req.body.name }
-	users.push(user)
-	res.status(201).json(user)
-})
-app.get('/named/:name', (req, res) => res.json({ name: req.params.name, stage: req.apiGateway.event.requestContext.stage }))
-const server = awsServerlessExpress.createServer(app)
-exports.handler = (event, context) => awsServerlessExpress.proxy(server, event, context)
-`
-
 // An Express app in aws-serverless-express, the first and the last of its line, behind an
 // API and by direct invoke.
 func TestExpress(t *testing.T) {
@@ -359,7 +337,8 @@ func TestExpress(t *testing.T) {
 				t.Skip("Express was not fetched: setup/fetch does")
 			}
 			t.Parallel()
-			express(t, folderZip(t, modules, "lambda.js", expressApp))
+			app := must(os.ReadFile(filepath.Join(tule.Root(), "examples", "express", "lambda.js")))(t)
+			express(t, folderZip(t, modules, "lambda.js", string(app)))
 		})
 	}
 }
