@@ -113,7 +113,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 		panic("apigatewayv2: the source of randomness failed: " + err.Error())
 	}
 	t, _ := parseTarget(r)
-	id := base64.StdEncoding.EncodeToString(dice[:11])
+	id := base64.URLEncoding.EncodeToString(dice[:11])
 	st, path, err := s.stageOf(r.Context(), &t)
 	switch {
 	case errors.Is(err, store.ErrNotFound), err == nil && st.program == nil:

@@ -10,12 +10,13 @@ const AWS = require("aws-sdk");
 const { start, zip } = require("./house.js");
 
 const v2 = {
-  apigateway: AWS.APIGateway, cloudtrail: AWS.CloudTrail, cloudwatch: AWS.CloudWatch, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, events: AWS.EventBridge, firehose: AWS.Firehose, iam: AWS.IAM,
+  apigateway: AWS.APIGateway, apigatewayv2: AWS.ApiGatewayV2, cloudtrail: AWS.CloudTrail, cloudwatch: AWS.CloudWatch, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, events: AWS.EventBridge, firehose: AWS.Firehose, iam: AWS.IAM,
   kinesis: AWS.Kinesis, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, organizations: AWS.Organizations, s3: AWS.S3, scheduler: AWS.Scheduler, ses: AWS.SES, sesv2: AWS.SESV2,
   sns: AWS.SNS, sqs: AWS.SQS, sts: AWS.STS,
 };
 const v3 = {
   apigateway: [require("@aws-sdk/client-api-gateway"), "APIGatewayClient"],
+  apigatewayv2: [require("@aws-sdk/client-apigatewayv2"), "ApiGatewayV2Client"],
   cloudtrail: [require("@aws-sdk/client-cloudtrail"), "CloudTrailClient"],
   cloudwatch: [require("@aws-sdk/client-cloudwatch"), "CloudWatchClient"],
   dynamodb: [require("@aws-sdk/client-dynamodb"), "DynamoDBClient"],
