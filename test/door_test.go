@@ -109,8 +109,8 @@ func TestDoorUnanswered(t *testing.T) {
 	check(err, "ListGlobalTables")
 	_, err = c.logs.ListIntegrations(ctx, &cloudwatchlogs.ListIntegrationsInput{})
 	check(err, "ListIntegrations")
-	_, err = c.gateway.GetClientCertificates(ctx, &apigateway.GetClientCertificatesInput{})
-	check(err, "GetClientCertificates")
+	_, err = c.gateway.GetDomainNameAccessAssociations(ctx, &apigateway.GetDomainNameAccessAssociationsInput{})
+	check(err, "GetDomainNameAccessAssociations")
 	_, err = c.iam.GetHumanReadableSummary(ctx, &iam.GetHumanReadableSummaryInput{EntityArn: aws.String("arn:aws:iam::" + c.account + ":role/r")})
 	check(err, "GetHumanReadableSummary")
 }

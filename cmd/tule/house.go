@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,7 @@ import (
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/blob"
 	"github.com/tule-cloud/tule/front"
+	"github.com/tule-cloud/tule/gateway/domain"
 	"github.com/tule-cloud/tule/gateway/jwt"
 	"github.com/tule-cloud/tule/runtimes"
 	"github.com/tule-cloud/tule/sandbox"
@@ -270,7 +272,7 @@ func (h *house) gateway() apigateway.Options {
 	if h.egress == "nat" {
 		keys.Fetch = fetch
 	}
-	o.Issuers = jwt.New(keys)
+	o.Issuers, o.Box, o.Rate = jwt.New(keys), h.keys.For("gateway"), h.requestRate
 	if h.egress == "nat" {
 		o.HTTP = apigateway.Transport()
 	}
@@ -286,6 +288,12 @@ func (h *house) gatewayV2() apigatewayv2.Options {
 	}
 	o.Tokens = jwt.New(tokens)
 	return o
+}
+
+// tls is how the door speaks it: for any name by Tule's own authority, for custom domain
+// names as they ask for.
+func (h *house) tls() *tls.Config {
+	return domain.TLS{Store: h.store, Box: h.keys.For("gateway"), Base: h.authority.TLSConfig()}.Config()
 }
 
 // Close ends what build began, last to first.

@@ -39,6 +39,7 @@ type settings struct {
 	host        string // by which others know this Tule, with its port
 	queueURLs   string
 	shardLimit  int
+	requestRate float64
 	buckets     string
 	smtp        smtpSettings
 	blobs       blobSettings
@@ -87,6 +88,7 @@ var aliases = []struct {
 	{"host", []string{"TULE_HOST", "LOCALSTACK_HOST"}, same},
 	{"queue-urls", []string{"TULE_QUEUE_URLS", "SQS_ENDPOINT_STRATEGY"}, same},
 	{"shard-limit", []string{"TULE_SHARD_LIMIT", "KINESIS_SHARD_LIMIT"}, same},
+	{"request-rate", []string{"TULE_REQUEST_RATE"}, same},
 	{"buckets", []string{"TULE_BUCKETS"}, same},
 	{"smtp", []string{"TULE_SMTP", "SMTP_HOST"}, same},
 	{"smtp-user", []string{"TULE_SMTP_USER", "SMTP_USER"}, same},
@@ -174,6 +176,7 @@ func (s *settings) serviceFlags(c *cobra.Command) {
 	f.StringVar(&s.host, "host", "localhost.localstack.cloud:4566", "host:port by which this Tule is known, where an answer cannot go by the caller's")
 	f.StringVar(&s.queueURLs, "queue-urls", "dynamic", "form of queues' URLs: dynamic (the caller's host), standard, domain, path or off")
 	f.IntVar(&s.shardLimit, "shard-limit", 20000, "how many shards the provisioned Kinesis streams of an account may have in a region")
+	f.Float64Var(&s.requestRate, "request-rate", 10000, "how many requests a second the REST APIs of an account answer in a region, all together; 0 for any number")
 	f.StringVar(&s.buckets, "buckets", "auto", "new buckets: blocked (no ACLs, no public access, as AWS has it since 2023), open (as before), or auto: open while only this machine can reach them")
 	f.StringVar(&s.smtp.address, "smtp", "", "host:port of the relay that mail goes through; without one mail is kept for /_aws/ses")
 	f.StringVar(&s.smtp.user, "smtp-user", "", "user of the relay")

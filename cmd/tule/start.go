@@ -68,7 +68,7 @@ func start(ctx context.Context, s settings, out io.Writer) (err error) {
 		return err
 	}
 
-	server := front.NewServer(h.front, h.authority.TLSConfig(), logger, steer.ConnContext)
+	server := front.NewServer(h.front, h.tls(), logger, steer.ConnContext)
 	// Background work outlives the door: what requests left behind is still done.
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()

@@ -23,9 +23,15 @@ func readAccount(ctx context.Context, r store.Reader, at store.Scope) (account, 
 	return a, err
 }
 
-func (a account) output() *api.Account {
-	out := &api.Account{ApiKeyVersion: ptr("4"), Features: []string{"UsagePlans"},
-		ThrottleSettings: &api.ThrottleSettings{BurstLimit: ptr(int32(5000)), RateLimit: ptr(10000.0)}}
+// burst is how many requests at once an account may have answered: of what comes in a
+// second half, as AWS's 5,000 are of its 10,000.
+func (s *Service) burst() int32 { return max(1, int32(s.Rate/2)) }
+
+func (s *Service) describeAccount(a account) *api.Account {
+	out := &api.Account{ApiKeyVersion: ptr("4"), Features: []string{"UsagePlans"}}
+	if s.Rate > 0 {
+		out.ThrottleSettings = &api.ThrottleSettings{BurstLimit: ptr(s.burst()), RateLimit: &s.Rate}
+	}
 	if a.LogRole != "" {
 		out.CloudwatchRoleArn = &a.LogRole
 	}
@@ -35,7 +41,7 @@ func (a account) output() *api.Account {
 func (s *Service) getAccount(ctx context.Context, _ *api.GetAccountRequest) (*api.Account, error) {
 	return view(ctx, s, func(r store.Reader) (*api.Account, error) {
 		a, err := readAccount(ctx, r, scope(ctx))
-		return a.output(), err
+		return s.describeAccount(a), err
 	})
 }
 
@@ -68,7 +74,7 @@ func (s *Service) updateAccount(ctx context.Context, in *api.UpdateAccountReques
 				a.LogRole = *role
 			}
 		}
-		return a.output(), accounts.Put(tx, scope(ctx), a, "")
+		return s.describeAccount(a), accounts.Put(tx, scope(ctx), a, "")
 	})
 }
 

@@ -26,6 +26,18 @@ func (x *exchange) admit(ctx context.Context) error {
 	if err := x.admitKey(ctx); err != nil {
 		return err
 	}
+	if err := x.admitMethod(); err != nil || x.s.Rate == 0 {
+		return err
+	}
+	at := x.program.at
+	if !x.s.buckets.take(bucketKey{plan: "account", key: at.Account, api: at.Region}, &x.s.Rate, ptr(x.s.burst())) {
+		return throttled(fmt.Sprintf("Account throttle limit exceeded for account %s. Limit: %.2f Burst: %d", at.Account, x.s.Rate, x.s.burst()))
+	}
+	return nil
+}
+
+// admitMethod holds a request to the stage's limit on its method.
+func (x *exchange) admitMethod() error {
 	m := settingsOf(x.stage, x.method.resourcePath, x.method.verb)
 	if m == nil || m.ThrottlingRateLimit == nil || *m.ThrottlingRateLimit < 0 {
 		return nil

@@ -36,6 +36,7 @@ import (
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/gateway/authorize"
 	"github.com/tule-cloud/tule/gateway/jwt"
+	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -60,6 +61,11 @@ type Options struct {
 	// Issuers verifies the tokens that COGNITO_USER_POOLS authorizers take; nil: none is
 	// taken.
 	Issuers *jwt.Issuers
+	// Box seals the keys of certificates; without it none is kept.
+	Box *seal.Box
+	// Rate is how many requests a second an account's APIs in a region answer, all
+	// together; on AWS 10,000. 0 for any number.
+	Rate float64
 }
 
 // Service answers API Gateway's operations and serves the APIs.

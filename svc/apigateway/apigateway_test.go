@@ -7,15 +7,18 @@ import (
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/script"
+	"github.com/tule-cloud/tule/seal"
 )
 
 func newTest(h *script.House) *Service {
-	return New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Logger: slog.New(slog.DiscardHandler), Peers: h})
+	return New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Logger: slog.New(slog.DiscardHandler), Peers: h, Rate: 10_000,
+		Box: seal.New([32]byte{}, h.Random).For("gateway")})
 }
 
 func TestScripts(t *testing.T) {
 	script.Run(t, "testdata/control", func(t *testing.T, h *script.House) []aws.Route {
 		h.Add(fakeRoles())
+		h.Add(fakeObjects())
 		functions := newFakeLambda()
 		functions.functions["answer"] = `{"statusCode": 201, "body": "made"}`
 		functions.functions["guard"] = `{"principalId": "ann", "policyDocument": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}}`

@@ -31,6 +31,9 @@ func (x *exchange) authorized(ctx context.Context) error {
 	if x.stage == nil {
 		return nil // a test invocation, which its own permission guards
 	}
+	if why := x.req.stranger; why != nil {
+		return forbidden("Access denied. Reason: " + why.Error())
+	}
 	m := x.method
 	switch m.auth {
 	case authNone:

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 
 	firehose "github.com/tule-cloud/tule/api/firehose"
 	lambda "github.com/tule-cloud/tule/api/lambda"
 	logs "github.com/tule-cloud/tule/api/logs"
+	s3 "github.com/tule-cloud/tule/api/s3"
 	sts "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
 )
@@ -21,6 +23,20 @@ func fakeRoles() []aws.Route {
 			return nil, aws.AccessDenied("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", aws.RequestOf(ctx).Caller.ARN, *in.RoleArn)
 		}
 		return &sts.AssumeRoleResponse{AssumedRoleUser: &sts.AssumedRoleUser{AssumedRoleId: ptr("AROAEXAMPLE:" + *in.RoleSessionName)}}, nil
+	}, aws.Anywhere)}
+}
+
+// fakeObjects has one trust store, and objects that are none.
+func fakeObjects() []aws.Route {
+	return []aws.Route{s3.GetObject.To(func(_ context.Context, in *s3.GetObjectRequest) (*s3.GetObjectOutput, error) {
+		text := "nonsense"
+		switch *in.Key {
+		case "trust.pem":
+			text = trustStore()
+		case "closed":
+			return nil, aws.AccessDenied("Access Denied")
+		}
+		return &s3.GetObjectOutput{Body: io.NopCloser(strings.NewReader(text))}, nil
 	}, aws.Anywhere)}
 }
 

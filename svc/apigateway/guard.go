@@ -87,6 +87,12 @@ func (s *Service) tagsAt(where string) func(context.Context) (map[string]string,
 			on.key = parts[1]
 		case "usageplans":
 			on.plan = parts[1]
+		case "domainnames":
+			on.domain, _ = url.PathUnescape(parts[1])
+		case "clientcertificates":
+			on.certificate = parts[1]
+		case "vpclinks":
+			on.link = parts[1]
 		case "tags":
 			var err error
 			if on, err = parseTagged(ctx, &parts[1]); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/gateway/domain"
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/vtl/gateway"
 )
@@ -29,17 +30,17 @@ const maxRead = 60 * time.Second
 //	{api}.execute-api.{any domain}/{stage}/…
 //	/_aws/execute-api/{api}/{stage}/…
 //	/restapis/{api}/{stage}/_user_request_/…
+//	a custom domain name
 func (s *Service) Planes() []aws.Plane {
-	return []aws.Plane{{Name: "execute-api", SigningName: "execute-api", Match: func(r *http.Request) bool {
-		_, ok := parseTarget(r)
-		return ok
-	}, Handler: http.HandlerFunc(s.serve)}}
+	return []aws.Plane{{Name: "execute-api", SigningName: "execute-api", Match: s.leads, Handler: http.HandlerFunc(s.serve)}}
 }
 
 // A target is what a request's URL names.
 type target struct {
 	apiID, stage string
-	path         string // below the stage, as it was sent; "" or from "/"
+	path         string      // below the stage, as it was sent; "" or from "/"
+	domain       *domain.Hit // nil for an invoke URL
+	stranger     error       // why a client's certificate is not a good one
 }
 
 // parseTarget reads the invoke URL; false if it is none.
@@ -82,8 +83,11 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 	extended := base64.StdEncoding.EncodeToString(dice[:11])
 	w.Header().Set("x-amzn-RequestId", aws.RequestOf(r.Context()).ID)
 	w.Header().Set("x-amz-apigw-id", extended)
-	t, _ := parseTarget(r)
-	out, err := s.exchange(w, r, t, extended, dice[11:])
+	var out *reply
+	t, err := s.target(r)
+	if err == nil {
+		out, err = s.exchange(w, r, t, extended, dice[11:])
+	}
 	if err != nil {
 		var f *fault
 		if !errors.As(err, &f) {
@@ -108,7 +112,7 @@ func (s *Service) exchange(w http.ResponseWriter, r *http.Request, t target, ext
 	if err != nil {
 		return nil, err
 	}
-	if st.program.disabled {
+	if st.program.disabled && t.domain == nil {
 		return nil, forbidden("")
 	}
 	var x *exchange
@@ -170,7 +174,7 @@ var lost = map[string]bool{"Connection": true, "Content-Length": true, "Content-
 func (s *Service) describe(r *http.Request, t target, path, extended string, dice []byte) *request {
 	about := aws.RequestOf(r.Context())
 	req := &request{
-		id: about.ID, extendedID: extended, at: s.Clock.Now(), verb: r.Method, path: path, whole: "/" + t.stage + t.path, host: r.Host, protocol: r.Proto,
+		id: about.ID, extendedID: extended, at: s.Clock.Now(), verb: r.Method, path: path, whole: t.whole(), cert: certificateOf(r, t), stranger: t.stranger, host: r.Host, protocol: r.Proto,
 		query: parseQuery(r.URL.RawQuery), caller: about.Caller, sourceIP: about.SourceIP, userAgent: r.UserAgent(), trace: r.Header.Get("X-Amzn-Trace-Id"),
 	}
 	if req.trace == "" {

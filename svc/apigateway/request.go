@@ -25,7 +25,9 @@ type request struct {
 	caller         aws.Caller
 	sourceIP       string
 	userAgent      string
-	trace          string // X-Amzn-Trace-Id
+	trace          string      // X-Amzn-Trace-Id
+	cert           *clientCert // by mutual TLS
+	stranger       error       // why that is not a good one
 }
 
 // A reply is what the caller gets.
@@ -136,20 +138,35 @@ type requestContext struct {
 
 // identity is $context.identity. Who calls is known of those who signed.
 type identity struct {
-	CognitoIdentityPoolID         *string `json:"cognitoIdentityPoolId"`
-	AccountID                     *string `json:"accountId"`
-	CognitoIdentityID             *string `json:"cognitoIdentityId"`
-	Caller                        *string `json:"caller"`
-	APIKey                        *string `json:"apiKey"`
-	APIKeyID                      *string `json:"apiKeyId,omitempty"`
-	SourceIP                      string  `json:"sourceIp"`
-	PrincipalOrgID                *string `json:"principalOrgId"`
-	AccessKey                     *string `json:"accessKey"`
-	CognitoAuthenticationType     *string `json:"cognitoAuthenticationType"`
-	CognitoAuthenticationProvider *string `json:"cognitoAuthenticationProvider"`
-	UserARN                       *string `json:"userArn"`
-	UserAgent                     string  `json:"userAgent"`
-	User                          *string `json:"user"`
+	CognitoIdentityPoolID         *string     `json:"cognitoIdentityPoolId"`
+	AccountID                     *string     `json:"accountId"`
+	CognitoIdentityID             *string     `json:"cognitoIdentityId"`
+	Caller                        *string     `json:"caller"`
+	APIKey                        *string     `json:"apiKey"`
+	APIKeyID                      *string     `json:"apiKeyId,omitempty"`
+	SourceIP                      string      `json:"sourceIp"`
+	PrincipalOrgID                *string     `json:"principalOrgId"`
+	AccessKey                     *string     `json:"accessKey"`
+	CognitoAuthenticationType     *string     `json:"cognitoAuthenticationType"`
+	CognitoAuthenticationProvider *string     `json:"cognitoAuthenticationProvider"`
+	UserARN                       *string     `json:"userArn"`
+	UserAgent                     string      `json:"userAgent"`
+	User                          *string     `json:"user"`
+	ClientCert                    *clientCert `json:"clientCert,omitempty"`
+}
+
+// clientCert is whom a client's certificate names.
+type clientCert struct {
+	PEM      string   `json:"clientCertPem"`
+	Subject  string   `json:"subjectDN"`
+	Issuer   string   `json:"issuerDN"`
+	Serial   string   `json:"serialNumber"`
+	Validity validity `json:"validity"`
+}
+
+type validity struct {
+	From string `json:"notBefore"`
+	To   string `json:"notAfter"`
 }
 
 func (x *exchange) requestContext() requestContext {
@@ -160,7 +177,7 @@ func (x *exchange) requestContext() requestContext {
 		RequestTime: r.at.UTC().Format(requestTime), RequestTimeEpoch: r.at.UnixMilli(), Path: r.whole, AccountID: x.program.at.Account,
 		Protocol: r.protocol, Stage: x.stageName, DomainPrefix: prefix, DomainName: r.host, RequestID: r.id,
 		DeploymentID: x.program.deploymentID, APIID: x.program.apiID,
-		Identity: identity{SourceIP: r.sourceIP, UserAgent: r.userAgent},
+		Identity: identity{SourceIP: r.sourceIP, UserAgent: r.userAgent, ClientCert: r.cert},
 	}
 	if m.auth == authIAM && r.caller.Kind != aws.Anonymous {
 		i := &c.Identity
@@ -186,6 +203,10 @@ func (c requestContext) variables() map[string]any {
 		if p != nil {
 			id[name] = *p
 		}
+	}
+	if cert := c.Identity.ClientCert; cert != nil {
+		id["clientCert"] = map[string]any{"clientCertPem": cert.PEM, "subjectDN": cert.Subject, "issuerDN": cert.Issuer, "serialNumber": cert.Serial,
+			"validity": map[string]any{"notBefore": cert.Validity.From, "notAfter": cert.Validity.To}}
 	}
 	out := map[string]any{
 		"resourceId": c.ResourceID, "resourcePath": c.ResourcePath, "httpMethod": c.HTTPMethod, "extendedRequestId": c.ExtendedRequestID,

@@ -8,17 +8,19 @@ import (
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/gateway/domain"
 	"github.com/tule-cloud/tule/store"
 )
 
 // maxTags is how many tags a resource has at most.
 const maxTags = 50
 
-// tagged is what carries tags: an API, one of its stages, an API key or a usage plan.
-type tagged struct{ apiID, stage, key, plan string }
+// tagged is what carries tags: an API, one of its stages, an API key, a usage plan, a domain
+// name, a client certificate or a VPC link.
+type tagged struct{ apiID, stage, key, plan, domain, certificate, link string }
 
-// parseTagged reads arn:aws:apigateway:REGION::/restapis/ID[/stages/NAME], …/apikeys/ID and
-// …/usageplans/ID.
+// parseTagged reads arn:aws:apigateway:REGION::/restapis/ID[/stages/NAME], …/apikeys/ID,
+// …/usageplans/ID, …/domainnames/NAME, …/clientcertificates/ID and …/vpclinks/ID.
 func parseTagged(ctx context.Context, text *string) (tagged, error) {
 	raw := aws.Value(text)
 	if plain, err := url.PathUnescape(raw); err == nil {
@@ -36,6 +38,12 @@ func parseTagged(ctx context.Context, text *string) (tagged, error) {
 		return tagged{key: parts[1]}, nil
 	case len(parts) == 2 && parts[0] == "usageplans":
 		return tagged{plan: parts[1]}, nil
+	case len(parts) == 2 && parts[0] == "domainnames":
+		return tagged{domain: parts[1]}, nil
+	case len(parts) == 2 && parts[0] == "clientcertificates":
+		return tagged{certificate: parts[1]}, nil
+	case len(parts) == 2 && parts[0] == "vpclinks":
+		return tagged{link: parts[1]}, nil
 	case len(parts) == 4 && parts[0] == "restapis" && parts[2] == "stages":
 		return tagged{apiID: parts[1], stage: parts[3]}, nil
 	}
@@ -96,10 +104,37 @@ func (on tagged) read(ctx context.Context, r store.Reader) (tags map[string]stri
 			return plans.Put(tx, at, p, *p.Id)
 		}, err
 	}
+	if on.apiID == "" {
+		return on.readAccess(ctx, r)
+	}
 	a, err := lookup(ctx, r, &on.apiID)
 	return a.Tags, func(tx store.Tx, tags map[string]string) error {
 		a.Tags = tags
 		return apis.Put(tx, at, a, *a.Id)
+	}, err
+}
+
+// readAccess is read for what access is by.
+func (on tagged) readAccess(ctx context.Context, r store.Reader) (tags map[string]string, write func(store.Tx, map[string]string) error, err error) {
+	at := scope(ctx)
+	switch {
+	case on.domain != "":
+		n, err := readDomain(ctx, r, &on.domain)
+		return n.Tags, func(tx store.Tx, tags map[string]string) error {
+			n.Tags = tags
+			return domain.Put(tx, at, n)
+		}, err
+	case on.certificate != "":
+		c, err := readCertificate(ctx, r, &on.certificate)
+		return c.Tags, func(tx store.Tx, tags map[string]string) error {
+			c.Tags = tags
+			return clientCertificates.Put(tx, at, c, c.ID)
+		}, err
+	}
+	l, err := readLink(ctx, r, &on.link)
+	return l.Tags, func(tx store.Tx, tags map[string]string) error {
+		l.Tags = tags
+		return vpcLinks.Put(tx, at, l, *l.Id)
 	}, err
 }
 
