@@ -76,6 +76,10 @@ func splitStage(id, rest string) (target, bool) {
 
 // serve answers one request.
 func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
+	if isPetstore(r.Host) {
+		petstore(w, r)
+		return
+	}
 	var dice [23]byte
 	if _, err := io.ReadFull(s.Random, dice[:]); err != nil {
 		panic("apigateway: the source of randomness failed: " + err.Error())

@@ -232,6 +232,13 @@ func (st *stand) subscribe(t testing.TB, stage, value, plan string) error {
 	return err
 }
 
+// account sets the role that logs are written under.
+func (st *stand) account(t testing.TB, role string) error {
+	_, err := api.UpdateAccount.Do(st.house.Context(t.Context()), st.house, &api.UpdateAccountRequest{PatchOperations: []api.PatchOperation{
+		{Op: ptr("replace"), Path: ptr("/cloudwatchRoleArn"), Value: &role}}})
+	return err
+}
+
 // redeploy deploys the API as a CreateDeployment says.
 func (st *stand) redeploy(t testing.TB, input string) error {
 	var in api.CreateDeploymentRequest
@@ -274,9 +281,7 @@ func (st *stand) step(t *testing.T, d *datadriven.TestData) string {
 		st.lambda.functions[arg("name")] = strings.TrimSpace(d.Input)
 		return "ok\n"
 	case "account":
-		_, err := api.UpdateAccount.Do(st.house.Context(t.Context()), st.house, &api.UpdateAccountRequest{PatchOperations: []api.PatchOperation{
-			{Op: ptr("replace"), Path: ptr("/cloudwatchRoleArn"), Value: ptr(arg("role"))}}})
-		return said(err)
+		return said(st.account(t, arg("role")))
 	case "patch":
 		return said(st.patchStage(t, arg("stage"), d.Input))
 	case "as":
