@@ -43,15 +43,15 @@ type flow struct {
 	role    *string // may put into all of them
 }
 
-func flowing(t *testing.T, house *tule.Tule) *flow {
+func flowing(t *testing.T, of *tule.Tule) *flow {
 	t.Helper()
 	t.Cleanup(func() {
-		if house.Alive() {
-			house.Kill()
+		if of != house && of.Alive() {
+			of.Kill()
 		}
 	})
-	c := config(house, "test")
-	return &flow{T: t, house: house, streams: kinesis.NewFromConfig(c), deliver: firehose.NewFromConfig(c), logs: cloudwatchlogs.NewFromConfig(c),
+	c := config(of, "test")
+	return &flow{T: t, house: of, streams: kinesis.NewFromConfig(c), deliver: firehose.NewFromConfig(c), logs: cloudwatchlogs.NewFromConfig(c),
 		objects: s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true })}
 }
 
