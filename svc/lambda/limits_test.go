@@ -3,6 +3,7 @@ package lambda
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -106,5 +107,28 @@ func TestNetworkRole(t *testing.T) {
 	}
 	if id := vpcID(st.scope()); !strings.HasPrefix(id, "vpc-0") || len(id) != len("vpc-")+17 {
 		t.Error(id)
+	}
+}
+
+// An event may be as large as AWS takes it, by the way it comes, and not a byte larger.
+func TestEventSizes(t *testing.T) {
+	st := newStandOn(t, nil)
+	st.create("f", "nodejs20.x", "")
+	of := func(n int) []byte { return []byte(`"` + strings.Repeat("x", n-2) + `"`) }
+	for kind, limit := range map[string]int{api.InvocationTypeDryRun: maxEvent, api.InvocationTypeEvent: maxAsyncEvent, api.InvocationTypeRequestResponse: maxEvent} {
+		invoke := func(n int) error {
+			_, err := st.invoke(st.ctx(), &api.InvocationRequest{FunctionName: ptr("f"), InvocationType: &kind, Payload: of(n)})
+			return err
+		}
+		var e *aws.Error
+		if err := invoke(limit + 1); !errors.As(err, &e) || e.Code != "RequestTooLargeException" || e.Status != 413 || !strings.Contains(e.Message, fmt.Sprint(limit)) {
+			t.Errorf("%s of %d bytes: %v", kind, limit+1, err)
+		}
+		if kind == api.InvocationTypeRequestResponse {
+			continue // nothing here can run it
+		}
+		if err := invoke(limit); err != nil {
+			t.Errorf("%s of %d bytes: %v", kind, limit, err)
+		}
 	}
 }
