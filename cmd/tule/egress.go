@@ -2,6 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/net/netutil"
 
@@ -54,12 +59,42 @@ func (h *house) attach(names steer.ResolverOptions) (attacher, error) {
 	if err != nil {
 		return nil, err
 	}
+	streams, err := h.forwards()
+	if err != nil {
+		return nil, err
+	}
+	for _, port := range ours {
+		streams[port] = h.gate
+	}
 	return func(ctx context.Context, name string, n lambda.Network) (func(), error) {
-		return steer.Attach(ctx, n, steer.Services{
-			Name: name, Resolver: resolver,
-			Streams: map[uint16]steer.Sink{80: h.gate, 443: h.gate, 4566: h.gate},
-		})
+		return steer.Attach(ctx, n, steer.Services{Name: name, Resolver: resolver, Streams: streams})
 	}, nil
+}
+
+// ours are the ports of AWS's names that lead to Tule itself.
+var ours = [...]uint16{80, 443, 4566}
+
+// forwards are the ports of AWS's names that lead past Tule, by --forward.
+func (s *settings) forwards() (map[uint16]steer.Sink, error) {
+	out := map[uint16]steer.Sink{}
+	for _, f := range s.forward {
+		from, to, _ := strings.Cut(f, "=")
+		port, err := strconv.ParseUint(from, 10, 16)
+		if host, toPort, e := net.SplitHostPort(to); err != nil || port == 0 || e != nil || host == "" || toPort == "" {
+			return nil, fmt.Errorf("--forward %s: give port=host:port, such as 6379=127.0.0.1:6379", f)
+		}
+		if port == 53 || port == 3128 || slices.Contains(ours[:], uint16(port)) {
+			return nil, fmt.Errorf("--forward %s: port %d is Tule's own", f, port)
+		}
+		if out[uint16(port)] != nil {
+			return nil, fmt.Errorf("--forward %s: port %d is forwarded already", f, port)
+		}
+		out[uint16(port)] = steer.Forward(to)
+	}
+	if len(out) > 0 && s.isolation == "process" {
+		return nil, fmt.Errorf("--forward needs --isolation namespaces: a plain process reaches what this machine does")
+	}
+	return out, nil
 }
 
 // withProxy opens the way out by the hosts that the operator allows, beside AWS's names.

@@ -25,6 +25,7 @@ type settings struct {
 	isolation  string
 	egress     string
 	allow      []string
+	forward    []string // port=host:port
 	images     []string
 	registries []string
 	region     string
@@ -72,6 +73,7 @@ var aliases = []struct {
 	{"isolation", []string{"TULE_ISOLATION"}, same},
 	{"egress", []string{"TULE_EGRESS"}, same},
 	{"egress-allow", []string{"TULE_EGRESS_ALLOW"}, same},
+	{"forward", []string{"TULE_FORWARD"}, same},
 	{"images", []string{"TULE_IMAGES"}, same},
 	{"registry", []string{"TULE_REGISTRY"}, same},
 	{"region", []string{"TULE_REGION"}, same},
@@ -156,6 +158,7 @@ func (s *settings) flags(c *cobra.Command) {
 	f.StringVar(&s.isolation, "isolation", "namespaces", "how functions run: namespaces, or process (no walls)")
 	f.StringVar(&s.egress, "egress", "none", "what functions, HTTP integrations of APIs and the check of web identities reach beside Tule: none, proxy (functions alone, the hosts of --egress-allow) or nat")
 	f.StringSliceVar(&s.allow, "egress-allow", nil, "host that functions reach with --egress=proxy, or by the tag tule:egress=proxy: example.com, *.example.com for all below it, or *; with :port if it is another than 80 and 443; may be given more than once")
+	f.StringSliceVar(&s.forward, "forward", nil, "port of AWS's names that leads functions past Tule, and where to: 6379=127.0.0.1:6379 for a Redis that stands for ElastiCache; may be given more than once")
 	f.StringSliceVar(&s.images, "images", nil, "folder whose archives and layouts of container images functions may be made from, by whoever may make functions; may be given more than once")
 	f.StringSliceVar(&s.registries, "registry", nil, "registry, host or host:port, that container images of functions may be pulled from, or *; may be given more than once")
 	f.StringVar(&s.region, "region", "us-east-1", "region of requests that name none")
@@ -245,6 +248,9 @@ func (s *settings) check() error {
 	}
 	if s.egress == "proxy" && s.isolation == "process" {
 		return fmt.Errorf("--egress proxy needs --isolation namespaces: a plain process reaches what this machine does")
+	}
+	if _, err := s.forwards(); err != nil {
+		return err
 	}
 	for i, dir := range s.images {
 		var err error
