@@ -1,7 +1,9 @@
 package events
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -39,6 +41,44 @@ func getArchive(ctx context.Context, r store.Reader, scope store.Scope, name str
 		return a, noArchive(name)
 	}
 	return a, err
+}
+
+// archiver is whose rule an archive shows on its bus.
+const archiver = "prod.vhs.events.aws.internal"
+
+// rule is what an archive shows on its bus: nobody may change it, and it sends nothing, since
+// events go to archives by themselves.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-archive-event.html
+func (a *archive) rule(account string) (rule, error) {
+	only := map[string]json.RawMessage{}
+	if a.Pattern != "" {
+		if err := json.Unmarshal([]byte(a.Pattern), &only); err != nil {
+			return rule{}, err
+		}
+	}
+	only["replay-name"] = json.RawMessage(`[{"exists":false}]`)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(only); err != nil {
+		return rule{}, err
+	}
+	return rule{Name: "Events-Archive-" + a.Name, Pattern: string(bytes.TrimSpace(text.Bytes())), State: api.RuleStateEnabled, ManagedBy: archiver, CreatedBy: account}, nil
+}
+
+// put writes an archive and its rule.
+func (a *archive) put(ctx context.Context, tx store.Tx, scope store.Scope) error {
+	r, err := a.rule(scope.Account)
+	if err != nil {
+		return err
+	}
+	if err := rules.Put(tx, scope, r, a.Bus, r.Name); err != nil {
+		return err
+	}
+	if err := changed(ctx, tx, busRef{scope, a.Bus}, change{Archive: a.Name}); err != nil {
+		return err
+	}
+	return archives.Put(tx, scope, *a, a.Name)
 }
 
 // keep stores an event in an archive. What is replayed is not archived again.
@@ -80,10 +120,7 @@ func (s *Service) createArchive(ctx context.Context, in *api.CreateArchiveReques
 		if a.Number, err = archiveNumbers.Next(ctx, tx, scope, "n"); err != nil {
 			return err
 		}
-		if err := changed(ctx, tx, at, change{Archive: a.Name}); err != nil {
-			return err
-		}
-		return archives.Put(tx, scope, a, a.Name)
+		return a.put(ctx, tx, scope)
 	})
 	if err != nil {
 		return nil, err
@@ -114,10 +151,7 @@ func (s *Service) updateArchive(ctx context.Context, in *api.UpdateArchiveReques
 		if in.RetentionDays != nil {
 			a.Days = *in.RetentionDays
 		}
-		if err := changed(ctx, tx, busRef{scope, a.Bus}, change{Archive: a.Name}); err != nil {
-			return err
-		}
-		return archives.Put(tx, scope, a, a.Name)
+		return a.put(ctx, tx, scope)
 	})
 	if err != nil {
 		return nil, err
@@ -136,6 +170,9 @@ func (s *Service) deleteArchive(ctx context.Context, in *api.DeleteArchiveReques
 			return err
 		}
 		if err := archived.DeleteAll(tx, scope, a.Name, a.Number); err != nil {
+			return err
+		}
+		if err := rules.Delete(tx, scope, a.Bus, "Events-Archive-"+a.Name); err != nil {
 			return err
 		}
 		return archives.Delete(tx, scope, a.Name)

@@ -174,8 +174,11 @@ func (rv *ruleView) add(t api.Target) {
 	rv.order = append(rv.order, *t.Id)
 }
 
-// put indexes a rule that events can match.
+// put indexes a rule that events can match. An archive's is there to be seen only.
 func (v *view) put(name string, rv *ruleView) {
+	if rv.ManagedBy == archiver {
+		return
+	}
 	v.rules[name] = rv
 	if rv.Pattern == "" || !rv.enabled() {
 		v.index.Delete(ruleMark + name)

@@ -64,7 +64,7 @@ func as(t testing.TB, house *tule.Tule, account string) *cloud {
 // role makes a role for EventBridge and its scheduler, which may do everything.
 func (c *cloud) role(name string) *string {
 	c.t.Helper()
-	trust := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":["events.amazonaws.com","scheduler.amazonaws.com","lambda.amazonaws.com"]},"Action":"sts:AssumeRole"}}`
+	trust := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":["events.amazonaws.com","scheduler.amazonaws.com","lambda.amazonaws.com","firehose.amazonaws.com"]},"Action":"sts:AssumeRole"}}`
 	made, err := c.iam.CreateRole(context.Background(), &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: &trust})
 	try(c.t, err)
 	_, err = c.iam.PutRolePolicy(context.Background(), &iam.PutRolePolicyInput{RoleName: &name, PolicyName: aws.String("p"),
