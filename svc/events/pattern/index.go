@@ -34,7 +34,7 @@ type shelf struct {
 	folded           map[string][]*entry
 	networks         map[netip.Prefix][]*entry
 	bits             map[int]int // how many networks there are of each length; IPv6 above 1,000
-	ranges           map[*entry]struct{}
+	ranges           intervals
 	present          map[*entry]struct{} // whatever the leaf is
 	n                int
 }
@@ -68,7 +68,7 @@ func (x *Index) Put(name string, p *Pattern) {
 		path := a.fields[e.at].path
 		s := x.paths[path]
 		if s == nil {
-			s = &shelf{exact: map[string][]*entry{}, folded: map[string][]*entry{}, networks: map[netip.Prefix][]*entry{}, bits: map[int]int{}, ranges: map[*entry]struct{}{}, present: map[*entry]struct{}{}}
+			s = &shelf{exact: map[string][]*entry{}, folded: map[string][]*entry{}, networks: map[netip.Prefix][]*entry{}, bits: map[int]int{}, present: map[*entry]struct{}{}}
 			x.paths[path] = s
 		}
 		s.n++
@@ -145,7 +145,8 @@ func (x *Index) place(a *alternative) int {
 	return best
 }
 
-// What a place costs where every leaf, or every number, leads to it.
+// What a place costs where every leaf leads to it, or many a number does: to how many is not
+// known.
 const (
 	rangeCost   = 1e6
 	presentCost = 1e9
@@ -249,7 +250,11 @@ func (s *shelf) change(m *matcher, e *entry, add bool) {
 		changeList(s.networks, m.net, e, add)
 		count(s.bits, bitsKey(m.net), add)
 	case inRanges:
-		changeSet(s.ranges, e, add)
+		if add {
+			s.ranges.add(m.low, m.high, e)
+		} else {
+			s.ranges.remove(m.low, m.high, e)
+		}
 	case inPresent:
 		changeSet(s.present, e, add)
 	default:
@@ -305,7 +310,7 @@ func (s *shelf) visit(v *value, try func(*entry)) {
 	case numberValue:
 		n := number(v.text)
 		each(s.exact[exactKey(v.kind, v.text, n, netip.Addr{})], try)
-		all(s.ranges, try)
+		s.ranges.root.visit(n, try)
 	case stringValue:
 		s.visitText(v.text, try)
 	default:
