@@ -55,7 +55,7 @@ func onStream[In any](s *Service, find func(*In) (group, stream *string)) aws.Gu
 			}
 			return nil, err
 		}
-		return []aws.Access{{Resource: groupResource(ctx, name) + aws.Value(stream), Tags: s.resourceTags(name)}}, nil
+		return []aws.Access{{Resource: groupResource(ctx, name) + aws.Value(stream), Tags: s.resourceTags(name), Policy: s.policyOn(ctx, name)}}, nil
 	}
 }
 

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strconv"
 
@@ -165,4 +166,46 @@ func (s *Service) describeResourcePolicies(ctx context.Context, in *api.Describe
 		}
 		return nil
 	})
+}
+
+// policyOn reads what the account's policies and the group's own say together, for another
+// service that acts by itself: they are for these, who have no policies of their own.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html
+func (s *Service) policyOn(ctx context.Context, group string) func(context.Context) (string, error) {
+	if aws.RequestOf(ctx).Caller.Kind != aws.ServiceSelf {
+		return nil
+	}
+	return func(ctx context.Context) (string, error) {
+		own := aws.RequestOf(ctx).ARN("logs", "log-group:"+group)
+		var statements []json.RawMessage
+		err := s.store.View(ctx, func(r store.Reader) error {
+			for e, err := range resourcePolicies.List(ctx, r, scopeOf(ctx), store.ListOptions{}) {
+				if err != nil {
+					return err
+				}
+				if e.Key.String(0) == api.PolicyScopeAccount || e.Key.String(1) == own {
+					statements = append(statements, statementsOf(e.Record.Document)...)
+				}
+			}
+			return nil
+		})
+		if err != nil || len(statements) == 0 {
+			return "", err
+		}
+		text, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": statements})
+		return string(text), err
+	}
+}
+
+// statementsOf are the statements of a policy, which may be one alone.
+func statementsOf(document string) []json.RawMessage {
+	var p struct{ Statement json.RawMessage }
+	if json.Unmarshal([]byte(document), &p) != nil || len(p.Statement) == 0 {
+		return nil
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(p.Statement, &list) != nil {
+		list = []json.RawMessage{p.Statement}
+	}
+	return list
 }
