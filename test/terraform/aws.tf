@@ -21,12 +21,15 @@ provider "aws" {
 
   endpoints {
     cloudwatch = var.endpoint
+    dynamodb   = var.endpoint
+    events     = var.endpoint
     firehose   = var.endpoint
     iam        = var.endpoint
     kinesis    = var.endpoint
     logs       = var.endpoint
     s3         = var.endpoint
     s3control  = var.endpoint
+    scheduler  = var.endpoint
     sns        = var.endpoint
     sqs        = var.endpoint
     sts        = var.endpoint

@@ -49,6 +49,7 @@ func left(s *scenario) map[string][]string {
 	all["aliases"] = aliases.AccountAliases
 	believed(s, client, all)
 	messages(s, all)
+	scheduled(s, all)
 	return all
 }
 
