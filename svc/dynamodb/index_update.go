@@ -293,11 +293,9 @@ func (t *table) descriptions(d *api.TableDescription, at ref, status string, n t
 		if ix.Filling {
 			g.Backfilling = &ix.Filling
 		}
-		if ix.Warm != nil {
-			active := api.IndexStatusActive
-			g.WarmThroughput = &api.GlobalSecondaryIndexWarmThroughputDescription{ReadUnitsPerSecond: ix.Warm.ReadUnitsPerSecond,
-				WriteUnitsPerSecond: ix.Warm.WriteUnitsPerSecond, Status: &active}
-		}
+		warm := ix.Throughput.warm(ix.Warm)
+		g.WarmThroughput = &api.GlobalSecondaryIndexWarmThroughputDescription{ReadUnitsPerSecond: warm.ReadUnitsPerSecond,
+			WriteUnitsPerSecond: warm.WriteUnitsPerSecond, Status: new(api.IndexStatusActive)}
 		d.GlobalSecondaryIndexes = append(d.GlobalSecondaryIndexes, g)
 	}
 }

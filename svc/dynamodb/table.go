@@ -66,6 +66,28 @@ type throughput struct {
 	Decreases            int64      `json:",omitempty"`
 }
 
+// What a table on demand, and an index of one, can take at once where nobody asked for more.
+const (
+	warmReads  = 12_000
+	warmWrites = 4_000
+)
+
+// warm is what can be taken at once: what was asked for, or else what is provisioned.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/warm-throughput.html
+func (p *throughput) warm(asked *api.WarmThroughput) api.WarmThroughput {
+	out := api.WarmThroughput{ReadUnitsPerSecond: new(int64(warmReads)), WriteUnitsPerSecond: new(int64(warmWrites))}
+	if p.Read > 0 {
+		out = api.WarmThroughput{ReadUnitsPerSecond: &p.Read, WriteUnitsPerSecond: &p.Write}
+	}
+	if asked != nil && asked.ReadUnitsPerSecond != nil {
+		out.ReadUnitsPerSecond = asked.ReadUnitsPerSecond
+	}
+	if asked != nil && asked.WriteUnitsPerSecond != nil {
+		out.WriteUnitsPerSecond = asked.WriteUnitsPerSecond
+	}
+	return out
+}
+
 // change sets the throughput of what, a table or an index.
 func (h *throughput) change(what string, p *api.ProvisionedThroughput, now time.Time) error {
 	read, write := aws.Value(p.ReadCapacityUnits), aws.Value(p.WriteCapacityUnits)
@@ -359,11 +381,9 @@ func (t *table) description(at ref, status string, n tally) *api.TableDescriptio
 		d.LatestStreamArn, d.LatestStreamLabel = &arn, &t.LastStream
 	}
 	d.OnDemandThroughput = t.Caps
-	if t.Warm != nil {
-		active := api.TableStatusActive
-		d.WarmThroughput = &api.TableWarmThroughputDescription{ReadUnitsPerSecond: t.Warm.ReadUnitsPerSecond,
-			WriteUnitsPerSecond: t.Warm.WriteUnitsPerSecond, Status: &active}
-	}
+	warm := t.Throughput.warm(t.Warm)
+	d.WarmThroughput = &api.TableWarmThroughputDescription{ReadUnitsPerSecond: warm.ReadUnitsPerSecond,
+		WriteUnitsPerSecond: warm.WriteUnitsPerSecond, Status: new(api.TableStatusActive)}
 	if t.Class != "" {
 		d.TableClassSummary = &api.TableClassSummary{TableClass: &t.Class}
 	}
