@@ -66,6 +66,7 @@ exports.es = (options, target, event, list) => new Promise((resolve, reject) => 
     request.headers.Host = request.endpoint.host;
     request.headers['Content-Type'] = 'application/x-ndjson';
     request.body = list.map((r) => JSON.stringify({ index: { _type: 'record', _id: r.id } }) + '\n' + r.data.toString() + '\n').join('');
+    request.headers['Content-Length'] = Buffer.byteLength(request.body);
     const credentials = options.credentials || new AWS.EnvironmentCredentials('AWS');
     new AWS.Signers.V4(request, 'es').addAuthorization(credentials, new Date());
     new AWS.NodeHttpClient().handleRequest(request, null, (response) => {

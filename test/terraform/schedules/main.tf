@@ -223,18 +223,11 @@ resource "aws_scheduler_schedule" "once" {
   }
 }
 
-output "table" {
-  value = aws_dynamodb_table.orders.arn
-}
-
-output "indexes" {
-  value = length(aws_dynamodb_table.orders.global_secondary_index)
-}
-
-output "rule" {
-  value = aws_cloudwatch_event_rule.orders.arn
-}
-
-output "schedule" {
-  value = aws_scheduler_schedule.report.arn
+output "read" {
+  value = {
+    table    = aws_dynamodb_table.orders.arn
+    indexes  = length(aws_dynamodb_table.orders.global_secondary_index)
+    rule     = aws_cloudwatch_event_rule.orders.arn
+    schedule = aws_scheduler_schedule.report.arn
+  }
 }
