@@ -147,10 +147,13 @@ def test_cli(house, tmp_path, monkeypatch, capsys):
                 args += [flag, str(file) if name in ("InvokeArgs", "Body") else f"fileb://{file}"]
         (tmp_path / "input").write_text(json.dumps(params, default=bytes.decode))
         args += ["--cli-input-json", f"file://{tmp_path / 'input'}"]
+        flags = lambda: [word for k, v in params.items() for word in (f"--{botocore.xform_name(k, '-')}", v if isinstance(v, str) else json.dumps(v))]
         own = {  # flags of those that take no input as JSON
             "GetObject": lambda: ["--bucket", params["Bucket"], "--key", params["Key"], str(tmp_path / "out")],
-            "SelectObjectContent": lambda: [word for k, v in params.items() for word in (f"--{botocore.xform_name(k, '-')}", v if isinstance(v, str) else json.dumps(v))] + [str(tmp_path / "out")],
+            "SelectObjectContent": lambda: flags() + [str(tmp_path / "out")],
             "ExportApi": lambda: ["--api-id", params["ApiId"], "--output-type", params["OutputType"], "--specification", params["Specification"], str(tmp_path / "out")],
+            "GetExport": lambda: flags() + [str(tmp_path / "out")],
+            "GetSdk": lambda: flags() + [str(tmp_path / "out")],
             "Invoke": lambda: ["--function-name", params["FunctionName"], str(tmp_path / "out")],
             "CreateVirtualMFADevice": lambda: ["--virtual-mfa-device-name", params["VirtualMFADeviceName"], "--bootstrap-method", "Base32StringSeed", "--outfile", str(tmp_path / "seed")],
         }
