@@ -42,6 +42,10 @@ var differentResources = []exception{
 	{"sesv2 SendEmail", "ses:SendEmail", "a message without From, which is refused"},
 	{"sesv2 SendBulkEmail", "ses:SendBulkEmail", "a message without From, which is refused"},
 	{"apigateway *Usage", "apigateway:*", "the reference has no usage of plans, whose paths AWS's own policies name"},
+	{"apigateway FlushStage*Cache", "apigateway:DELETE", "the reference names no path of a stage's caches"},
+	{"apigateway GetExport", "apigateway:GET", "the reference names no path of exports"},
+	{"apigateway GetSdkType*", "apigateway:GET", "the reference names no path of kinds of SDK"},
+	{"apigatewaymanagementapi *", "execute-api:ManageConnections", "a host that names no API stands for any"},
 	{"apigateway GetModelTemplate", "apigateway:GET", "the reference has /restapis/models/NAME/template, where no request goes"},
 }
 
@@ -49,6 +53,7 @@ var differentResources = []exception{
 var furtherKeys = []exception{
 	{"sts AssumeRole*", "sts:*", "all the actions of a call see all that it says"},
 	{"iam Create*", "iam:Tag* iam:PermissionsBoundary", "all the actions of a call see all that it says"},
+	{"apigateway* *Authorizer", "apigateway:* apigateway:Request|AuthorizerUri", "its own list of keys has it with CreateAuthorizer and UpdateAuthorizer"},
 	{"dynamodb TransactWriteItems", "dynamodb:ConditionCheckItem dynamodb:EnclosingOperation", "AWS's guide to transactions denies it by this key"},
 }
 
@@ -80,6 +85,13 @@ var absentKeys = []exception{
 	{"apigateway GetDomainNames", "apigateway:GET aws:ResourceTag*", "the list of domain names has no tags"},
 	{"apigateway GetVpcLinks", "apigateway:GET aws:ResourceTag*", "the list of links has no tags"},
 	{"apigateway GetClientCertificates", "apigateway:GET aws:ResourceTag*", "the list of certificates has no tags"},
+	{"apigateway* *Authorizer", "apigateway:* apigateway:Resource|AuthorizerType", "it is that of the authorizer that stands, and here none does"},
+	{"apigateway PutRestApi", "apigateway:PUT apigateway:Resource|AuthorizerType", "it is that of the authorizer that stands, and here none does"},
+	{"apigateway *DomainName", "apigateway:* apigateway:Resource|*", "it is that of the domain name that stands, and here none does"},
+	{"apigateway GenerateClientCertificate", "apigateway:POST aws:ResourceTag*", "a certificate to be made has no tags that stand"},
+	{"apigatewayv2 *Stage", "apigateway:* apigateway:Resource|AccessLogging*", "it is that of the stage that stands, and here none does"},
+	{"apigatewayv2 GetApis", "apigateway:GET aws:ResourceTag*", "the list of APIs has no tags"},
+	{"apigatewayv2 GetVpcLinks", "apigateway:GET aws:ResourceTag*", "the list of links has no tags"},
 	{"ses *", "ses:* ses:FromDisplayName", "only where the sender has a display name"},
 	{"sesv2 SendEmail", "ses:* ses:FromDisplayName", "only where the sender has a display name"},
 	{"ses *", "ses:* ses:TenantName", "of the newer API's tenants"},
@@ -153,10 +165,13 @@ var needed = map[string]bool{"kinesis.StreamARN": true, "kinesis.ConsumerARN": t
 
 // adjust are third inputs, for guards that everything at once would contradict.
 var adjust = map[string]func(in any){
-	"kinesis ListShards":           without("NextToken", "ExclusiveStartShardId", "ShardFilter"),
-	"sts AssumeRole":               without("SerialNumber", "TokenCode"),
-	"dynamodb Query":               without("KeyConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"),
-	"apigateway UpdateRestApi":     patching("/name", "x", "/disableExecuteApiEndpoint", "true", "/endpointConfiguration/types/0", "EDGE", "/securityPolicy", "TLS_1_2", "/policy", "{}"),
+	"kinesis ListShards":          without("NextToken", "ExclusiveStartShardId", "ShardFilter"),
+	"sts AssumeRole":              without("SerialNumber", "TokenCode"),
+	"dynamodb Query":              without("KeyConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"),
+	"apigateway UpdateRestApi":    patching("/name", "x", "/disableExecuteApiEndpoint", "true", "/endpointConfiguration/types/0", "EDGE", "/securityPolicy", "TLS_1_2", "/policy", "{}"),
+	"apigateway UpdateAuthorizer": patching("/type", "TOKEN", "/authorizerUri", "example"),
+	"apigateway UpdateDomainName": patching("/endpointConfiguration/types/0", "REGIONAL", "/mutualTlsAuthentication/truststoreUri", "s3://example/example",
+		"/mutualTlsAuthentication/truststoreVersion", "1"),
 	"apigateway UpdateMethod":      patching("/apiKeyRequired", "true", "/authorizationType", "NONE"),
 	"apigateway UpdateStage":       patching("/accessLogSettings/destinationArn", "arn:aws:logs:us-east-1:000000000000:log-group:a", "/accessLogSettings/format", "$context.status"),
 	"apigateway UpdateIntegration": patching("/credentials", "arn:aws:iam::000000000000:role/example"),

@@ -135,7 +135,7 @@ func (s *Service) routeRoutes() []aws.Route {
 
 func (s *Service) stageRoutes() []aws.Route {
 	return []aws.Route{
-		at(s, &api.CreateDeployment, s.createDeployment),
+		at(s, &api.CreateDeployment, s.createDeployment, askCreateDeployment),
 		at(s, &api.GetDeployment, s.getDeployment),
 		at(s, &api.GetDeployments, s.getDeployments),
 		at(s, &api.UpdateDeployment, s.updateDeployment),

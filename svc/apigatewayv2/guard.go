@@ -343,3 +343,8 @@ func askUntag(_ context.Context, in *api.UntagResourceRequest, need *aws.Access)
 	need.Keys["aws:TagKeys"] = in.TagKeys
 	return nil, nil
 }
+
+func askCreateDeployment(_ context.Context, in *api.CreateDeploymentRequest, need *aws.Access) ([]aws.Access, error) {
+	setText(need, ofRequest+"StageName", in.StageName)
+	return nil, nil
+}
