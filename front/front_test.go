@@ -199,7 +199,10 @@ func TestDoor(t *testing.T) {
 		{"a plane, badly signed", ask{method: "GET", key: "AKIAONLYA00000000000", secret: "x", service: "execute-api", header: map[string]string{"Host": "x.execute-api.localhost:4566"}}, 403, "signature we calculated"},
 		{"a plane, signed for another service", ask{method: "GET", key: "AKIAONLYA00000000000", service: "logs", header: map[string]string{"Host": "x.execute-api.localhost:4566"}}, 403, "Credential should be scoped to correct service: 'execute-api'."},
 		{"a plane, signed for another service by a stranger", ask{method: "GET", key: "test", service: "logs", header: map[string]string{"Host": "x.execute-api.localhost:4566"}}, 200, "Account"},
+		{"rest of a service that is not here", ask{method: "GET", target: "/2015-03-31/functions/f", key: "test", service: "iot"}, 501, "The service 'iot' is not available"},
 		{"health", ask{method: "GET", target: "/_localstack/health"}, 200, `"logs":"running"`},
+		{"health by its short name", ask{method: "GET", target: "/health"}, 200, `"logs":"running"`},
+		{"a tool's name in a service", ask{method: "GET", target: "/health", key: "test", service: "lambda"}, 404, "UnknownOperationException"},
 		{"reset of what keeps its state", ask{target: "/_localstack/state/reset"}, 403, "--test"},
 		{"moving the machine's clock", ask{target: "/_tule/clock?advance=900s"}, 403, "--test"},
 	} {

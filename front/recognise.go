@@ -71,7 +71,7 @@ func (f *Front) recognise(c *call) error {
 	if c.service == nil && err == nil && sig == nil {
 		c.service = f.byAction(c)
 	}
-	if c.service == nil {
+	if c.service == nil && (sig == nil || len(f.signing[sig.Service]) > 0) { // else it is for a service that is not here
 		c.service = f.byPath(c)
 	}
 	if c.service != nil {

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/tule-cloud/tule/wire/sigv4"
 )
 
 // tool answers what tools of this ecosystem ask beside the API: is it up, what is
@@ -14,14 +16,16 @@ func (f *Front) tool(c *call) bool {
 	get := c.r.Method == http.MethodGet || c.r.Method == http.MethodHead
 	post := c.r.Method == http.MethodPost && (path == "/_localstack/state/reset" || path == "/_tule/clock")
 	page := f.checkPage(c.r)
+	signed, err := sigv4.Parse(c.r)
+	plain := signed == nil && err == nil // else a bucket may have the name
 	switch {
 	case post && page != nil:
 		f.json(c, http.StatusForbidden, map[string]any{"message": page.Error()})
-	case get && (path == "/_localstack/health" || path == "/health"):
+	case get && (path == "/_localstack/health" || path == "/health" && plain):
 		f.health(c)
 	case get && path == "/_localstack/info":
 		f.json(c, http.StatusOK, map[string]any{"version": f.Version, "edition": "tule", "is_license_activated": false})
-	case get && path == "/metrics" && f.Metrics != nil:
+	case get && path == "/metrics" && plain && f.Metrics != nil:
 		f.Metrics.ServeHTTP(c.w, c.r)
 	case post && path == "/_localstack/state/reset":
 		f.reset(c)
