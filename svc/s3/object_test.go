@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -213,65 +214,124 @@ func TestCombine(t *testing.T) {
 	}
 }
 
-// TestListingModel holds pages of lists against a list made the plain way.
+// TestListingModel holds pages of lists, of both kinds, against a list made the plain way:
+// each key once, in the order of bytes, whatever the page's size, prefix and delimiter.
 func TestListingModel(t *testing.T) {
 	h, s := boxed(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	keys := map[string]bool{}
-	for range 150 {
+	pieces := []string{"a", "b", "/", "//", "ü", "\x00", "\x01", "a/", "%", "+", " ", "¿", "\uffff", "\U0001f600"}
+	for range 300 {
 		key := ""
 		for range 1 + random.IntN(6) {
-			key += []string{"a", "b", "/", "//", "ü", "\x00", "\x01", "a/"}[random.IntN(8)]
+			key += pieces[random.IntN(len(pieces))]
 		}
 		keys[key] = true
 		do(t, h, s.putObject, &api.PutObjectRequest{Bucket: &box, Key: &key})
 	}
 	all := slices.Sorted(maps.Keys(keys))
 	for _, prefix := range []string{"", "a", "a/", "/", "none", "ü"} {
-		for _, delimiter := range []string{"", "/", "a", "//"} {
-			for _, most := range []int32{1, 2, 7, 1000} {
-				var want []string
-				for _, k := range all {
-					rest, ok := strings.CutPrefix(k, prefix)
-					if !ok {
-						continue
-					}
-					if i := strings.Index(rest, delimiter); delimiter != "" && i >= 0 {
-						k = prefix + rest[:i+len(delimiter)]
-					}
-					if !slices.Contains(want, k) {
-						want = append(want, k)
-					}
+		for _, delimiter := range []string{"", "/", "a", "//", "¿", "%"} {
+			var want []string
+			for _, k := range all {
+				rest, ok := strings.CutPrefix(k, prefix)
+				if !ok {
+					continue
 				}
-				if got := listed1by1(t, h, s, prefix, delimiter, most); !slices.Equal(got, want) {
-					t.Fatalf("prefix %q, delimiter %q, %d a page:\n got %q\nwant %q", prefix, delimiter, most, got, want)
+				if i := strings.Index(rest, delimiter); delimiter != "" && i >= 0 {
+					k = prefix + rest[:i+len(delimiter)]
+				}
+				if len(want) == 0 || want[len(want)-1] != k {
+					want = append(want, k)
+				}
+			}
+			for _, most := range []int32{1, 2, 7, 1000} {
+				for name, page := range map[string]pager{"ListObjects": pages1(s, nil), "ListObjects, in URLs": pages1(s, &inURLs), "ListObjectsV2": pages2(s, nil), "ListObjectsV2, in URLs": pages2(s, &inURLs)} {
+					if got := listedAll(t, h, page, prefix, delimiter, most); !slices.Equal(got, want) {
+						t.Fatalf("%s, prefix %q, delimiter %q, %d a page:\n got %q\nwant %q", name, prefix, delimiter, most, got, want)
+					}
 				}
 			}
 		}
 	}
 }
 
-func listed1by1(t *testing.T, h *script.House, s *Service, prefix, delimiter string, most int32) (all []string) {
-	t.Helper()
-	in := &api.ListObjectsV2Request{Bucket: &box, Prefix: &prefix, Delimiter: &delimiter, MaxKeys: &most}
-	for {
-		out := do(t, h, s.listObjectsV2, in)
-		var page []string
-		for _, o := range out.Contents {
-			page = append(page, *o.Key)
+var inURLs = api.EncodingTypeUrl
+
+// A pager gives the page behind a mark, or the first of all for none, and the next mark.
+type pager func(t *testing.T, h *script.House, prefix, delimiter string, most int32, mark *string) (page []string, next *string)
+
+// pages1 goes on as clients of ListObjects have to: without a delimiter there is no next
+// marker but the last key.
+func pages1(s *Service, encoding *string) pager {
+	return func(t *testing.T, h *script.House, prefix, delimiter string, most int32, mark *string) ([]string, *string) {
+		out := do(t, h, s.listObjects, &api.ListObjectsRequest{Bucket: &box, Prefix: &prefix, Delimiter: &delimiter, MaxKeys: &most, Marker: mark, EncodingType: encoding})
+		page, next := elements(t, out.Contents, out.CommonPrefixes, encoding), out.NextMarker
+		if (next != nil) != (*out.IsTruncated && delimiter != "") {
+			t.Fatalf("delimiter %q, truncated %v: next marker %v", delimiter, *out.IsTruncated, next)
 		}
-		for _, c := range out.CommonPrefixes {
-			page = append(page, *c.Prefix)
+		switch {
+		case next != nil:
+			next = new(plain(t, *next, encoding))
+		case *out.IsTruncated:
+			next = &page[len(page)-1]
 		}
-		slices.Sort(page)
-		if all = append(all, page...); len(page) > int(most) || int(*out.KeyCount) != len(page) {
-			t.Fatalf("a page has %d elements and says %d", len(page), *out.KeyCount)
-		}
-		if !*out.IsTruncated {
-			return all
-		}
-		in.ContinuationToken = out.NextContinuationToken
+		return page, next
 	}
+}
+
+func pages2(s *Service, encoding *string) pager {
+	return func(t *testing.T, h *script.House, prefix, delimiter string, most int32, mark *string) ([]string, *string) {
+		out := do(t, h, s.listObjectsV2, &api.ListObjectsV2Request{Bucket: &box, Prefix: &prefix, Delimiter: &delimiter, MaxKeys: &most, ContinuationToken: mark, EncodingType: encoding})
+		page := elements(t, out.Contents, out.CommonPrefixes, encoding)
+		if int(*out.KeyCount) != len(page) || (out.NextContinuationToken != nil) != *out.IsTruncated {
+			t.Fatalf("a page has %d elements and says %d; truncated %v, next %v", len(page), *out.KeyCount, *out.IsTruncated, out.NextContinuationToken)
+		}
+		return page, out.NextContinuationToken
+	}
+}
+
+// elements are a page's keys and common prefixes, in the order of bytes; each kind comes
+// in that order by itself.
+func elements(t *testing.T, objects []api.Object, prefixes []api.CommonPrefix, encoding *string) (page []string) {
+	t.Helper()
+	for _, o := range objects {
+		page = append(page, plain(t, *o.Key, encoding))
+	}
+	n := len(page)
+	for _, c := range prefixes {
+		page = append(page, plain(t, *c.Prefix, encoding))
+	}
+	if !slices.IsSorted(page[:n]) || !slices.IsSorted(page[n:]) {
+		t.Fatalf("not in order: %q", page)
+	}
+	slices.Sort(page)
+	return page
+}
+
+// plain is a key as it was before it was escaped, if it was.
+func plain(t *testing.T, key string, encoding *string) string {
+	t.Helper()
+	if encoding == nil {
+		return key
+	}
+	plain, err := url.QueryUnescape(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain
+}
+
+func listedAll(t *testing.T, h *script.House, of pager, prefix, delimiter string, most int32) (all []string) {
+	t.Helper()
+	page, next := of(t, h, prefix, delimiter, most, nil)
+	for ; next != nil; page, next = of(t, h, prefix, delimiter, most, next) {
+		if len(page) != int(most) {
+			t.Fatalf("a page that is not the last has %d elements of %d", len(page), most)
+		}
+		all = append(all, page...)
+	}
+	return append(all, page...)
 }
 
 func FuzzRange(f *testing.F) {
