@@ -152,10 +152,15 @@ def tool(name):
         pytest.skip(f"there is no {name} here (make files fetches it)")
 
 
-def run(env, *args):
+def ran(env, *args):
+    """What a command printed, and what it warned of."""
     done = subprocess.run([*map(str, args)], env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **env}, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, f"{args}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout
+    return done.stdout, done.stderr
+
+
+def run(env, *args):
+    return ran(env, *args)[0]
 
 
 def test_s3cmd(account, tmp_path):
@@ -182,22 +187,33 @@ def test_s3cmd(account, tmp_path):
     s3cmd("rb", f"s3://{name}")
 
 
-def test_rclone(account, tmp_path):
-    tool("rclone")
-    name = f"rclone-{account.number}"
+# rclone lists a whole tree without a delimiter. By ListObjects, where S3 then gives no
+# NextMarker, it takes a page's last key for one and decodes that key in place, and then
+# once more with the others: 100%25%-7089, which cannot be decoded again, is left out with
+# a notice, and a+b becomes "a b". ListObjectsV2 has tokens instead.
+V2 = "--s3-list-version", "2"
+
+
+def rclone_for(account):
     settings = {"type": "s3", "provider": "Other", "endpoint": account.url, "access_key_id": account.number, "secret_access_key": "any",
                 "region": REGION, "location_constraint": REGION, "force_path_style": "true",
                 "list_url_encode": "true"}  # there are keys that XML cannot say
-    env = {"HOME": str(tmp_path), **{f"RCLONE_CONFIG_TULE_{k.upper()}": v for k, v in settings.items()}}
+    env = {"HOME": "/nonexistent", **{f"RCLONE_CONFIG_TULE_{k.upper()}": v for k, v in settings.items()}}
+    # Of two names that differ in the form of an é only, rclone would else ignore one.
+    return lambda *args: ran(env, "rclone", "--config", "/dev/null", "--retries", "1", "--no-unicode-normalization", *args)
+
+
+def test_rclone(account, tmp_path):
+    tool("rclone")
+    name = f"rclone-{account.number}"
 
     def rclone(*args):
-        # Of two names that differ in the form of an é only, rclone would else ignore one.
-        return run(env, "rclone", "--config", "/dev/null", "--retries", "1", "--no-unicode-normalization", *args)
+        return rclone_for(account)(*args)[0]
     rclone("mkdir", f"tule:{name}")
     there, back = tmp_path / "there", tmp_path / "back"
     files = furnish(there, ODD)
     rclone("sync", there, f"tule:{name}/tree", "--s3-upload-cutoff", "5M", "--s3-chunk-size", "5M")
-    assert len(rclone("lsf", "-R", "--files-only", "--format", "s", f"tule:{name}").splitlines()) == len(files)
+    assert len(rclone("lsf", "-R", "--files-only", "--format", "s", *V2, f"tule:{name}").splitlines()) == len(files)
     rclone("check", there, f"tule:{name}/tree", "--download")
     rclone("sync", f"tule:{name}/tree", back)
     same(there, back)
@@ -210,5 +226,21 @@ def test_rclone(account, tmp_path):
     rclone("copyto", f"tule:{name}/tree/plain.txt", f"tule:{name}/copied")
     rclone("moveto", f"tule:{name}/copied", f"tule:{name}/moved")
     assert rclone("size", f"tule:{name}/moved", "--json").count('"count":1') == 1
-    rclone("purge", f"tule:{name}")
+    rclone("purge", *V2, f"tule:{name}")
     assert name not in rclone("lsd", "tule:")
+
+
+def test_rclone_pages(account):
+    """What rclone makes of the last key of a page, by each kind of list (see V2)."""
+    tool("rclone")
+    s3, name, rclone = paths(account), bucket(account, "pages"), rclone_for(account)
+    keys = ["a", "b+c", "d", "e%41", "f", "g%h", "i", "j k", "l"]
+    for key in keys:
+        s3.put_object(Bucket=name, Key=key)
+    marked = s3.list_objects(Bucket=name, MaxKeys=2)
+    assert "NextMarker" not in marked and [o["Key"] for o in s3.list_objects(Bucket=name, MaxKeys=2, Marker=marked["Contents"][-1]["Key"])["Contents"]] == keys[2:4]
+    for how in ["-R", *V2], [*V2], ["--s3-list-version", "1"]:
+        listed, warned = rclone("lsf", "--s3-list-chunk", "2", *how, f"tule:{name}")
+        assert listed.splitlines() == keys and warned == ""
+    listed, warned = rclone("lsf", "--s3-list-chunk", "2", "-R", "--s3-list-version", "1", f"tule:{name}")
+    assert len(listed.splitlines()) + warned.count("failed to URL decode") == len(keys)
