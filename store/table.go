@@ -273,10 +273,11 @@ func (t Table[R]) bounds(s Scope, o ListOptions) (start, end []byte, err error) 
 
 func (t Table[R]) entries(ctx context.Context, r Reader, start, end []byte, o RangeOptions) iter.Seq2[Entry[R], error] {
 	return func(yield func(Entry[R], error) bool) {
+		var e Entry[R] // the decoder has it on the heap: one for all of them
 		for kv, err := range r.Range(ctx, start, end, o) {
-			var e Entry[R]
+			e = Entry[R]{}
 			if err == nil {
-				e, err = t.entry(kv)
+				err = t.entry(kv, &e)
 			}
 			if !yield(e, err) || err != nil {
 				return
@@ -285,20 +286,20 @@ func (t Table[R]) entries(ctx context.Context, r Reader, start, end []byte, o Ra
 	}
 }
 
-func (t Table[R]) entry(kv KV) (Entry[R], error) {
-	var e Entry[R]
+// entry decodes a record into e, which is empty.
+func (t Table[R]) entry(kv KV, e *Entry[R]) error {
 	raw := Key{string(kv.Key[len(t.prefix):])}
 	if err := check(raw.raw); err != nil {
-		return e, fmt.Errorf("table %s: %w: %q", t.name, err, kv.Key)
+		return fmt.Errorf("table %s: %w: %q", t.name, err, kv.Key)
 	}
 	e.Scope = Scope{raw.String(0), raw.String(1)}
 	for range 2 {
 		n, err := partLen(raw.raw)
 		if err != nil {
-			return e, fmt.Errorf("table %s: %w: %q", t.name, err, kv.Key)
+			return fmt.Errorf("table %s: %w: %q", t.name, err, kv.Key)
 		}
 		raw.raw = raw.raw[n:]
 	}
 	e.Key = raw
-	return e, t.decode(kv.Value, &e.Record)
+	return t.decode(kv.Value, &e.Record)
 }

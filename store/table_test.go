@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -136,4 +137,50 @@ func TestTable(t *testing.T) {
 	if want := []string{"0Blade Runner", "1Alien", "1Mad Max", "1Blade Runner", "1Tron"}; !slices.Equal(all, want) {
 		t.Errorf("All: %q, want %q", all, want)
 	}
+}
+
+// TestListedApart shows that a record listed has nothing of the one before it, and keeps
+// what it has while the list goes on.
+func TestListedApart(t *testing.T) {
+	type loose struct {
+		Name  string            `json:",omitempty"`
+		Tags  map[string]string `json:",omitempty"`
+		Names []string          `json:",omitempty"`
+	}
+	table := store.NewTable[loose]("movies", "loose")
+	want := []loose{
+		{Name: "a", Tags: map[string]string{"x": "1"}, Names: []string{"p", "q"}},
+		{},
+		{Tags: map[string]string{"y": "2"}},
+		{Names: []string{"r"}},
+	}
+	st, _ := memory(t)
+	update(t, st, func(tx store.Tx) error {
+		for i, r := range want {
+			if err := table.Put(tx, here, r, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	view(t, st, func(r store.Reader) error {
+		list := table.List(t.Context(), r, here, store.ListOptions{})
+		var got, within []loose
+		for e, err := range list {
+			if err != nil {
+				return err
+			}
+			for inner, err := range list { // the same list, within itself
+				if err != nil {
+					return err
+				}
+				within = append(within, inner.Record)
+			}
+			got = append(got, e.Record)
+		}
+		if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(within, slices.Concat(want, want, want, want)) {
+			t.Errorf("listed %+v, and within %+v; want %+v", got, within, want)
+		}
+		return nil
+	})
 }
