@@ -30,6 +30,17 @@ func (s *Service) createAuthorizer(ctx context.Context, in *api.CreateAuthorizer
 	a := api.Authorizer{Id: ptr(aws.RandomID(s.Random, aws.LowerAlnm, 6)), Name: in.Name, Type: in.Type, ProviderARNs: in.ProviderARNs, AuthType: in.AuthType,
 		AuthorizerUri: in.AuthorizerUri, AuthorizerCredentials: in.AuthorizerCredentials, IdentitySource: in.IdentitySource,
 		IdentityValidationExpression: in.IdentityValidationExpression, AuthorizerResultTtlInSeconds: in.AuthorizerResultTtlInSeconds}
+	furnish(&a)
+	return update(ctx, s, func(tx store.Tx) (*api.Authorizer, error) {
+		if _, err := lookup(ctx, tx, in.RestApiId); err != nil {
+			return nil, err
+		}
+		return &a, putAuthorizer(ctx, tx, *in.RestApiId, a)
+	})
+}
+
+// furnish fills in what was left out.
+func furnish(a *api.Authorizer) {
 	if a.AuthType == nil {
 		a.AuthType = ptr("custom")
 		if *a.Type == api.AuthorizerTypeCognitoUserPools {
@@ -39,12 +50,6 @@ func (s *Service) createAuthorizer(ctx context.Context, in *api.CreateAuthorizer
 	if a.AuthorizerResultTtlInSeconds == nil && *a.Type != api.AuthorizerTypeCognitoUserPools {
 		a.AuthorizerResultTtlInSeconds = ptr(int32(defaultTTL))
 	}
-	return update(ctx, s, func(tx store.Tx) (*api.Authorizer, error) {
-		if _, err := lookup(ctx, tx, in.RestApiId); err != nil {
-			return nil, err
-		}
-		return &a, putAuthorizer(ctx, tx, *in.RestApiId, a)
-	})
 }
 
 // putAuthorizer writes an authorizer, if it can be one of its API.

@@ -167,9 +167,16 @@ func (e *export) security(m api.Method) (out []any) {
 	if aws.Value(m.AuthorizationType) == authIAM {
 		sigv4 := scheme("Authorization")
 		if e.authorizers {
-			sigv4.Set("x-amazon-apigateway-authtype", "awsSigv4")
+			sigv4.Set(authTypeKey, "awsSigv4")
 		}
 		ask("sigv4", sigv4, nil)
+	}
+	if a, ok := e.Authorizers[aws.Value(m.AuthorizerId)]; ok {
+		own := scheme(headerOf(a))
+		if e.authorizers {
+			own.Set(authTypeKey, aws.Value(a.AuthType)).Set(authorizerKey, authorizerObject(a))
+		}
+		ask(*a.Name, own, m.AuthorizationScopes)
 	}
 	if aws.Value(m.ApiKeyRequired) {
 		ask("api_key", scheme("x-api-key"), nil)

@@ -21,6 +21,9 @@ x-amazon-apigateway-request-validators: {all: {validateRequestBody: true, valida
 securityDefinitions:
   api_key: {type: apiKey, name: x-api-key, in: header}
   sigv4: {type: apiKey, name: Authorization, in: header, x-amazon-apigateway-authtype: awsSigv4}
+  gate: {type: apiKey, name: X-Gate, in: header, x-amazon-apigateway-authtype: oauth2, x-amazon-apigateway-authorizer: {type: token, authorizerUri: "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:111122223333:function:gate/invocations", authorizerCredentials: "arn:aws:iam::111122223333:role/gate", identityValidationExpression: "ok-.*", authorizerResultTtlInSeconds: 60}}
+  door: {type: apiKey, name: Unused, in: header, x-amazon-apigateway-authtype: custom, x-amazon-apigateway-authorizer: {type: request, authorizerUri: "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:111122223333:function:gate/invocations", identitySource: "method.request.header.A, method.request.querystring.b", authorizerResultTtlInSeconds: 0}}
+  pool: {type: apiKey, name: Authorization, in: header, x-amazon-apigateway-authtype: cognito_user_pools, x-amazon-apigateway-authorizer: {type: cognito_user_pools, providerARNs: ["arn:aws:cognito-idp:us-east-1:111122223333:userpool/us-east-1_abc"]}}
 paths:
   /pets/{id}:
     post:
@@ -54,6 +57,10 @@ paths:
         responses:
           4\d{2}: {statusCode: "404"}
           default: {statusCode: "200", contentHandling: CONVERT_TO_BINARY, responseParameters: {method.response.header.X-Id: integration.response.header.id}, responseTemplates: {application/json: "{}"}}
+  /gated:
+    get: {responses: {}, security: [{gate: []}], x-amazon-apigateway-integration: {type: mock, timeoutInMillis: 29000}}
+    put: {responses: {}, security: [{door: []}, {api_key: []}], x-amazon-apigateway-integration: {type: mock, timeoutInMillis: 29000}}
+    post: {responses: {}, security: [{pool: [pets/read, pets/write]}], x-amazon-apigateway-integration: {type: mock, timeoutInMillis: 29000}}
   /{proxy+}:
     x-amazon-apigateway-any-method:
       responses: {}

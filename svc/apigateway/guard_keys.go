@@ -199,26 +199,27 @@ func askDocument(body []byte, parameters map[string]string, fresh bool, need *aw
 		set(need, ofRequest+"EndpointType", kind)
 	}
 	describeMethods(need, ofRequest, methodsOf(doc.Resources)...)
-	set(need, ofRequest+"AuthorizerType", doc.authorizers()...)
+	needs = append(needs, askAuthorizers(doc, need)...)
 	if doc.API.Policy != nil {
 		needs = append(needs, setPolicy(need))
 	}
 	return append(needs, passAll(doc.Resources, need)...)
 }
 
-// authorizers are the kinds of authorizers that a document defines.
-func (d *document) authorizers() []string {
-	schemes := d.root.get("securityDefinitions")
-	if d.openAPI {
-		schemes = d.root.get("components", "securitySchemes")
-	}
-	kinds := map[string]bool{}
-	for _, name := range schemes.keys() {
-		if kind := schemes.get(name, "x-amazon-apigateway-authorizer", "type").upper(); kind != nil {
-			kinds[*kind] = true
+// askAuthorizers asks for what a document's authorizers bring.
+func askAuthorizers(doc *document, need *aws.Access) (needs []aws.Access) {
+	kinds, roles := map[string]bool{}, map[string]bool{}
+	for _, a := range doc.Authorizers {
+		kinds[aws.Value(a.Type)] = true
+		if role := aws.Value(a.AuthorizerCredentials); role != "" {
+			roles[role] = true
 		}
 	}
-	return slices.Sorted(maps.Keys(kinds))
+	set(need, ofRequest+"AuthorizerType", slices.Sorted(maps.Keys(kinds))...)
+	for _, role := range slices.Sorted(maps.Keys(roles)) {
+		needs = append(needs, pass(&role, need)...)
+	}
+	return needs
 }
 
 func askImport(_ context.Context, in *api.ImportRestApiRequest, need *aws.Access) ([]aws.Access, error) {

@@ -115,7 +115,7 @@ func adopt(a, from *api.RestApi, overwrite bool) {
 // empty removes all that a document describes, but for the root itself.
 func (s *Service) empty(ctx context.Context, tx store.Tx, a *api.RestApi) error {
 	at := scope(ctx)
-	for _, err := range []error{resources.DeleteAll(tx, at, *a.Id), children.DeleteAll(tx, at, *a.Id), models.DeleteAll(tx, at, *a.Id), validators.DeleteAll(tx, at, *a.Id), gatewayResponses.DeleteAll(tx, at, *a.Id), documentationParts.DeleteAll(tx, at, *a.Id)} {
+	for _, err := range []error{resources.DeleteAll(tx, at, *a.Id), children.DeleteAll(tx, at, *a.Id), models.DeleteAll(tx, at, *a.Id), validators.DeleteAll(tx, at, *a.Id), authorizers.DeleteAll(tx, at, *a.Id), gatewayResponses.DeleteAll(tx, at, *a.Id), documentationParts.DeleteAll(tx, at, *a.Id)} {
 		if err != nil {
 			return err
 		}
@@ -130,17 +130,18 @@ func (s *Service) empty(ctx context.Context, tx store.Tx, a *api.RestApi) error 
 
 // A builder puts a document's parts into an API.
 type builder struct {
-	s          *Service
-	tx         store.Tx
-	apiID      string
-	byPath     map[string]resource
-	validators map[string]string // name → id
-	errors     []string
+	s           *Service
+	tx          store.Tx
+	apiID       string
+	byPath      map[string]resource
+	validators  map[string]string // name → id
+	authorizers map[string]string // name → id
+	errors      []string
 }
 
 // build puts a document's parts into an API. What is wrong is told all at once.
 func (s *Service) build(ctx context.Context, tx store.Tx, a *api.RestApi, d *document) error {
-	b := &builder{s: s, tx: tx, apiID: *a.Id, byPath: map[string]resource{}, validators: map[string]string{}}
+	b := &builder{s: s, tx: tx, apiID: *a.Id, byPath: map[string]resource{}, validators: map[string]string{}, authorizers: map[string]string{}}
 	for e, err := range resources.List(ctx, tx, scope(ctx), store.ListOptions{Prefix: []any{b.apiID}}) {
 		if err != nil {
 			return err
@@ -151,6 +152,9 @@ func (s *Service) build(ctx context.Context, tx store.Tx, a *api.RestApi, d *doc
 		return api.LimitExceededException("The document has too many resources or models")
 	}
 	if err := b.definitions(ctx, d); err != nil {
+		return err
+	}
+	if err := b.putAuthorizers(ctx, d); err != nil {
 		return err
 	}
 	if _, err := s.putParts(ctx, tx, b.apiID, d, d.Parts); err != nil {
@@ -264,7 +268,7 @@ func (b *builder) ensure(ctx context.Context, path string) (resource, error) {
 	return r, putResource(b.tx, scope(ctx), b.apiID, r)
 }
 
-// method checks a method: the name of its validator becomes an id.
+// method checks a method: the names of its validator and its authorizer become ids.
 func (b *builder) method(ctx context.Context, m *api.Method) error {
 	if m.RequestValidatorId != nil {
 		id, ok := b.validators[*m.RequestValidatorId]
@@ -273,11 +277,14 @@ func (b *builder) method(ctx context.Context, m *api.Method) error {
 		}
 		m.RequestValidatorId = &id
 	}
-	checked := *m
-	if t := *m.AuthorizationType; t == "CUSTOM" || t == "COGNITO_USER_POOLS" {
-		checked.AuthorizationType = ptr(authNone) // it refuses every caller
+	if m.AuthorizerId != nil {
+		id, ok := b.authorizers[*m.AuthorizerId]
+		if !ok {
+			return noAuthorizer()
+		}
+		m.AuthorizerId = &id
 	}
-	return checkMethod(ctx, b.tx, b.apiID, checked)
+	return checkMethod(ctx, b.tx, b.apiID, *m)
 }
 
 func (b *builder) integration(ctx context.Context, resourceID string, m *api.Method) error {

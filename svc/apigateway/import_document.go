@@ -12,14 +12,15 @@ import (
 // A document is a Swagger 2.0 or OpenAPI 3 definition in API Gateway's terms.
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-swagger-extensions.html
 type document struct {
-	API        api.RestApi // without ids
-	Resources  []resource  // path and methods; methods name validators, not their ids
-	Models     []api.Model
-	Validators []api.RequestValidator
-	Responses  []api.GatewayResponse
-	Parts      []api.DocumentationPart
-	BasePath   string
-	Warnings   []string
+	API         api.RestApi // without ids
+	Resources   []resource  // path and methods; methods name validators, not their ids
+	Models      []api.Model
+	Validators  []api.RequestValidator
+	Responses   []api.GatewayResponse
+	Authorizers []api.Authorizer // without ids; methods name them
+	Parts       []api.DocumentationPart
+	BasePath    string
+	Warnings    []string
 
 	root      tree
 	openAPI   bool
@@ -50,6 +51,7 @@ func parseDocument(body []byte) (*document, error) {
 	}
 	d.api()
 	d.models()
+	d.authorizers()
 	for _, path := range root.get("paths").keys() {
 		if !strings.HasPrefix(path, "/") {
 			continue // an extension

@@ -49,33 +49,28 @@ func (d *document) method(verb string, op tree, shared []tree) api.Method {
 	return m
 }
 
-// access reads who may call. A scheme of an authorizer closes the method until
-// authorizers are built.
+// access reads who may call. AuthorizerId is the authorizer's name.
 func (d *document) access(m *api.Method, op tree) {
 	if kind := op.get("x-amazon-apigateway-auth", "type").upper(); kind != nil {
 		m.AuthorizationType = kind
 	}
-	schemes := d.root.get("securityDefinitions")
-	if d.openAPI {
-		schemes = d.root.get("components", "securitySchemes")
-	}
+	schemes := d.securitySchemes()
 	security := op.get("security")
 	if !op.has("security") {
 		security = d.root.get("security")
 	}
 	for _, requirement := range security.list() {
 		for _, name := range requirement.keys() {
-			scheme := schemes.get(name)
-			kind := strings.ToLower(scheme.get("x-amazon-apigateway-authtype").text())
+			scheme := schemes.get(name).follow(d.root)
+			kind := strings.ToLower(scheme.get(authTypeKey).text())
 			switch {
 			case kind == "awssigv4":
 				m.AuthorizationType = ptr(authIAM)
-			case scheme.has("x-amazon-apigateway-authorizer") || kind != "":
-				m.AuthorizationType = ptr("CUSTOM")
-				if kind == "cognito_user_pools" {
-					m.AuthorizationType = ptr("COGNITO_USER_POOLS")
+			case scheme.has(authorizerKey) || kind != "":
+				m.AuthorizationType, m.AuthorizerId = ptr(authCustom), &name
+				if authorizerType(scheme) == api.AuthorizerTypeCognitoUserPools {
+					m.AuthorizationType, m.AuthorizationScopes = ptr(authCognito), requirement.get(name).texts()
 				}
-				d.warn("Authorizers are not available in this version of Tule: methods that use '%s' refuse every caller", name)
 			case strings.EqualFold(scheme.get("type").text(), "apiKey"):
 				m.ApiKeyRequired = ptr(true)
 			}
