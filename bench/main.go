@@ -47,6 +47,7 @@ var benches = []bench{
 	{"events", benchEvents},
 	{"kinesis", benchStreams},
 	{"logs", benchLogs},
+	{"gateway", benchGateway},
 }
 
 func main() {

@@ -28,7 +28,8 @@ type rig struct {
 	program, dir string
 	tule         *exec.Cmd
 	address      string
-	keys         int // of the bucket whose list is measured
+	more         []string // flags of the next start
+	keys         int      // of the bucket whose list is measured
 	client       *http.Client
 }
 
@@ -95,6 +96,7 @@ func (r *rig) start() (time.Duration, error) {
 		return 0, err
 	}
 	r.tule = exec.Command(r.program, "start", "--data", filepath.Join(r.dir, "data"), "--listen", r.address, "--log-level", "warn")
+	r.tule.Args = append(r.tule.Args, r.more...)
 	r.tule.Stderr = log
 	out, err := r.tule.StdoutPipe()
 	if err != nil {
