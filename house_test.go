@@ -26,6 +26,9 @@ aws                <
 vtl                <
 policy             <
 seal               <
+ordered            <
+template           < aws ordered
+sam                < aws ordered template
 blob               < aws
 api/gen            <
 api/*              < aws
@@ -39,8 +42,9 @@ gateway/*          < aws
 gateway/authorize  < aws policy
 gateway/domain     < aws store seal
 svc/lambda         < aws api store blob sandbox runtimes seal
-svc/apigateway     < aws api store vtl gateway policy seal
-svc/apigatewayv2   < aws api store vtl gateway policy seal
+svc/apigateway     < aws api store vtl gateway policy seal ordered
+svc/apigatewayv2   < aws api store vtl gateway policy seal ordered
+svc/cloudformation < aws api store policy ordered template sam
 svc/iam            < aws api store policy seal
 svc/sts            < aws api store seal gateway/jwt
 svc/organizations  < aws api store policy

@@ -60,14 +60,26 @@ func sealed(program []byte) (*os.File, error) {
 		f.Close()
 		return nil, err
 	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
+	if err := seal(fd); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("sealing: %w", err)
 	}
 	// A file that is open for writing cannot be executed; this descriptor is, so by a new one.
 	defer f.Close()
 	return os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
+}
+
+// seal makes what lies in memory unchangeable. Linux refuses as long as a page is held
+// elsewhere: it waits a third of a second for that itself, which on a busy machine is not
+// always enough.
+func seal(fd int) (err error) {
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	for range 20 {
+		if _, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); !errors.Is(err, unix.EBUSY) {
+			return err
+		}
+	}
+	return err
 }
 
 // start forks the init program into new namespaces, with control as its descriptor 3 and, where

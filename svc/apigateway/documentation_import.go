@@ -10,8 +10,8 @@ import (
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/ordered"
 	"github.com/tule-cloud/tule/store"
-	"github.com/tule-cloud/tule/svc/apigateway/ordered"
 )
 
 // importDocumentationParts takes the documentation of a definition over, and nothing

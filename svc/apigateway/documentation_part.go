@@ -7,8 +7,8 @@ import (
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/ordered"
 	"github.com/tule-cloud/tule/store"
-	"github.com/tule-cloud/tule/svc/apigateway/ordered"
 )
 
 // documentationParts are what an API says of itself, by its id and theirs.

@@ -5,7 +5,7 @@ import (
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
-	"github.com/tule-cloud/tule/svc/apigateway/ordered"
+	"github.com/tule-cloud/tule/ordered"
 )
 
 // headerOf is the header that an authorizer's scheme names: the one that callers are

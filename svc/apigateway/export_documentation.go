@@ -6,7 +6,7 @@ import (
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
-	"github.com/tule-cloud/tule/svc/apigateway/ordered"
+	"github.com/tule-cloud/tule/ordered"
 )
 
 // say writes what the stage's documentation says of a thing into it.

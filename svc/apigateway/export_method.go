@@ -7,7 +7,7 @@ import (
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
-	"github.com/tule-cloud/tule/svc/apigateway/ordered"
+	"github.com/tule-cloud/tule/ordered"
 )
 
 // path writes a resource's methods.

@@ -1,5 +1,6 @@
 // Package ordered is JSON values whose members keep the order in which they were
-// set: what API Gateway exports reads from its head to its end.
+// set: what API Gateway exports, and what CloudFormation is given, reads from its
+// head to its end.
 package ordered
 
 import (
