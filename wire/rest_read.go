@@ -54,7 +54,7 @@ func (d *decoder) restBody(p *plan, r *http.Request, v reflect.Value) error {
 		return nil
 	case p.events != nil:
 		return d.requestEvents(r, p.events, v)
-	case f == nil && p.bodyless:
+	case f == nil && p.bodyless && len(d.op.Also) == 0:
 		return nil
 	}
 	if f == nil {

@@ -60,18 +60,26 @@ type fixed struct {
 func NewRouter(ops []*aws.Operation) *Router {
 	r := &Router{methods: map[string]*branch{}}
 	for _, op := range ops {
-		b := r.methods[op.Method]
-		if b == nil {
-			b = &branch{}
-			r.methods[op.Method] = b
+		r.add(op, op.Method, op.URI)
+		for _, address := range op.Also {
+			method, uri, _ := strings.Cut(address, " ")
+			r.add(op, method, uri)
 		}
-		b.add(op)
 	}
 	return r
 }
 
-func (b *branch) add(op *aws.Operation) {
-	path, rawQuery, _ := strings.Cut(op.URI, "?")
+func (r *Router) add(op *aws.Operation, method, uri string) {
+	b := r.methods[method]
+	if b == nil {
+		b = &branch{}
+		r.methods[method] = b
+	}
+	b.add(op, uri)
+}
+
+func (b *branch) add(op *aws.Operation, uri string) {
+	path, rawQuery, _ := strings.Cut(uri, "?")
 	l := &leaf{op: op, demands: op.Demands}
 	for _, part := range strings.Split(rawQuery, "&") {
 		if name, value, ok := strings.Cut(part, "="); name != "" {

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -68,6 +69,32 @@ func TestRouter(t *testing.T) {
 		if got != want {
 			t.Errorf("%s: %q, want %q", request, got, want)
 		}
+	}
+}
+
+// TestRouterAlso: newer models may have put an operation elsewhere, where it takes in its
+// body what it takes in the query at the address that it had.
+func TestRouterAlso(t *testing.T) {
+	op := &aws.Operation{Service: &aws.Service{}, Name: "List", Method: "GET", URI: "/things", Also: []string{"POST /list-things"}}
+	r := NewRouter([]*aws.Operation{op})
+	for _, c := range []struct{ method, target, body string }{
+		{"GET", "/things?next=b&size=2", ""}, {"POST", "/list-things", `{"next": "b", "size": 2}`},
+	} {
+		req := httptest.NewRequest(c.method, c.target, strings.NewReader(c.body))
+		got, params, ok := r.Match(c.method, req.URL.EscapedPath(), req.URL.Query(), req.Header)
+		if !ok || got != op {
+			t.Fatalf("%s %s: %v", c.method, c.target, got)
+		}
+		var in struct {
+			Next *string `aws:"next,query"`
+			Size *int32  `aws:"size,query"`
+		}
+		if err := Decode(aws.RestJSON, op, req, params, &in); err != nil || in.Next == nil || *in.Next != "b" || in.Size == nil || *in.Size != 2 {
+			t.Errorf("%s %s: %v %v", c.method, c.target, in, err)
+		}
+	}
+	if _, _, ok := r.Match("POST", "/things", nil, nil); ok {
+		t.Error("an address of both")
 	}
 }
 

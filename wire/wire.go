@@ -47,12 +47,15 @@ type decoder struct {
 	op       *aws.Operation
 	protocol aws.Protocol
 	// bound is the plan of the input, if the protocol binds it to HTTP: of its
-	// members, only those bound to the body are looked for in the document.
+	// members, only those bound to the body are looked for in the document, and those of
+	// the query where the operation has an address without one.
 	bound *plan
 }
 
 // reads reports whether f, a member of p, may be in a document.
-func (d *decoder) reads(p *plan, f *field) bool { return p != d.bound || f.loc == inBody }
+func (d *decoder) reads(p *plan, f *field) bool {
+	return p != d.bound || f.loc == inBody || f.loc == inQuery && len(d.op.Also) > 0
+}
 
 // document reads a whole body, in the body format of the protocol, into the
 // structure v. An empty body is an empty structure.

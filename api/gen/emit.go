@@ -193,6 +193,7 @@ func (g *generator) operation(op *operation) {
 		status = 200
 	}
 	g.printf("Status: %d,\n", status)
+	g.strings("Also", g.p.Also[op.Name])
 	g.optional("Action", g.p.Actions[op.Name])
 	if op.Input != nil {
 		g.optional("InputName", op.Input.LocationName)

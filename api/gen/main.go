@@ -110,6 +110,19 @@ func load(models, name string, p *patch) (*model, error) {
 		}
 		delete(m.Operations, name)
 	}
+	for name, text := range p.Shapes {
+		if m.Shapes[name] == nil {
+			m.Shapes[name] = new(shape)
+		}
+		if err := json.Unmarshal(text, m.Shapes[name]); err != nil {
+			return nil, fmt.Errorf("shape %s: %w", name, err)
+		}
+	}
+	for name := range p.Also {
+		if m.Operations[name] == nil {
+			return nil, fmt.Errorf("there is no operation %s for an address", name)
+		}
+	}
 	for shape, values := range p.Enums {
 		s := m.Shapes[shape]
 		if s == nil {

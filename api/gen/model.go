@@ -1,5 +1,7 @@
 package main
 
+import "encoding/json"
+
 // model is a service-2.json, as far as the generator reads it.
 type model struct {
 	Metadata struct {
@@ -117,6 +119,12 @@ type patch struct {
 	Errors map[string]int `json:"errors,omitempty"`
 	// Without are operations that others have taken the place of, at the same address.
 	Without []string `json:"without,omitempty"`
+	// Also are further addresses of operations, "POST /v2/email/list-identities": those of
+	// newer models, where the body has what the older have in the query.
+	Also map[string][]string `json:"also,omitempty"`
+	// Shapes are those that newer models have, in the model's form, and what they have
+	// added to older shapes.
+	Shapes map[string]json.RawMessage `json:"shapes,omitempty"`
 	// Roots are the root elements of answers, by operation, that the model has forgotten.
 	Roots map[string]string `json:"roots,omitempty"`
 	// Unwrapped are the operations whose answer's only member is the root element itself.

@@ -46,6 +46,11 @@ const (
 	BulkEmailStatusFailed                        = "FAILED"
 )
 
+// Values of ConfigurationSetFilterKey.
+const (
+	ConfigurationSetFilterKeyConfigurationSetNameContains = "CONFIGURATION_SET_NAME_CONTAINS"
+)
+
 // Values of ContactLanguage.
 const (
 	ContactLanguageEn = "EN"
@@ -186,6 +191,13 @@ const (
 	HttpsPolicyRequire         = "REQUIRE"
 	HttpsPolicyRequireOpenOnly = "REQUIRE_OPEN_ONLY"
 	HttpsPolicyOptional        = "OPTIONAL"
+)
+
+// Values of IdentityFilterKey.
+const (
+	IdentityFilterKeyIdentityNameContains = "IDENTITY_NAME_CONTAINS"
+	IdentityFilterKeyIdentityType         = "IDENTITY_TYPE"
+	IdentityFilterKeyVerificationStatus   = "VERIFICATION_STATUS"
 )
 
 // Values of IdentityType.

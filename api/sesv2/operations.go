@@ -522,6 +522,7 @@ var ListConfigurationSets = aws.Op[ListConfigurationSetsRequest, ListConfigurati
 	Method:  "GET",
 	URI:     "/v2/email/configuration-sets",
 	Status:  200,
+	Also:    []string{"POST /v2/email/list-configuration-sets"},
 }}
 
 // ListContactLists: see the API reference of SESv2.
@@ -585,6 +586,7 @@ var ListEmailIdentities = aws.Op[ListEmailIdentitiesRequest, ListEmailIdentities
 	Method:  "GET",
 	URI:     "/v2/email/identities",
 	Status:  200,
+	Also:    []string{"POST /v2/email/list-identities"},
 }}
 
 // ListEmailTemplates: see the API reference of SESv2.

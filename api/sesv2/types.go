@@ -1098,8 +1098,9 @@ type KinesisFirehoseDestination struct {
 
 // ListConfigurationSetsRequest is the structure ListConfigurationSetsRequest.
 type ListConfigurationSetsRequest struct {
-	NextToken *string `aws:"NextToken,query"`
-	PageSize  *int32  `aws:"PageSize,query"`
+	Filter    map[string]string `aws:"Filter" check:"[len:1..] {enum:CONFIGURATION_SET_NAME_CONTAINS}"`
+	NextToken *string           `aws:"NextToken,query"`
+	PageSize  *int32            `aws:"PageSize,query"`
 }
 
 // ListConfigurationSetsResponse is the structure ListConfigurationSetsResponse.
@@ -1193,8 +1194,9 @@ type ListDomainDeliverabilityCampaignsResponse struct {
 
 // ListEmailIdentitiesRequest is the structure ListEmailIdentitiesRequest.
 type ListEmailIdentitiesRequest struct {
-	NextToken *string `aws:"NextToken,query"`
-	PageSize  *int32  `aws:"PageSize,query"`
+	Filter    map[string]string `aws:"Filter" check:"[len:1..] {enum:IDENTITY_NAME_CONTAINS|IDENTITY_TYPE|VERIFICATION_STATUS}"`
+	NextToken *string           `aws:"NextToken,query"`
+	PageSize  *int32            `aws:"PageSize,query"`
 }
 
 // ListEmailIdentitiesResponse is the structure ListEmailIdentitiesResponse.

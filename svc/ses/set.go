@@ -5,6 +5,7 @@ import (
 	"errors"
 	"regexp"
 	"slices"
+	"strings"
 
 	api "github.com/tule-cloud/tule/api/ses"
 	snsapi "github.com/tule-cloud/tule/api/sns"
@@ -133,6 +134,11 @@ func (s *Service) describeConfigurationSet(ctx context.Context, in *api.Describe
 }
 
 func (s *Service) listConfigurationSets(ctx context.Context, in *api.ListConfigurationSetsRequest) (*api.ListConfigurationSetsResponse, error) {
+	return s.listSets(ctx, in, "")
+}
+
+// listSets lists those whose names hold a text.
+func (s *Service) listSets(ctx context.Context, in *api.ListConfigurationSetsRequest, holds string) (*api.ListConfigurationSetsResponse, error) {
 	o, most, err := pageOf(in.NextToken, in.MaxItems, 1000)
 	if err != nil {
 		return nil, err
@@ -142,6 +148,9 @@ func (s *Service) listConfigurationSets(ctx context.Context, in *api.ListConfigu
 		for e, err := range sets.List(ctx, r, scopeOf(ctx), o) {
 			if err != nil {
 				return err
+			}
+			if !strings.Contains(e.Record.Name, holds) {
+				continue
 			}
 			if len(out.ConfigurationSets) == most {
 				out.NextToken = new(aws.Token(*out.ConfigurationSets[most-1].Name))

@@ -336,6 +336,27 @@ func (s *Service) deleteIdentity2(ctx context.Context, in *apiv2.DeleteEmailIden
 	})
 }
 
+// fits reports whether an identity is what a filter asks for: all of its conditions.
+func (i *identity) fits(filter map[string]string) bool {
+	for key, value := range filter {
+		switch key {
+		case apiv2.IdentityFilterKeyIdentityNameContains:
+			if !strings.Contains(i.Name, strings.ToLower(value)) && !strings.Contains(i.Name, value) {
+				return false
+			}
+		case apiv2.IdentityFilterKeyIdentityType:
+			if value != *i.kind2() {
+				return false
+			}
+		case apiv2.IdentityFilterKeyVerificationStatus:
+			if value != apiv2.VerificationStatusSuccess {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 func (s *Service) listIdentities2(ctx context.Context, in *apiv2.ListEmailIdentitiesRequest) (*apiv2.ListEmailIdentitiesResponse, error) {
 	o, most, err := pageOf(in.NextToken, in.PageSize, 1000)
 	if err != nil {
@@ -343,6 +364,9 @@ func (s *Service) listIdentities2(ctx context.Context, in *apiv2.ListEmailIdenti
 	}
 	out := &apiv2.ListEmailIdentitiesResponse{EmailIdentities: []apiv2.IdentityInfo{}}
 	return out, s.each(ctx, o, func(i identity) bool {
+		if !i.fits(in.Filter) {
+			return true
+		}
 		if len(out.EmailIdentities) == most {
 			out.NextToken = new(aws.Token(*out.EmailIdentities[most-1].IdentityName))
 			return false

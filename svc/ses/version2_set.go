@@ -146,7 +146,7 @@ func (s *Service) deleteSet2(ctx context.Context, in *apiv2.DeleteConfigurationS
 }
 
 func (s *Service) listSets2(ctx context.Context, in *apiv2.ListConfigurationSetsRequest) (*apiv2.ListConfigurationSetsResponse, error) {
-	got, err := s.listConfigurationSets(ctx, &api.ListConfigurationSetsRequest{NextToken: in.NextToken, MaxItems: in.PageSize})
+	got, err := s.listSets(ctx, &api.ListConfigurationSetsRequest{NextToken: in.NextToken, MaxItems: in.PageSize}, in.Filter[apiv2.ConfigurationSetFilterKeyConfigurationSetNameContains])
 	if err != nil {
 		return nil, err
 	}
