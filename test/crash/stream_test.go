@@ -28,16 +28,16 @@ exports.handler = async (event) => {
 	for (const r of event.Records) await db.send(new PutItemCommand({ TableName: "copies", Item: r.dynamodb.Keys }));
 }`
 
-// TestKillStream kills Tule while many items are written and a function is called with
-// what the table's stream tells: after the last start, it has heard of every item that
-// was acknowledged.
+// TestKillStream kills Tule TULE_KILLS times, four without, while many items are written
+// and a function is called with what the table's stream tells: after the last start, it has
+// heard of every item that was acknowledged.
 func TestKillStream(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	house, err := tule.Start(tule.Options{Data: data, Libraries: true})
 	try(t, err)
 	mapped(t, house)
 	acked := map[string]bool{}
-	for life := range 4 {
+	for life := range lives(t) {
 		var n atomic.Int64
 		target := 5 + rand.Int64N(60)
 		reached, done := make(chan struct{}), make(chan []string)
