@@ -21,6 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventbridgetypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/firehose"
 	firehosetypes "github.com/aws/aws-sdk-go-v2/service/firehose/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -32,12 +34,13 @@ import (
 	"github.com/tule-cloud/tule/test/tule"
 )
 
-// A flow is clients of one account's streams, deliveries and logs.
+// A flow is clients of one account's streams, deliveries, events and logs.
 type flow struct {
 	*testing.T
 	house   *tule.Tule
 	streams *kinesis.Client
 	deliver *firehose.Client
+	events  *eventbridge.Client
 	logs    *cloudwatchlogs.Client
 	objects *s3.Client
 	role    *string // may put into all of them
@@ -51,7 +54,7 @@ func flowing(t *testing.T, of *tule.Tule) *flow {
 		}
 	})
 	c := config(of, "test")
-	return &flow{T: t, house: of, streams: kinesis.NewFromConfig(c), deliver: firehose.NewFromConfig(c), logs: cloudwatchlogs.NewFromConfig(c),
+	return &flow{T: t, house: of, streams: kinesis.NewFromConfig(c), deliver: firehose.NewFromConfig(c), events: eventbridge.NewFromConfig(c), logs: cloudwatchlogs.NewFromConfig(c),
 		objects: s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true })}
 }
 
@@ -68,7 +71,7 @@ func (f *flow) lay() {
 	f.Helper()
 	people := iam.NewFromConfig(config(f.house, "test"))
 	made, err := people.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("pass"), AssumeRolePolicyDocument: aws.String(
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["firehose.amazonaws.com","logs.amazonaws.com"]},"Action":"sts:AssumeRole"}]}`)})
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["firehose.amazonaws.com","logs.amazonaws.com","events.amazonaws.com"]},"Action":"sts:AssumeRole"}]}`)})
 	f.try(made, err)
 	f.role = made.Role.Arn
 	f.try(people.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("pass"), PolicyName: aws.String("p"), PolicyDocument: aws.String(
@@ -80,6 +83,15 @@ func (f *flow) lay() {
 	f.try(f.objects.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("arrivals")}))
 }
 
+// toStream has the events of a source go to a stream of their own.
+func (f *flow) toStream() {
+	f.Helper()
+	f.try(f.streams.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: aws.String("e"), ShardCount: aws.Int32(1)}))
+	f.try(f.events.PutRule(ctx, &eventbridge.PutRuleInput{Name: aws.String("e"), EventPattern: aws.String(`{"source":["flow"]}`)}))
+	f.try(f.events.PutTargets(ctx, &eventbridge.PutTargetsInput{Rule: aws.String("e"), Targets: []eventbridgetypes.Target{{Id: aws.String("e"), Arn: aws.String("arn:aws:kinesis:" + region + ":000000000000:stream/e"),
+		RoleArn: f.role, InputPath: aws.String("$.detail.text")}}}))
+}
+
 // toBucket makes a delivery stream to the bucket, which buffers as little as it may.
 func (f *flow) toBucket(name string) {
 	f.Helper()
@@ -87,7 +99,7 @@ func (f *flow) toBucket(name string) {
 		RoleARN: f.role, BucketARN: aws.String("arn:aws:s3:::arrivals"), Prefix: aws.String(name + "/"), BufferingHints: &firehosetypes.BufferingHints{IntervalInSeconds: aws.Int32(0), SizeInMBs: aws.Int32(1)}}}))
 }
 
-// put puts a text of 50 KB that nothing makes smaller into one of the three.
+// put puts a text of 50 KB that nothing makes smaller into one of the four.
 func (f *flow) put(where, text string) (err error) {
 	noise := make([]byte, 25_000)
 	for i := range noise {
@@ -99,6 +111,8 @@ func (f *flow) put(where, text string) (err error) {
 		_, err = f.streams.PutRecord(ctx, &kinesis.PutRecordInput{StreamName: aws.String("s"), PartitionKey: aws.String("k"), Data: []byte(whole)})
 	case "firehose":
 		_, err = f.deliver.PutRecord(ctx, &firehose.PutRecordInput{DeliveryStreamName: aws.String("d"), Record: &firehosetypes.Record{Data: []byte(whole)}})
+	case "events":
+		_, err = f.events.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []eventbridgetypes.PutEventsRequestEntry{{Source: aws.String("flow"), DetailType: aws.String("t"), Detail: aws.String(`{"text":"` + whole + `"}`)}}})
 	case "logs":
 		_, err = f.logs.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{LogGroupName: aws.String("g"), LogStreamName: aws.String("s"),
 			LogEvents: []logstypes.InputLogEvent{{Timestamp: aws.Int64(time.Now().UnixMilli()), Message: &whole}}})
@@ -106,13 +120,13 @@ func (f *flow) put(where, text string) (err error) {
 	return err
 }
 
-// read is how often each text is in the stream, and in the group; and the first words of
-// the bucket's records.
+// read is how often each text is in the streams, in the group and in the bucket.
 func (f *flow) read() map[string]map[string]int {
 	f.Helper()
-	all := map[string]map[string]int{"kinesis": {}, "logs": {}, "firehose": {}}
+	all := map[string]map[string]int{"kinesis": {}, "logs": {}, "firehose": f.delivered(), "events": {}}
 	word := func(where, text string) { first, _, _ := strings.Cut(text, " "); all[where][first]++ }
 	f.records("s", func(b []byte) { word("kinesis", string(b)) })
+	f.records("e", func(b []byte) { word("events", strings.TrimPrefix(string(b), `"`)) })
 	for p := cloudwatchlogs.NewFilterLogEventsPaginator(f.logs, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("g")}); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
 		f.try(page, err)
@@ -120,6 +134,13 @@ func (f *flow) read() map[string]map[string]int {
 			word("logs", *e.Message)
 		}
 	}
+	return all
+}
+
+// delivered is how often each text is in the bucket.
+func (f *flow) delivered() map[string]int {
+	f.Helper()
+	all := map[string]int{}
 	for p := s3.NewListObjectsV2Paginator(f.objects, &s3.ListObjectsV2Input{Bucket: aws.String("arrivals"), Prefix: aws.String("d/")}); p.HasMorePages(); {
 		page, err := p.NextPage(ctx)
 		f.try(page, err)
@@ -129,7 +150,8 @@ func (f *flow) read() map[string]map[string]int {
 			body, err := io.ReadAll(got.Body)
 			f.try(nil, errors.Join(err, got.Body.Close()))
 			for text := range strings.SplitSeq(strings.TrimSuffix(string(body), ";"), ";") {
-				word("firehose", text)
+				first, _, _ := strings.Cut(text, " ")
+				all[first]++
 			}
 		}
 	}
@@ -157,8 +179,8 @@ func (f *flow) records(stream string, found func([]byte)) {
 	}
 }
 
-// TestStreamsOnFullDisk has somebody fill the disk while records, deliveries and events
-// are put: puts are refused with a clear error, what was acknowledged can be read and is
+// TestStreamsOnFullDisk has somebody fill the disk while records, deliveries, events of a
+// bus and of logs are put: puts are refused with a clear error, what was acknowledged can be read and is
 // delivered once there is room, and after a start all of it is there.
 func TestStreamsOnFullDisk(t *testing.T) {
 	if os.Getuid() != 0 {
@@ -177,7 +199,8 @@ func TestStreamsOnFullDisk(t *testing.T) {
 	f := flowing(t, house)
 	f.lay()
 	f.toBucket("d")
-	kinds := []string{"kinesis", "firehose", "logs"}
+	f.toStream()
+	kinds := []string{"kinesis", "firehose", "events", "logs"}
 	acked := map[string][]string{}
 	n := 0
 	write := func(where string) error {
@@ -211,10 +234,12 @@ func TestStreamsOnFullDisk(t *testing.T) {
 		until(t, where+" takes more when there is room again", func() bool { return write(where) == nil })
 	}
 	until(t, "what was put is delivered", func() bool {
-		have := f.read()["firehose"]
-		for _, text := range acked["firehose"] {
-			if have[text] == 0 {
-				return false
+		have := f.read()
+		for _, where := range []string{"firehose", "events"} {
+			for _, text := range acked[where] {
+				if have[where][text] == 0 {
+					return false
+				}
 			}
 		}
 		return true
@@ -285,7 +310,7 @@ func TestDeliveryEndpointHangs(t *testing.T) {
 			t.Errorf("two puts took %v", took)
 		}
 	}
-	until(t, "the other stream is delivered", func() bool { return len(f.read()["firehose"]) == 20 })
+	until(t, "the other stream is delivered", func() bool { return len(f.delivered()) == 20 })
 	began := time.Now()
 	if err := house.Stop(); err != nil {
 		t.Error(err)
