@@ -51,6 +51,9 @@ type ExtensionsConfig struct {
 	Random       io.Reader
 	// Log takes the platform's own log events of extensions: "EXTENSION\tName: …".
 	Log func(text string)
+	// Event takes them instead where the log is JSON: their types and records, as the
+	// Telemetry API has them, and whether all is well. Nil is for text.
+	Event func(kind string, record any, ok bool)
 	// Dial connects to a port of the environment's loopback, for telemetry. It returns
 	// before anybody has accepted. Without it subscriptions are refused.
 	Dial func(port int) (net.Conn, error)
@@ -351,9 +354,18 @@ func (x *Extensions) report() {
 		if e.errorType != "" {
 			text += "\tError Type: " + e.errorType
 		}
-		x.cfg.Log(text)
-		x.telemetry.publish(typeExtension, extensionRecord{e.name, e.state, append([]string{}, e.events...), e.errorType})
+		x.say(text, typeExtension, extensionRecord{e.name, e.state, append([]string{}, e.events...), e.errorType}, e.errorType == "")
 	}
+}
+
+// say logs an event of the platform, and tells it to those who subscribed.
+func (x *Extensions) say(text string, kind eventType, record any, ok bool) {
+	if x.cfg.Event != nil {
+		x.cfg.Event(kind.name, record, ok)
+	} else {
+		x.cfg.Log(text)
+	}
+	x.telemetry.publish(kind, record)
 }
 
 // An invokeEvent is what extensions get of an invoke: not the event itself.

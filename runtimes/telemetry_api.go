@@ -82,8 +82,7 @@ func (x *Extensions) serveSubscribe(w http.ResponseWriter, r *http.Request) {
 	if logs {
 		kind, word = typeLogSubscription, "LOGS"
 	}
-	x.cfg.Log(word + "\tName: " + s.name + "\tState: Subscribed\tTypes: [" + strings.Join(s.types, ",") + "]")
-	x.telemetry.publish(kind, subscriptionRecord{s.name, "Subscribed", s.types})
+	x.say(word+"\tName: "+s.name+"\tState: Subscribed\tTypes: ["+strings.Join(s.types, ",")+"]", kind, subscriptionRecord{s.name, "Subscribed", s.types}, true)
 	respond(w, http.StatusOK, "OK")
 }
 

@@ -132,6 +132,7 @@ func (e *environment) start(ctx context.Context, cause string, limit time.Durati
 	if ctx.Err() != nil && in.Failure == nil {
 		return nil, errInitTimeout // nobody waits for what it may have been about to say
 	}
+	e.logInit(err == nil && in.Failure == nil)
 	return in.Failure, err
 }
 
@@ -278,9 +279,11 @@ func (e *environment) run(ctx context.Context, spec sandbox.Spec) error {
 	return nil
 }
 
-// print logs what the function wrote.
+// print logs what the function wrote. Extensions get it whatever its level.
 func (e *environment) print(text string) {
-	e.log(text)
+	if e.version.keeps(text) {
+		e.log(text)
+	}
 	e.extensions.FunctionLog(text)
 }
 

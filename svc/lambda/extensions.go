@@ -50,10 +50,14 @@ func (e *environment) accompany(cfg *runtimes.Config, cmd runtimes.Command, plai
 	if !cmd.HTTP && len(e.external) == 0 {
 		return
 	}
-	e.extensions = runtimes.NewExtensions(runtimes.ExtensionsConfig{
+	about := runtimes.ExtensionsConfig{
 		FunctionName: e.at.name, Version: e.version.label(), Handler: e.version.Handler, AccountID: e.at.scope.Account,
 		MemoryMB: int(e.version.Memory), Clock: e.s.Clock, Random: e.s.Random, Log: e.log, Dial: e.dial,
-	})
+	}
+	if e.version.JSONLog {
+		about.Event = e.extensionEvent
+	}
+	e.extensions = runtimes.NewExtensions(about)
 	e.extensions.Expect(e.external...)
 	cfg.Extensions = e.extensions
 }

@@ -2,6 +2,8 @@ package lambda
 
 import (
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/lambda"
@@ -68,16 +70,54 @@ func (e *environment) system(level, kind string, record any) {
 	}
 }
 
+// appLevels are the levels of what functions log, from the most detailed on, and the names that
+// languages have for them.
+var appLevels = [][]string{{"TRACE"}, {"DEBUG"}, {"INFO", "INFORMATION"}, {"WARN", "WARNING"}, {"ERROR"}, {"FATAL", "CRITICAL"}}
+
+// appRank is a level's place among them; -1 for what is none.
+func appRank(level string) int {
+	level = strings.ToUpper(level)
+	return slices.IndexFunc(appLevels, func(names []string) bool { return slices.Contains(names, level) })
+}
+
+// unlevelled is what Java's logger says of a line that it has got without a level, which it lets through.
+const unlevelled = "UNDEFINED"
+
+// keeps reports whether what a function has written goes into its log. A JSON object says by
+// its member "level" how much it matters; one that does not is of the level INFO. Text is always kept.
+// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+func (v *version) keeps(text string) bool {
+	if !v.JSONLog || appRank(v.AppLevel) <= 0 || !strings.HasPrefix(strings.TrimLeft(text, " \t"), "{") {
+		return true
+	}
+	var line map[string]json.RawMessage // exact names: a struct would take "Level", too
+	if json.Unmarshal([]byte(text), &line) != nil {
+		return true
+	}
+	var level string
+	if json.Unmarshal(line["level"], &level) != nil || appRank(level) < 0 && level != unlevelled {
+		level = api.ApplicationLogLevelInfo
+	}
+	return level == unlevelled || appRank(level) >= appRank(v.AppLevel)
+}
+
+// initialization says for whom an environment starts.
+func (e *environment) initialization() string { return or(e.cause, "on-demand") }
+
 // logInitStart opens the log of an environment.
 func (e *environment) logInitStart() {
 	switch runtime := e.version.Runtime; {
 	case e.version.JSONLog:
-		e.system(api.SystemLogLevelInfo, "platform.initStart", struct {
+		level := api.SystemLogLevelInfo
+		if runtime == "" { // of an image nobody knows
+			level = api.SystemLogLevelDebug
+		}
+		e.system(level, "platform.initStart", struct {
 			Type    string `json:"initializationType"`
 			Phase   string `json:"phase"`
-			Version string `json:"runtimeVersion"`
-		}{"on-demand", "init", runtime})
-	case runtime != "" && !bills100(runtime): // of an image nobody knows
+			Version string `json:"runtimeVersion,omitempty"`
+		}{e.initialization(), "init", runtime})
+	case runtime != "" && !bills100(runtime):
 		e.log(runtimes.InitStartLine(runtime))
 	}
 }
@@ -88,12 +128,44 @@ func (e *environment) logInitTimeout() {
 		e.log(runtimes.InitReportLine(e.init, "timeout", ""))
 		return
 	}
-	e.system(api.SystemLogLevelWarn, "platform.initReport", struct {
-		Type    string `json:"initializationType"`
-		Phase   string `json:"phase"`
-		Status  string `json:"status"`
-		Metrics any    `json:"metrics"`
-	}{"on-demand", "init", "timeout", map[string]float64{"durationMs": milliseconds(e.init)}})
+	e.logInitReport(api.SystemLogLevelWarn, "timeout")
+}
+
+// An initReport is how an init went, in a JSON log; platform.initRuntimeDone has no metrics.
+type initReport struct {
+	Type    string             `json:"initializationType"`
+	Phase   string             `json:"phase"`
+	Status  string             `json:"status"`
+	Metrics map[string]float64 `json:"metrics,omitempty"`
+}
+
+func (e *environment) logInitReport(level, status string) {
+	e.system(level, "platform.initReport", initReport{e.initialization(), "init", status, map[string]float64{"durationMs": milliseconds(e.init)}})
+}
+
+// logInit says how the function has loaded, where the log is JSON. A text says it with the first invoke.
+func (e *environment) logInit(ok bool) {
+	if !e.version.JSONLog {
+		return
+	}
+	status, done, report := "success", api.SystemLogLevelDebug, api.SystemLogLevelDebug
+	switch {
+	case !ok:
+		status, done, report = "error", api.SystemLogLevelWarn, api.SystemLogLevelWarn
+	case e.cause != "":
+		report = api.SystemLogLevelInfo // no invoke will tell of it
+	}
+	e.system(done, "platform.initRuntimeDone", initReport{e.initialization(), "init", status, nil})
+	e.logInitReport(report, status)
+}
+
+// extensionEvent logs an event of the platform about extensions.
+func (e *environment) extensionEvent(kind string, record any, ok bool) {
+	level := api.SystemLogLevelInfo
+	if !ok {
+		level = api.SystemLogLevelWarn
+	}
+	e.system(level, kind, record)
 }
 
 // logStart opens the log of an invoke.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/tule-cloud/tule/aws"
-	"github.com/tule-cloud/tule/runtimes"
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -188,11 +187,12 @@ const provisionedReserve = (maxTimeout + 60) * time.Second
 // start starts an environment. One that does not load is not tried again until its
 // configuration is put anew; what Tule itself did wrong is, at the next look.
 func (p *provisioner) start(of team, e *environment) {
-	if !bills100(e.version.Runtime) {
-		e.log(runtimes.InitStartLine(e.version.Runtime))
-	}
+	e.logInitStart()
 	limit := max(initLimit, time.Duration(e.version.Timeout)*time.Second)
 	failure, err := e.start(context.Background(), aws.RandomUUID(p.s.Random), limit)
+	if errors.Is(err, errInitTimeout) {
+		e.logInitTimeout()
+	}
 	e.init = 0 // no invoke has waited for it
 	broken := failure != nil || err != nil
 	p.mu.Lock()
