@@ -143,7 +143,7 @@ func TestStreamAgeOfRetries(t *testing.T) {
 		number := st.put("a")[0]
 		st.start()
 		st.through(number)
-		if n := len(st.called()); n < 3 || n > 12 {
+		if n := len(st.called()); n > 12 { // how few they are at least cannot be said: the clock does not wait for calls
 			t.Errorf("%d calls within a minute", n)
 		}
 	})
