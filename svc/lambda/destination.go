@@ -124,6 +124,9 @@ func (q *queue) deliver(ctx context.Context, w waiting, ev *event) error {
 	var e *aws.Error
 	now := s.Clock.Now()
 	switch {
+	case err == nil && ev.Mapping != "":
+		m := mapping{UUID: ev.Mapping, Metrics: []string{api.EventSourceMappingMetricEventCount}}
+		m.count(s, w.at.scope, eventsDelivered, ev.Records)
 	case err == nil:
 	case errors.As(err, &e) && !e.Server() && e.Code != "TooManyRequestsException", now.Sub(ev.Decided) > maxEventAge:
 		s.Logger.Warn("lambda: a destination could not be told of an event", "function", w.at.arn(""), "id", w.id, "destination", to, "error", err)

@@ -2,13 +2,16 @@ package lambda
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	api "github.com/tule-cloud/tule/api/lambda"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/store"
 )
 
 // Measures takes what is measured of functions, by the names, units and dimensions of
@@ -29,6 +32,8 @@ type Dimensions struct {
 	Resource string
 	// ExecutedVersion is the version that an alias has led to; "" where Resource is none.
 	ExecutedVersion string
+	// Mapping is the UUID of an event source mapping, which has metrics of its own; "" for functions'.
+	Mapping string
 }
 
 // measure notes a count.
@@ -68,11 +73,46 @@ func (t *target) put(s *Service, name, unit string, value float64) {
 	}
 }
 
+// count notes how many events something has happened to, for mappings that want theirs counted.
+// https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html#event-source-mapping-metrics
+func (m *mapping) count(s *Service, scope store.Scope, name string, n int) {
+	if s.Measures != nil && m.counted() {
+		s.Measures.Put(name, "Count", float64(n), Dimensions{Account: scope.Account, Region: scope.Region, Mapping: m.UUID})
+	}
+}
+
+func (m *mapping) counted() bool {
+	return slices.Contains(m.Metrics, api.EventSourceMappingMetricEventCount)
+}
+
+// What is counted of a mapping's events. Those that are tried again are invoked, and may fail, again.
+const (
+	eventsPolled    = "PolledEventCount"
+	eventsFiltered  = "FilteredOutEventCount"
+	eventsInvoked   = "InvokedEventCount"
+	eventsFailed    = "FailedInvokeEventCount"
+	eventsDropped   = "DroppedEventCount" // without a destination
+	eventsDelivered = "OnFailureDestinationDeliveredEventCount"
+	eventsDeleted   = "DeletedEventCount" // of queues
+)
+
+func (p *poller) count(name string, n int) { p.m.count(p.s, p.scope, name, n) }
+
 // measure notes how many invokes run, now that e serves one more, or no longer serves one. The
 // caller holds mu.
 func (f *fleet) measure(e *environment, c *crew) {
 	if f.s.Measures == nil {
 		return
+	}
+	if e.target.qualifier != "" {
+		n := 0
+		for other := range c.all {
+			if other.serving && other.target.qualifier == e.target.qualifier {
+				n++
+			}
+		}
+		f.s.Measures.Put("ConcurrentExecutions", "Count", float64(n), Dimensions{Account: e.at.scope.Account, Region: e.at.scope.Region,
+			FunctionName: e.at.name, Resource: e.at.name + ":" + e.target.qualifier})
 	}
 	all := ref{scope: e.at.scope}
 	f.s.measure(e.at, "ConcurrentExecutions", float64(c.busy))
@@ -143,6 +183,8 @@ func (m shared) Put(name, unit string, value float64, d Dimensions) {
 		v.Unit = "None"
 	}
 	switch {
+	case d.Mapping != "":
+		v.Dimensions = []string{"EventSourceMappingUUID", d.Mapping}
 	case d.FunctionName == "":
 	case d.Resource == "":
 		if name != "ConcurrentExecutions" {
@@ -212,7 +254,7 @@ func (m *Meter) label(d Dimensions) string {
 	if len(m.known) >= maxMeasured {
 		return "other"
 	}
-	text := d.Region + ":" + d.Account + ":" + cmp.Or(d.Resource, d.FunctionName)
+	text := d.Region + ":" + d.Account + ":" + cmp.Or(d.Mapping, d.Resource, d.FunctionName)
 	if d.ExecutedVersion != "" {
 		text += ":" + d.ExecutedVersion
 	}

@@ -30,7 +30,7 @@ func (h *heard) Put(name, unit string, value float64, d Dimensions) {
 	if h.sums == nil {
 		h.sums, h.most, h.units = map[string]float64{}, map[string]float64{}, map[string]string{}
 	}
-	of := name + " " + d.FunctionName
+	of := name + " " + d.FunctionName + d.Mapping
 	if d.Resource != "" {
 		of = strings.TrimSuffix(name+" "+d.Resource+" "+d.ExecutedVersion, " ")
 	}
@@ -113,6 +113,9 @@ func TestProvisionedMetrics(t *testing.T) {
 		until(t, "run", func() bool { return st.fleetBusy("f") == n+1 })
 	}
 	wg.Wait()
+	if n := h.peak("ConcurrentExecutions f:live"); n != 3 {
+		t.Errorf("%v ran at once by the alias", n)
+	}
 	for name, want := range map[string]float64{"ProvisionedConcurrencyInvocations": 2, "ProvisionedConcurrencySpilloverInvocations": 1, "Invocations": 3} {
 		for _, of := range []string{" f", " f:live", " f:live 1"} {
 			if got := h.sum(name + of); got != want {
@@ -175,9 +178,11 @@ func TestCloudWatch(t *testing.T) {
 	s.took(ref{name: "g"}, "IteratorAge", 1500*time.Millisecond)
 	s.measure(ref{name: "f"}, "ConcurrentExecutions", 2)
 	s.measure(ref{}, "ConcurrentExecutions", 5)
+	(&mapping{UUID: "u"}).count(s, ref{}.scope, eventsPolled, 7) // does not want it
+	(&mapping{UUID: "v", Metrics: []string{api.EventSourceMappingMetricEventCount}}).count(s, ref{}.scope, eventsPolled, 7)
 	want := map[string]float64{"AWS/Lambda Errors Count": 1, "AWS/Lambda Errors Count FunctionName f": 1, "AWS/Lambda Errors Count FunctionName f Resource f:live": 1,
 		"AWS/Lambda Errors Count FunctionName f Resource f:live ExecutedVersion 3": 1, "AWS/Lambda IteratorAge Milliseconds": 1500, "AWS/Lambda IteratorAge Milliseconds FunctionName g": 1500,
-		"AWS/Lambda ConcurrentExecutions Count FunctionName f": 2, "AWS/Lambda ConcurrentExecutions Count": 5}
+		"AWS/Lambda ConcurrentExecutions Count FunctionName f": 2, "AWS/Lambda PolledEventCount Count EventSourceMappingUUID v": 7, "AWS/Lambda ConcurrentExecutions Count": 5}
 	if !maps.Equal(c.sums, want) {
 		t.Errorf("got %v\nwant %v", c.sums, want)
 	}
@@ -223,4 +228,85 @@ func TestMeter(t *testing.T) {
 	if want := []string{"tule_lambda_level 1", fmt.Sprint("tule_lambda_seconds ", 1), fmt.Sprint("tule_lambda_total ", maxMeasured+1)}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+}
+
+// counted is a mapping that has its events counted.
+func counted(m mapping) mapping {
+	m.Metrics = []string{api.EventSourceMappingMetricEventCount}
+	return m
+}
+
+// expectCounts compares what was counted of the mapping u.
+func (h *heard) expectCounts(t *testing.T, want map[string]float64) {
+	t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, name := range []string{eventsPolled, eventsFiltered, eventsInvoked, eventsFailed, eventsDropped, eventsDelivered, eventsDeleted} {
+		if got := h.sums[name+" u"]; got != want[name] {
+			t.Errorf("%s: %v, want %v", name, got, want[name])
+		}
+	}
+}
+
+// A stream's events are counted on their ways: through filters, into the function, again, and to their end.
+func TestStreamEventCounts(t *testing.T) {
+	m := counted(forever())
+	m.Batch, m.Retries, m.Partial, m.Filters = 2, 1, true, []string{`{"id": [{"anything-but": "x"}]}`}
+	st, h := newPollStand(t, m), &heard{}
+	st.s.Measures = h
+	st.fn = func(ids []string) outcome {
+		switch ids[0] {
+		case "bad":
+			return failed()
+		case "half":
+			return fine(`{"batchItemFailures":[{"itemIdentifier":"good"}]}`)
+		}
+		return fine("")
+	}
+	st.src.add("s", "a", "b", "x", "bad", "half", "good") // two are read at a time
+	st.start()
+	st.expect("a b", "bad", "bad", "half good", "good")
+	st.stop()
+	h.expectCounts(t, map[string]float64{eventsPolled: 6, eventsFiltered: 1, eventsInvoked: 7, eventsFailed: 3, eventsDropped: 1})
+}
+
+// Those that a destination is told of are counted when it is told, not as dropped; and nothing is counted
+// that nobody wants to be.
+func TestStreamEventsNotDropped(t *testing.T) {
+	for _, m := range []mapping{counted(forever()), forever()} {
+		m.Retries, m.OnFailure = 0, "arn:aws:sqs:us-east-1:000000000000:lost"
+		st, h := newPollStand(t, m), &heard{}
+		st.s.Measures = h
+		st.fn = func([]string) outcome { return failed() }
+		st.src.add("s", "a", "b")
+		st.start()
+		st.expect("a b")
+		st.stop()
+		want := map[string]float64{eventsPolled: 2, eventsInvoked: 2, eventsFailed: 2}
+		if len(m.Metrics) == 0 {
+			want = nil
+		}
+		h.expectCounts(t, want)
+	}
+}
+
+// A queue's events are counted likewise, and those that are deleted once they have been dealt with.
+func TestQueueEventCounts(t *testing.T) {
+	st, h := newQueueStand(t, counted(mapping{Partial: true, Filters: []string{`{"body":[{"anything-but":"x"}]}`}})), &heard{}
+	st.s.Measures = h
+	tries := 0
+	st.fn = func(bodies, ids []string) outcome {
+		if tries++; tries == 1 {
+			return fine(`{"batchItemFailures":[{"itemIdentifier":"` + ids[1] + `"}]}`)
+		}
+		return fine("")
+	}
+	st.post.put(queueName, "a", "b", "x")
+	st.start()
+	st.empty()
+	st.stop()
+	if got := st.called(); len(got) != 2 || got[1] != "b" {
+		t.Errorf("the calls are %q", got)
+	}
+	h.expectCounts(t, map[string]float64{eventsPolled: 4, eventsFiltered: 1, eventsInvoked: 3, eventsFailed: 1, eventsDeleted: 2})
 }

@@ -127,7 +127,8 @@ func TestDeadLetters(t *testing.T) {
 func TestDiscardedTold(t *testing.T) {
 	st, p := outletStand(t, func(*api.CreateFunctionRequest) {})
 	st.stop()
-	m := mapping{UUID: "u", Function: "f"}
+	h := &heard{}
+	m := mapping{UUID: "u", Function: "f", Metrics: []string{api.EventSourceMappingMetricEventCount}}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	err := st.Store.Update(t.Context(), func(tx store.Tx) error {
 		if err := mappingRecords.Put(tx, st.scope(), m, "u"); err != nil {
@@ -136,15 +137,19 @@ func TestDiscardedTold(t *testing.T) {
 		if err := discardedRecords.Put(tx, st.scope(), discarded{Destination: "arn:aws:sqs:" + testAccount + "lost", Event: []byte(`{"old":1}`), At: at}, "u", "one"); err != nil {
 			return err
 		}
-		lost := discarded{Destination: "arn:aws:s3:::bucket", Event: []byte(`{"new":1}`), At: at, Shard: "shardId-1"}
+		lost := discarded{Destination: "arn:aws:s3:::bucket", Event: []byte(`{"new":1}`), At: at, Shard: "shardId-1", Records: 3}
 		return eventRecords.Put(tx, st.scope(), m.notice(&lost, "two"), "two")
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	st.Measures = h
 	st.Service = New(st.Options)
 	st.run()
 	until(t, "be told", func() bool { return len(st.queued()) == 0 })
+	if n := h.sum(eventsDelivered + " u"); n != 3 {
+		t.Errorf("%v records were delivered", n)
+	}
 	if got := p.left("lost"); len(got) != 1 || got[0] != `{"old":1}` {
 		t.Error(got)
 	}

@@ -192,11 +192,13 @@ func (w *worker) deal(ctx context.Context, b portion, s settle) bool {
 			return false
 		}
 		w.s.took(w.m.function(w.scope), "IteratorAge", w.s.Clock.Now().Sub(b.records[len(b.records)-1].at))
+		w.count(eventsInvoked, len(b.records))
 		out := w.call(ctx, event)
 		if !out.reached {
 			if ctx.Err() != nil {
 				return false
 			}
+			w.count(eventsFailed, len(b.records))
 			w.note(ctx, out.problem)
 		} else {
 			if out.failure != "" && ctx.Err() != nil {
@@ -228,6 +230,7 @@ func (w *worker) outcome(ctx context.Context, b portion, out outcome, s settle) 
 	if first == len(b.records) {
 		return b, true, s(ctx, b.upto, out.answer, nil)
 	}
+	w.count(eventsFailed, len(b.records)-first)
 	if first > 0 { // those before are done; the rest is another batch
 		if !s(ctx, b.records[first-1].id, out.answer, nil) {
 			return b, true, false
@@ -269,7 +272,7 @@ func (w *worker) giveUp(ctx context.Context, b portion, last outcome, condition 
 	w.s.Logger.Warn("lambda: records of an event source mapping were given up", "mapping", w.m.UUID, "function", at.arn(w.m.Qualifier),
 		"shard", w.shard, "records", len(b.records), "first", b.records[0].id, "why", condition)
 	now := w.s.Clock.Now()
-	lost := &discarded{Destination: w.m.OnFailure, At: now, Shard: w.shard}
+	lost := &discarded{Destination: w.m.OnFailure, At: now, Shard: w.shard, Records: len(b.records)}
 	if w.m.OnFailure != "" {
 		var payload []byte
 		if a, _ := aws.ParseARN(w.m.OnFailure); a.Service == "s3" {

@@ -116,13 +116,18 @@ type discarded struct {
 	Event       json.RawMessage
 	At          time.Time
 	Shard       string `json:",omitempty"`
+	Records     int    `json:",omitempty"` // how many
 }
 
 // notice is what the queue of asynchronous events tells the destination of a batch that
 // was given up.
 func (m *mapping) notice(lost *discarded, id string) event {
-	return event{Function: m.Function, Qualifier: m.Qualifier, Received: lost.At, Due: lost.At, To: lost.Destination, Record: lost.Event,
+	e := event{Function: m.Function, Qualifier: m.Qualifier, Received: lost.At, Due: lost.At, To: lost.Destination, Record: lost.Event,
 		Key: discardedKey(m.UUID, lost.Shard, id, lost.At), Decided: lost.At}
+	if m.counted() {
+		e.Mapping, e.Records = m.UUID, lost.Records
+	}
+	return e
 }
 
 // The conditions under which records are given up.

@@ -94,6 +94,7 @@ func (p *queuePoller) gather(ctx context.Context) ([]queued, error) {
 		case err != nil:
 			return got, err
 		}
+		p.count(eventsPolled, len(batch))
 		for _, m := range batch {
 			size += len(m.event)
 			if i, again := places[m.id]; again { // it has become visible since
@@ -162,7 +163,10 @@ func (p *queuePoller) deal(ctx context.Context, batch []queued) {
 			unwanted = append(unwanted, m)
 		}
 	}
-	p.remove(ctx, unwanted, until)
+	if len(p.filters) > 0 {
+		p.count(eventsFiltered, len(unwanted))
+		p.remove(ctx, unwanted, until)
+	}
 	for len(wanted) > 0 && ctx.Err() == nil {
 		n, size := 0, 0
 		for n < len(wanted) {
@@ -171,7 +175,9 @@ func (p *queuePoller) deal(ctx context.Context, batch []queued) {
 			}
 			n++
 		}
-		p.remove(ctx, p.try(ctx, wanted[:n], until), until)
+		if done := p.try(ctx, wanted[:n], until); len(done) > 0 {
+			p.count(eventsDeleted, p.remove(ctx, done, until))
+		}
 		wanted = wanted[n:]
 	}
 }
@@ -187,9 +193,11 @@ func (p *queuePoller) try(ctx context.Context, batch []queued, until time.Time) 
 		if ctx.Err() != nil || p.late(ctx, tries, until) {
 			return nil
 		}
+		p.count(eventsInvoked, len(batch))
 		out := p.call(ctx, event)
 		switch {
 		case out.reached && out.failure != "":
+			p.count(eventsFailed, len(batch))
 			p.note(ctx, resultFailed)
 			return nil
 		case out.reached:
@@ -198,6 +206,7 @@ func (p *queuePoller) try(ctx context.Context, batch []queued, until time.Time) 
 				done = dealtWith(out.answer, batch)
 			}
 			if len(done) < len(batch) {
+				p.count(eventsFailed, len(batch)-len(done))
 				p.note(ctx, resultFailed)
 			} else {
 				p.note(ctx, resultOK)
@@ -209,6 +218,7 @@ func (p *queuePoller) try(ctx context.Context, batch []queued, until time.Time) 
 		if out.problem == problemThrottled {
 			p.places.halve()
 		}
+		p.count(eventsFailed, len(batch))
 		p.note(ctx, out.problem)
 		if !p.s.pause(ctx, backOff(tries)) {
 			return nil
@@ -229,9 +239,9 @@ func (p *queuePoller) late(ctx context.Context, tries int, until time.Time) bool
 	return !now.Before(until)
 }
 
-// remove deletes messages. What cannot be deleted before it is visible again is handled
+// remove deletes messages, and returns how many. What cannot be deleted before it is visible again is handled
 // once more, as AWS says that it may.
-func (p *queuePoller) remove(ctx context.Context, batch []queued, until time.Time) {
+func (p *queuePoller) remove(ctx context.Context, batch []queued, until time.Time) (deleted int) {
 	work := context.WithoutCancel(ctx) // what is done is done, whether or not there is to be more
 	for tries := 0; len(batch) > 0; {
 		n := min(len(batch), receiveMost)
@@ -240,18 +250,19 @@ func (p *queuePoller) remove(ctx context.Context, batch []queued, until time.Tim
 			err = p.q.remove(as, batch[:n])
 		}
 		if err == nil {
-			batch, tries = batch[n:], 0
+			batch, tries, deleted = batch[n:], 0, deleted+n
 			continue
 		}
 		if code := aws.CodeOf(err); code == codeNoQueue || code == codeNoQueueQuery {
-			return
+			return deleted
 		}
 		p.trouble(ctx, err)
 		if p.s.Clock.Now().After(until) || !p.s.pause(ctx, backOff(tries)) {
-			return
+			return deleted
 		}
 		tries++
 	}
+	return deleted
 }
 
 // release gives messages back that nobody will be called with, if the role may.

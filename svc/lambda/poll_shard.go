@@ -100,13 +100,7 @@ func (w *worker) gather(ctx context.Context) (g gathered, ok bool) {
 		}
 		failed = 0
 		now := w.s.Clock.Now()
-		for _, r := range got {
-			g.through, g.last = r.id, r.at
-			if !r.at.Before(w.since) && w.src.lets(w.filters, &r) {
-				g.records = append(g.records, r)
-				size += len(r.event)
-			}
-		}
+		size += w.sift(&g, got)
 		if len(got) > 0 {
 			w.idle = 0
 			if due.IsZero() {
@@ -128,6 +122,27 @@ func (w *worker) gather(ctx context.Context) (g gathered, ok bool) {
 			return g, false
 		}
 	}
+}
+
+// sift adds those of the records that are wanted, and returns the size of their events.
+func (w *worker) sift(g *gathered, got []record) (size int) {
+	filtered := 0
+	for _, r := range got {
+		g.through, g.last = r.id, r.at
+		switch {
+		case r.at.Before(w.since):
+		case w.src.lets(w.filters, &r):
+			g.records = append(g.records, r)
+			size += len(r.event)
+		default:
+			filtered++
+		}
+	}
+	w.count(eventsPolled, len(got))
+	if len(w.filters) > 0 {
+		w.count(eventsFiltered, filtered)
+	}
+	return size
 }
 
 // longest is how long a read may wait: until those that have been read are due, or the open
@@ -240,7 +255,9 @@ func (w *worker) commit(ctx context.Context, next checkpoint, result string, los
 			w.cp = next
 			if gone {
 				w.stop()
-			} else if lost != nil && lost.Destination != "" {
+			} else if lost != nil && lost.Destination == "" {
+				w.count(eventsDropped, lost.Records)
+			} else if lost != nil {
 				w.s.queue.push(waiting{at: w.m.function(w.scope), id: id, due: lost.At})
 			}
 			return !gone

@@ -46,6 +46,9 @@ type event struct {
 	Record  json.RawMessage `json:",omitempty"`
 	Key     string          `json:",omitempty"` // of an object
 	Decided time.Time       `json:",omitzero"`
+	// Whose events they are that a mapping has given up, and how many, if it has them counted.
+	Mapping string `json:",omitempty"`
+	Records int    `json:",omitempty"`
 	// The dead-letter queue is told after the destination, of the Payload and of these.
 	Dead     string `json:",omitempty"` // ARN
 	DeadCode int    `json:",omitempty"`
@@ -86,7 +89,7 @@ func (q *queue) add(ctx context.Context, t *target, c call) error {
 	ev := event{Function: t.at.name, Qualifier: t.qualifier, Payload: c.payload, ClientContext: c.clientContext, Received: now, Due: now, Trace: c.trace}
 	err := q.s.Store.Update(ctx, func(tx store.Tx) error { return eventRecords.Put(tx, t.at.scope, ev, c.id) })
 	if err == nil {
-		q.s.measure(t.at, "AsyncEventsReceived", 1)
+		t.count(q.s, "AsyncEventsReceived", 1)
 		q.push(waiting{at: t.at, id: c.id, due: now})
 	}
 	return err
@@ -298,7 +301,8 @@ func (q *queue) attempt(ctx context.Context, w waiting, ev *event) (settle func(
 	if aws.Value(t.function.Reserved) == 0 && t.function.Reserved != nil && (rules.OnFailure != "" || t.version.DeadLetter != "") {
 		return nil, q.decide(ctx, w, t, ev, rules, closed, nil)
 	}
-	s.took(w.at, "AsyncEventAge", s.Clock.Now().Sub(ev.Received))
+	age := s.Clock.Now().Sub(ev.Received)
+	t.put(s, "AsyncEventAge", inMilliseconds, ms(age))
 	res, err := s.execute(ctx, t, call{id: w.id, payload: ev.Payload, clientContext: ev.ClientContext, trace: ev.Trace})
 	if err == nil {
 		ev.Runs++
@@ -349,7 +353,7 @@ func (q *queue) decide(ctx context.Context, w waiting, t *target, ev *event, rul
 		to, dead = rules.OnSuccess, ""
 	} else {
 		q.s.Logger.Warn("lambda: an asynchronous invoke is given up", "function", w.at.arn(""), "id", w.id, "condition", condition, "runs", ev.Runs)
-		q.s.measure(w.at, "AsyncEventsDropped", 1)
+		t.count(q.s, "AsyncEventsDropped", 1)
 	}
 	if to == "" && dead == "" {
 		return q.settle(ctx, w)
