@@ -155,6 +155,33 @@ func TestEventsDropped(t *testing.T) {
 	}
 }
 
+// An event that has grown too old before it was its turn does not run, whoever has kept it waiting.
+func TestEventsTooLate(t *testing.T) {
+	h := &heard{}
+	dead := "arn:aws:sqs:" + testAccount + "dead"
+	st, p := outletStand(t, func(in *api.CreateFunctionRequest) { in.DeadLetterConfig = &api.DeadLetterConfig{TargetArn: &dead} })
+	_, err := st.putEventConfig(st.ctx(), &api.PutFunctionEventInvokeConfigRequest{FunctionName: ptr("f"), MaximumEventAgeInSeconds: ptr(int32(60))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.stop()
+	st.Service = New(st.Options) // which does not run yet
+	st.send("f", `{"n":1}`)
+	st.clock.advance(59 * time.Second)
+	st.send("f", `{"n":2}`)
+	st.clock.advance(2 * time.Second)
+	st.Measures = h
+	st.run()
+	until(t, "be told", func() bool { return len(p.left("dead")) == 1 })
+	until(t, "forget them", func() bool { return len(st.queued()) == 0 })
+	if got := p.left("dead"); got[0] != `{"n":1}` || h.sum("Invocations f") != 1 || h.sum("AsyncEventsDropped f") != 1 {
+		t.Error(got, h.sums)
+	}
+	if age := h.sum("AsyncEventAge f"); age < 2000 || age > 20000 {
+		t.Errorf("the other was %v ms old", age)
+	}
+}
+
 // An event is not forgotten before what its function has logged is written.
 func TestEventsLogged(t *testing.T) {
 	h := &heard{}

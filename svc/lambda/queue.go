@@ -302,6 +302,9 @@ func (q *queue) attempt(ctx context.Context, w waiting, ev *event) (settle func(
 		return nil, q.decide(ctx, w, t, ev, rules, closed, nil)
 	}
 	age := s.Clock.Now().Sub(ev.Received)
+	if age > rules.age() { // it has waited for its turn, or for this process
+		return nil, q.decide(ctx, w, t, ev, rules, aged, nil)
+	}
 	t.put(s, "AsyncEventAge", inMilliseconds, ms(age))
 	res, err := s.execute(ctx, t, call{id: w.id, payload: ev.Payload, clientContext: ev.ClientContext, trace: ev.Trace})
 	if err == nil {
