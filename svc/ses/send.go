@@ -288,7 +288,7 @@ func (l *letter) recipients() ([]string, error) {
 	case len(out) == 0:
 		return nil, invalid("Recipient count is zero")
 	case len(out) > maxRecipients:
-		return nil, api.MessageRejected("Recipient count exceeds %d.", maxRecipients)
+		return nil, invalid("Recipient count exceeds %d.", maxRecipients)
 	}
 	return out, nil
 }
