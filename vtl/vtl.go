@@ -26,6 +26,7 @@ package vtl
 import (
 	"context"
 	"io"
+	"strings"
 
 	"github.com/tule-cloud/tule/vtl/value"
 )
@@ -37,6 +38,7 @@ type Vars map[string]any
 // Template is a parsed template, safe for concurrent use.
 type Template struct {
 	name   string
+	src    string
 	body   *block
 	macros map[string]*macro
 }
@@ -46,7 +48,7 @@ func (t *Template) Name() string { return t.name }
 
 // Parse compiles text. Name is for messages. The error is an *Error.
 func Parse(name, text string) (*Template, error) {
-	t := &Template{name: name, macros: map[string]*macro{}}
+	t := &Template{name: name, src: text, macros: map[string]*macro{}}
 	p := newParser(name, text, t.macros)
 	body, err := p.template()
 	if err != nil {
@@ -54,6 +56,25 @@ func Parse(name, text string) (*Template, error) {
 	}
 	t.body = body
 	return t, nil
+}
+
+// Text is what a template of text alone renders; false if there is anything else in it.
+func (t *Template) Text() (string, bool) {
+	var out strings.Builder
+	for _, n := range t.body.nodes {
+		piece, ok := n.(text)
+		if !ok {
+			return "", false
+		}
+		out.WriteString(string(piece))
+	}
+	return out.String(), true
+}
+
+// Mentions reports whether a template may look at a variable: whether its name is
+// anywhere in its text, or may come to be there.
+func (t *Template) Mentions(name string) bool {
+	return strings.Contains(t.src, name) || strings.Contains(t.src, "evaluate")
 }
 
 // Execute renders the template to w. Vars is not changed, but the lists and maps

@@ -61,13 +61,19 @@ func Render(ctx context.Context, t *vtl.Template, ev *Event, lim vtl.Limits) (*R
 	if lim.Iterations == 0 {
 		lim.Iterations = Iterations
 	}
-	about := contextMap(ev.Context)
-	vars := vtl.Vars{
-		"input":          newInput(ev),
-		"util":           util{},
-		"context":        about,
-		"stageVariables": value.Of(ev.StageVariables).(*value.Map).Lenient(),
+	vars := vtl.Vars{"input": newInput(ev), "util": util{}}
+	if t.Mentions("stageVariables") {
+		vars["stageVariables"] = value.Of(ev.StageVariables).(*value.Map).Lenient()
 	}
+	if !t.Mentions("context") {
+		var out bytes.Buffer
+		if err := t.Execute(ctx, &out, vars, lim); err != nil {
+			return nil, err
+		}
+		return &Result{Body: out.Bytes()}, nil
+	}
+	about := contextMap(ev.Context)
+	vars["context"] = about
 	var out bytes.Buffer
 	if err := t.Execute(ctx, &out, vars, lim); err != nil {
 		return nil, err
