@@ -1,6 +1,7 @@
 package apigateway
 
 import (
+	"context"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -57,7 +58,7 @@ func accessTarget(destination string) (group, stream string, ok bool) {
 
 // logAccess writes the access log's line of an answered request. A canary's goes to its
 // own group as well.
-func (x *exchange) logAccess(st *staged, began time.Time, out *reply) {
+func (x *exchange) logAccess(ctx context.Context, st *staged, began time.Time, out *reply) {
 	if st.access == nil {
 		return
 	}
@@ -69,10 +70,10 @@ func (x *exchange) logAccess(st *staged, began time.Time, out *reply) {
 	}
 	name := streamOf(st.owner, x.program.apiID, x.stageName)
 	to := logTarget{owner: st.owner, group: group, stream: name, firehose: stream}
-	x.s.logs.add(to, line, at)
+	x.s.logs.add(ctx, to, line, at)
 	if x.canary && group != "" {
 		to.group, to.create = group+"/Canary", true
-		x.s.logs.add(to, line, at)
+		x.s.logs.add(ctx, to, line, at)
 	}
 }
 

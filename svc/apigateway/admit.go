@@ -7,6 +7,7 @@ import (
 
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/gateway/memo"
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -38,7 +39,7 @@ func (x *exchange) admit(ctx context.Context) error {
 
 // admitMethod holds a request to the stage's limit on its method.
 func (x *exchange) admitMethod() error {
-	m := settingsOf(x.stage, x.method.resourcePath, x.method.verb)
+	m := x.setting
 	if m == nil || m.ThrottlingRateLimit == nil || *m.ThrottlingRateLimit < 0 {
 		return nil
 	}
@@ -61,10 +62,10 @@ func (x *exchange) admitKey(ctx context.Context) error {
 	if !x.method.keyRequired {
 		masked = "" // nobody looks at it
 	}
-	x.log.info("Verifying Usage Plan for request: %s. API Key: %s API Stage: %s", x.req.id, masked, about)
+	x.log.say("Verifying Usage Plan for request: ", x.req.id, ". API Key: ", masked, " API Stage: ", about)
 	if !x.method.keyRequired {
-		x.log.info("API Key  authorized because method %s does not require API Key. Request will not contribute to throttle or quota limits", method)
-		x.log.info("Usage Plan check succeeded for API Key  and API Stage %s", about)
+		x.log.say("API Key  authorized because method ", method, " does not require API Key. Request will not contribute to throttle or quota limits")
+		x.log.say("Usage Plan check succeeded for API Key  and API Stage ", about)
 		return nil
 	}
 	who, why, err := x.s.subscriber(ctx, x.program.at, x.program.apiID, x.stageName, sent)
@@ -75,13 +76,13 @@ func (x *exchange) admitKey(ctx context.Context) error {
 		return badKey("API Key " + masked + " not authorized because method " + method + " requires API Key and API Key is not associated with a Usage Plan for API Stage " + about + ": " + why)
 	}
 	x.subscriber = who
-	x.log.info("API Key %s authorized because method %s requires API Key. Request will contribute to throttle and quota limits", masked, method)
+	x.log.say("API Key ", masked, " authorized because method ", method, " requires API Key. Request will contribute to throttle and quota limits")
 	if who.plan != nil {
 		if err := x.admitPlan(ctx, who); err != nil {
 			return err
 		}
 	}
-	x.log.info("Usage Plan check succeeded for API Key %s and API Stage %s", masked, about)
+	x.log.say("Usage Plan check succeeded for API Key ", masked, " and API Stage ", about)
 	return nil
 }
 
@@ -109,11 +110,47 @@ func (x *exchange) limitLine(whose string, rate float64, burst int32) string {
 		whose, x.program.apiID, x.stageName, x.method.resourceID, x.req.verb, rate, burst)
 }
 
+// A keyUse is a key's value where it is used.
+type keyUse struct {
+	at                store.Scope
+	api, stage, value string
+}
+
+// maxSubscribers is how many subscribers stay known.
+const maxSubscribers = 10_000
+
+// newSubscribers is what is known of keys until some key or plan changes.
+func newSubscribers(st store.Store) *memo.Memo[keyUse, *subscriber] {
+	ctx := context.Background() // as long as the store
+	return memo.New[keyUse, *subscriber](maxSubscribers, keyValues.WatchAll(ctx, st), apiKeys.WatchAll(ctx, st), keyPlans.WatchAll(ctx, st), plans.WatchAll(ctx, st))
+}
+
+// A closedKey is why a key does not open a stage.
+type closedKey string
+
+func (why closedKey) Error() string { return string(why) }
+
 // subscriber is whose a key is; nil, and why, if the key does not open the stage.
 func (s *Service) subscriber(ctx context.Context, at store.Scope, apiID, stage, value string) (who *subscriber, why string, err error) {
 	if value == "" {
 		return nil, "API Key was not present in the request", nil
 	}
+	who, err = s.subscribers.Get(keyUse{at, apiID, stage, value}, func() (*subscriber, error) {
+		who, why, err := s.findSubscriber(ctx, at, apiID, stage, value)
+		if err == nil && who == nil {
+			err = closedKey(why) // which is not kept: anybody can make up keys
+		}
+		return who, err
+	})
+	var closed closedKey
+	if errors.As(err, &closed) {
+		return nil, string(closed), nil
+	}
+	return who, "", err
+}
+
+// findSubscriber reads what subscriber keeps.
+func (s *Service) findSubscriber(ctx context.Context, at store.Scope, apiID, stage, value string) (who *subscriber, why string, err error) {
 	err = s.Store.View(ctx, func(r store.Reader) error {
 		id, err := keyValues.Get(ctx, r, at, value)
 		if err != nil {

@@ -36,6 +36,7 @@ import (
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/gateway/authorize"
 	"github.com/tule-cloud/tule/gateway/jwt"
+	"github.com/tule-cloud/tule/gateway/memo"
 	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/store"
 )
@@ -77,6 +78,8 @@ type Service struct {
 	counters counters
 	buckets  buckets
 	answers  *authorize.Cache // of Lambda authorizers
+	// subscribers are whose API keys are.
+	subscribers *memo.Memo[keyUse, *subscriber]
 }
 
 // New returns a Service that keeps its state in o.Store.
@@ -84,9 +87,9 @@ func New(o Options) *Service {
 	if o.Meter == nil {
 		o.Meter = aws.NoMeter{}
 	}
-	s := &Service{Options: o, programs: newProgramCache(),
+	s := &Service{Options: o, programs: newProgramCache(o.Store),
 		counters: counters{lanes: map[laneKey][]counted{}}, buckets: buckets{clock: o.Clock, of: map[bucketKey]*bucket{}}}
-	s.answers = authorize.NewCache(o.Clock)
+	s.answers, s.subscribers = authorize.NewCache(o.Clock), newSubscribers(o.Store)
 	if s.Issuers == nil {
 		s.Issuers = jwt.New(jwt.Options{Clock: o.Clock})
 	}

@@ -48,7 +48,7 @@ func (s *Service) testInvokeAuthorizer(ctx context.Context, in *api.TestInvokeAu
 	default:
 		x.describeAuthority(out)
 	}
-	out.Latency, out.Log = ptr(s.Clock.Now().Sub(start).Milliseconds()), ptr(x.log.text(req.id))
+	out.Latency, out.Log = ptr(s.Clock.Now().Sub(start).Milliseconds()), ptr(x.log.report(req.id))
 	return out, nil
 }
 

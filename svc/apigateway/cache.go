@@ -217,7 +217,7 @@ func (x *exchange) caching() (m *api.MethodSetting, ttl time.Duration) {
 	if x.stage == nil || !aws.Value(x.stage.CacheClusterEnabled) {
 		return nil, 0
 	}
-	m, own := settingOf(x.stage, x.method.resourcePath, x.method.verb)
+	m, own := x.setting, x.ownSetting
 	if m == nil || !aws.Value(m.CachingEnabled) || !own && x.req.verb != "GET" {
 		return nil, 0
 	}

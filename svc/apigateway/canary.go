@@ -133,9 +133,13 @@ func (st *staged) pick(dice []byte) (p *program, variables map[string]string, ca
 }
 
 // postLog sends a request's execution log to its group, and a canary's to its own, too.
-func (x *exchange) postLog(st *staged) {
-	x.s.logs.post(st.owner, x.program.apiID, x.stageName, x.req.id, x.log.lines)
+func (x *exchange) postLog(ctx context.Context, st *staged) {
+	if len(x.log.lines) == 0 {
+		return
+	}
+	events := x.log.events()
+	x.s.logs.post(ctx, st.owner, x.program.apiID, x.stageName, events)
 	if x.canary {
-		x.s.logs.post(st.owner, x.program.apiID, strings.TrimSuffix(x.stageName, "/")+"/Canary", x.req.id, x.log.lines)
+		x.s.logs.post(ctx, st.owner, x.program.apiID, strings.TrimSuffix(x.stageName, "/")+"/Canary", events)
 	}
 }

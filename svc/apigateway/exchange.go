@@ -3,6 +3,7 @@ package apigateway
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/apigateway"
@@ -15,9 +16,13 @@ type exchange struct {
 	program   *program
 	stage     *api.Stage // nil in a test invocation
 	stageName string
-	variables map[string]string
-	method    *method
-	req       *request
+	// setting are the settings in force for the method, its own or those of all; nil if
+	// there are none.
+	setting    *api.MethodSetting
+	ownSetting bool
+	variables  map[string]string
+	method     *method
+	req        *request
 	// authority is what an authorizer said of the caller; nil where none was asked.
 	authority *authority
 	// subscriber is who calls by an API key; nil where the method asks for none.
@@ -33,6 +38,7 @@ type exchange struct {
 
 	about     *requestContext // made when first asked for
 	vars      map[string]any
+	requested *template       // that made the request to the back end; nil for none
 	integral  endpointRequest // what goes to the back end
 	responded gateway.Override
 }
@@ -71,7 +77,7 @@ func (x *exchange) contextVariables() map[string]any {
 // fault is of the caller's connection, or Tule's own.
 func (x *exchange) run(ctx context.Context) *reply {
 	if x.stage != nil {
-		x.log.info("Extended Request Id: %s", x.req.extendedID)
+		x.log.say("Extended Request Id: ", x.req.extendedID)
 	}
 	err := x.authorized(ctx)
 	if err == nil {
@@ -99,12 +105,12 @@ func (x *exchange) run(ctx context.Context) *reply {
 	}
 	x.log.data("Method response body after transformations: ", out.body)
 	x.log.values("Method response headers: ", out.header)
-	x.log.info("Successfully completed execution")
+	x.log.say("Successfully completed execution")
 	x.log.end(out.status)
 	return out
 }
 
-func (t *transcript) end(status int) { t.info("Method completed with status: %d", status) }
+func (t *transcript) end(status int) { t.say("Method completed with status: ", strconv.Itoa(status)) }
 
 // begin logs what the request is.
 func (x *exchange) begin() {
@@ -112,8 +118,8 @@ func (x *exchange) begin() {
 		return
 	}
 	r := x.req
-	x.log.info("Starting execution for request: %s", r.id)
-	x.log.info("HTTP Method: %s, Resource Path: %s", r.verb, r.path)
+	x.log.say("Starting execution for request: ", r.id)
+	x.log.say("HTTP Method: ", r.verb, ", Resource Path: ", r.path)
 	x.log.values("Method request path: ", r.params)
 	x.log.values("Method request query string: ", r.query)
 	x.log.values("Method request headers: ", r.header)

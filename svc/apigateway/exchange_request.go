@@ -36,7 +36,7 @@ func (x *exchange) prepare(ctx context.Context) error {
 	if x.integral.header, x.integral.query, x.integral.path, err = x.mapRequest(i.parameters); err != nil {
 		return err
 	}
-	x.integral.body = body
+	x.integral.body, x.requested = body, t
 	if t == nil {
 		return nil
 	}
@@ -139,8 +139,14 @@ func (x *exchange) render(ctx context.Context, t *template, body string) (*gatew
 	if t.err != nil {
 		return nil, misconfigured("Unable to transform request: " + t.err.Error())
 	}
-	out, err := gateway.Render(ctx, t.vtl, &gateway.Event{Body: body, Path: x.req.params, Query: x.req.query, Header: x.req.header,
-		Context: x.contextVariables(), StageVariables: x.variables}, limits)
+	if t.fixed != nil {
+		return t.fixed, nil
+	}
+	ev := gateway.Event{Body: body, Path: x.req.params, Query: x.req.query, Header: x.req.header, StageVariables: x.variables}
+	if t.about {
+		ev.Context = x.contextVariables()
+	}
+	out, err := gateway.Render(ctx, t.vtl, &ev, limits)
 	if err != nil {
 		return nil, misconfigured("Unable to transform request: " + err.Error())
 	}

@@ -1,16 +1,20 @@
 package apigateway
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/apigateway"
+	logs "github.com/tule-cloud/tule/api/logs"
 	"github.com/tule-cloud/tule/aws"
 )
 
@@ -124,15 +128,54 @@ func TestLastFlush(t *testing.T) {
 	_, err := api.UpdateAccount.Do(ctx, st.house, &api.UpdateAccountRequest{PatchOperations: []api.PatchOperation{
 		{Op: ptr("replace"), Path: ptr("/cloudwatchRoleArn"), Value: ptr("arn:aws:iam::000000000000:role/logs")}}})
 	st.must(t, err)
-	st.Service.logs.post(scope(ctx), "a", "prod", "id", []logLine{{st.house.Clock.Now(), "one"}})
-	st.Service.logs.post(scope(ctx), "a", "prod", "id", make([]logLine, maxPending))
+	one := logs.InputLogEvent{Message: ptr("one"), Timestamp: ptr(st.house.Clock.Now().UnixMilli())}
+	st.Service.logs.post(t.Context(), scope(ctx), "a", "prod", []logs.InputLogEvent{one})
 	stopping, stop := context.WithCancel(t.Context())
 	stop()
 	if err := st.Run(stopping); err != context.Canceled {
 		t.Error(err)
 	}
-	if got := st.readLogs(t); !strings.Contains(got, "(id) one") || strings.Count(got, "\n") != 2 {
+	if got := st.readLogs(t); !strings.Contains(got, "one") || strings.Count(got, "\n") != 2 {
 		t.Errorf("%s", got)
+	}
+}
+
+// A request whose log has no room waits until there is some; if none comes, its lines are
+// lost, and the service's own log says how many.
+func TestLogsPushBack(t *testing.T) {
+	st := newStand(t)
+	var said bytes.Buffer
+	st.Logger = slog.New(slog.NewTextHandler(&said, nil))
+	ctx := st.house.Context(t.Context())
+	st.must(t, st.account(t, "arn:aws:iam::000000000000:role/logs"))
+	lines := func(n int) []logs.InputLogEvent {
+		return slices.Repeat([]logs.InputLogEvent{{Message: ptr("line"), Timestamp: ptr(st.house.Clock.Now().UnixMilli())}}, n)
+	}
+	l := st.Service.logs
+	l.post(ctx, scope(ctx), "a", "prod", lines(maxPending))
+	gone, leave := context.WithCancel(ctx)
+	leave()
+	l.post(gone, scope(ctx), "a", "prod", lines(3)) // the caller hung up
+	posted := make(chan struct{})
+	go func() {
+		defer close(posted)
+		l.post(ctx, scope(ctx), "a", "prod", lines(2))
+	}()
+	select {
+	case <-posted:
+		t.Error("a request did not wait for room")
+	default:
+	}
+	l.flush(ctx) // which makes room
+	<-posted
+	l.flush(ctx)
+	st.logs.mu.Lock()
+	defer st.logs.mu.Unlock()
+	if got := len(st.logs.groups["API-Gateway-Execution-Logs_a/prod"][streamOf(scope(ctx), "a", "prod")]); got != maxPending+2 {
+		t.Errorf("%d lines were written", got)
+	}
+	if !strings.Contains(said.String(), "lines=3") {
+		t.Errorf("%s", said.String())
 	}
 }
 
@@ -164,6 +207,12 @@ func BenchmarkProxy(b *testing.B) {
 	benchmark(b, proxyTo("answer", ""), "/prod/1?a=b", "")
 }
 
+// One warm request to a MOCK integration.
+func BenchmarkMock(b *testing.B) {
+	benchmark(b, `{"swagger": "2.0", "info": {"title": "t"}, "paths": {"/{id}": {"post": {"responses": {}, "x-amazon-apigateway-integration": {"type": "mock",
+		"requestTemplates": {"application/json": "{\"statusCode\": 200}"}, "responses": {"default": {"statusCode": "200", "responseTemplates": {"application/json": "{\"hello\": \"world\"}"}}}}}}}}`, "/prod/1", "")
+}
+
 // One warm request through post 5's template.
 func BenchmarkTemplate(b *testing.B) {
 	benchmark(b, `{"swagger": "2.0", "info": {"title": "t"}, "paths": {"/{id}": {"post": {"responses": {}, "x-amazon-apigateway-integration": {"type": "aws", "httpMethod": "POST",
@@ -174,7 +223,7 @@ func BenchmarkTemplate(b *testing.B) {
 
 func benchmark(b *testing.B, document, url, body string) {
 	st := newStand(b)
-	st.Random = rand.Reader
+	st.Random, st.Rate = rand.Reader, 0
 	st.lambda.functions["answer"] = `{"statusCode": 200, "body": "ok"}`
 	st.must(b, st.deploy(b, document, "prod"))
 	about := &aws.Request{ID: "00000001-aaaa-4000-8000-000000000000", Caller: aws.Caller{Kind: aws.Anonymous}, Region: "us-east-1", SourceIP: "203.0.113.7"}

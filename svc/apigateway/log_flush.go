@@ -18,20 +18,24 @@ import (
 const (
 	flushEvery = 500 * time.Millisecond
 	lastFlush  = 10 * time.Second // for what is left at the end
-	maxPending = 50_000           // lines; what comes beyond is lost, and counted
+	maxPending = 50_000           // lines; a request with more of them waits for room
+	maxWait    = 5 * time.Second  // for room; what then has none is lost, and counted
 	maxEvents  = 10_000           // of one PutLogEvents
 	maxBatch   = 1 << 20          // bytes of one PutLogEvents, 26 for each event beside its text
 )
 
 // A logFlusher takes execution and access logs from requests and writes them to
-// CloudWatch Logs, or Firehose, in batches, under the role that the account names for this.
+// CloudWatch Logs, or Firehose, in batches, under the role that the account names for
+// this. Requests that log faster than that wait.
 type logFlusher struct {
 	s       *Service
 	mu      sync.Mutex
 	pending map[logTarget][]logs.InputLogEvent // of Firehose's streams, too
 	count   int
 	lost    int
-	wake    chan struct{}
+	wake    chan struct{} // something is pending
+	many    chan struct{} // so much that the flush is not to wait
+	room    chan struct{} // closed, and replaced, when there is room again
 }
 
 // logTarget is where lines go: a stream of a log group, or a delivery stream.
@@ -43,39 +47,69 @@ type logTarget struct {
 }
 
 func newLogFlusher(s *Service) *logFlusher {
-	return &logFlusher{s: s, pending: map[logTarget][]logs.InputLogEvent{}, wake: make(chan struct{}, 1)}
+	return &logFlusher{s: s, pending: map[logTarget][]logs.InputLogEvent{}, wake: make(chan struct{}, 1), many: make(chan struct{}, 1), room: make(chan struct{})}
 }
 
-// post takes the log of one request. It never waits.
-func (l *logFlusher) post(owner store.Scope, apiID, stage, id string, lines []logLine) {
-	if len(lines) == 0 {
+// post takes the execution log of one request.
+func (l *logFlusher) post(ctx context.Context, owner store.Scope, apiID, stage string, events []logs.InputLogEvent) {
+	to := logTarget{owner: owner, group: "API-Gateway-Execution-Logs_" + apiID + "/" + stage, stream: streamOf(owner, apiID, stage), create: true}
+	l.take(ctx, to, events...)
+}
+
+// add takes one line of an access log.
+func (l *logFlusher) add(ctx context.Context, to logTarget, line string, at time.Time) {
+	l.take(ctx, to, logs.InputLogEvent{Message: &line, Timestamp: ptr(at.UnixMilli())})
+}
+
+// take has events wait for the next flush, once there is room for them.
+func (l *logFlusher) take(ctx context.Context, to logTarget, events ...logs.InputLogEvent) {
+	room := l.wait(to, events...)
+	if room == nil {
 		return
 	}
-	to := logTarget{owner: owner, group: "API-Gateway-Execution-Logs_" + apiID + "/" + stage, stream: streamOf(owner, apiID, stage), create: true}
-	events := make([]logs.InputLogEvent, len(lines))
-	for i, line := range lines {
-		events[i] = logs.InputLogEvent{Message: ptr("(" + id + ") " + line.text), Timestamp: ptr(line.at.UnixMilli())}
+	late, stop := l.s.Clock.After(maxWait)
+	defer stop()
+	for room != nil {
+		select {
+		case <-room:
+			room = l.wait(to, events...)
+		case <-late:
+			l.lose(len(events))
+			return
+		case <-ctx.Done():
+			l.lose(len(events))
+			return
+		}
 	}
-	l.wait(to, events...)
 }
 
-// add takes one line of an access log. It never waits.
-func (l *logFlusher) add(to logTarget, line string, at time.Time) {
-	l.wait(to, logs.InputLogEvent{Message: &line, Timestamp: ptr(at.UnixMilli())})
-}
-
-// wait has events wait for the next flush.
-func (l *logFlusher) wait(to logTarget, events ...logs.InputLogEvent) {
+func (l *logFlusher) lose(lines int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.count+len(events) > maxPending {
-		l.lost += len(events)
-		return
+	l.lost += lines
+}
+
+// wait has events wait for the next flush; where there is no room for them, what it returns
+// is closed when there is.
+func (l *logFlusher) wait(to logTarget, events ...logs.InputLogEvent) (room <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.count > 0 && l.count+len(events) > maxPending {
+		return l.room
 	}
 	l.pending[to] = append(l.pending[to], events...)
 	l.count += len(events)
+	signal(l.wake)
+	if l.count > maxPending/2 {
+		signal(l.many)
+	}
+	return nil
+}
+
+// signal leaves one signal in a channel.
+func signal(c chan struct{}) {
 	select {
-	case l.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -94,6 +128,8 @@ func (l *logFlusher) run(ctx context.Context) error {
 		select {
 		case <-later:
 			l.flush(ctx)
+		case <-l.many:
+			l.flush(ctx)
 		case <-ctx.Done():
 		}
 		stop()
@@ -105,6 +141,8 @@ func (l *logFlusher) flush(ctx context.Context) {
 	l.mu.Lock()
 	pending, lost := l.pending, l.lost
 	l.pending, l.count, l.lost = map[logTarget][]logs.InputLogEvent{}, 0, 0
+	close(l.room)
+	l.room = make(chan struct{})
 	l.mu.Unlock()
 	if lost > 0 {
 		l.s.Logger.Warn("log lines were lost: they came faster than they could be written", "lines", lost)
@@ -115,7 +153,9 @@ func (l *logFlusher) flush(ctx context.Context) {
 			continue
 		}
 		if e := aws.CodeOf(err); e == "" || e == "ThrottlingException" || e == "ServiceUnavailableException" {
-			l.wait(to, rest...) // it may pass
+			if l.wait(to, rest...) != nil { // it may pass, but others wait for the room
+				l.lose(len(rest))
+			}
 		}
 		l.s.Logger.Warn("a log could not be written", "group", to.group, "stream", to.stream, "firehose", to.firehose, "lines", len(rest), "error", err)
 	}

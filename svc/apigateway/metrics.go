@@ -21,28 +21,48 @@ func (s *Service) measure(st *staged, stage string, began time.Time, x *exchange
 	} else if errors.As(err, &f) {
 		status = f.status
 	}
-	lists := [][]string{{"ApiName", st.program.apiName}, {"ApiName", st.program.apiName, "Stage", stage}}
-	if x != nil {
-		if m := settingsOf(st.stage, x.method.resourcePath, x.method.verb); m != nil && aws.Value(m.MetricsEnabled) {
-			lists = append(lists, []string{"ApiName", st.program.apiName, "Method", x.method.verb, "Resource", x.method.resourcePath, "Stage", stage})
-		}
+	m := measuring{of: st, status: status, latency: s.Clock.Now().Sub(began), x: x}
+	for _, dims := range st.dims {
+		s.put(&m, dims)
 	}
-	latency := s.Clock.Now().Sub(began)
-	for _, dims := range lists {
-		put := func(name, unit string, v float64) {
-			s.Meter.Measure(aws.Measurement{Account: st.owner.Account, Region: st.owner.Region, Namespace: "AWS/ApiGateway", Name: name, Unit: unit, Dimensions: dims, Value: v})
-		}
-		put("Count", "Count", 1)
-		put("4XXError", "Count", truth(status/100 == 4))
-		put("5XXError", "Count", truth(status/100 == 5))
-		put("Latency", "Milliseconds", float64(latency.Milliseconds()))
-		if x != nil && x.looked {
-			put("CacheHitCount", "Count", truth(x.hit))
-			put("CacheMissCount", "Count", truth(!x.hit))
-		}
-		if x != nil && x.waited > 0 {
-			put("IntegrationLatency", "Milliseconds", float64(x.waited.Milliseconds()))
-		}
+	if x != nil && x.setting != nil && aws.Value(x.setting.MetricsEnabled) {
+		s.put(&m, []string{"ApiName", st.program.apiName, "Method", x.method.verb, "Resource", x.method.resourcePath, "Stage", stage})
+	}
+}
+
+// measuring is a request that is measured.
+type measuring struct {
+	of      *staged
+	status  int
+	latency time.Duration
+	x       *exchange
+}
+
+// dimensionsOf are the lists of dimensions of each request to a stage.
+func dimensionsOf(apiName, stage string) [][]string {
+	return [][]string{{"ApiName", apiName}, {"ApiName", apiName, "Stage", stage}}
+}
+
+// put measures a request under a list of dimensions.
+func (s *Service) put(m *measuring, dims []string) {
+	one := aws.Measurement{Account: m.of.owner.Account, Region: m.of.owner.Region, Namespace: "AWS/ApiGateway", Dimensions: dims}
+	put := func(name, unit string, v float64) {
+		one.Name, one.Unit, one.Value = name, unit, v
+		s.Meter.Measure(one)
+	}
+	put("Count", "Count", 1)
+	put("4XXError", "Count", truth(m.status/100 == 4))
+	put("5XXError", "Count", truth(m.status/100 == 5))
+	put("Latency", "Milliseconds", float64(m.latency.Milliseconds()))
+	if m.x == nil {
+		return
+	}
+	if m.x.looked {
+		put("CacheHitCount", "Count", truth(m.x.hit))
+		put("CacheMissCount", "Count", truth(!m.x.hit))
+	}
+	if m.x.waited > 0 {
+		put("IntegrationLatency", "Milliseconds", float64(m.x.waited.Milliseconds()))
 	}
 }
 

@@ -85,8 +85,9 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 		panic("apigateway: the source of randomness failed: " + err.Error())
 	}
 	extended := base64.StdEncoding.EncodeToString(dice[:11])
-	w.Header().Set("x-amzn-RequestId", aws.RequestOf(r.Context()).ID)
-	w.Header().Set("x-amz-apigw-id", extended)
+	h := w.Header()
+	h["X-Amzn-Requestid"] = []string{aws.RequestOf(r.Context()).ID}
+	h["X-Amz-Apigw-Id"] = []string{extended}
 	var out *reply
 	t, err := s.target(r)
 	if err == nil {
@@ -128,7 +129,7 @@ func (s *Service) exchange(w http.ResponseWriter, r *http.Request, t target, ext
 	one := &exchange{s: s, program: p, stage: st.stage, stageName: t.stage, variables: variables, canary: canary, method: &method{}, req: req}
 	defer func() {
 		if out != nil {
-			one.logAccess(st, began, out)
+			one.logAccess(ctx, st, began, out)
 		}
 	}()
 	if n == nil || n.method(r.Method) == nil {
@@ -137,16 +138,13 @@ func (s *Service) exchange(w http.ResponseWriter, r *http.Request, t target, ext
 	}
 	x, req.params = one, params
 	x.method = n.method(r.Method)
-	_ = http.NewResponseController(w).SetReadDeadline(s.Clock.Now().Add(maxRead)) // a recorder in a test has none
-	bad := req.readBody(r)
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	if bad != nil {
+	x.setting, x.ownSetting = st.settings.of(x.method)
+	if bad := s.readBody(w, r, req); bad != nil {
 		x.failed = bad
 		return x.refuse(ctx, bad), nil
 	}
-	if lines, bodies := level(settingsOf(st.stage, n.path, x.method.verb)); lines {
-		x.log = &transcript{clock: s.Clock, bodies: bodies, errors: errorsOnly(settingsOf(st.stage, n.path, x.method.verb))}
-		defer x.postLog(st)
+	if x.log = newTranscript(s.Clock, req.id, x.setting); x.log != nil {
+		defer x.postLog(ctx, st)
 	}
 	return x.run(ctx), nil
 }
@@ -209,7 +207,12 @@ func (s *Service) describe(r *http.Request, t target, path, extended string, dic
 }
 
 // readBody reads the body.
-func (req *request) readBody(r *http.Request) *fault {
+func (s *Service) readBody(w http.ResponseWriter, r *http.Request, req *request) *fault {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(s.Clock.Now().Add(maxRead)) // a recorder in a test has none
+	defer func() { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }()
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxPayload))
 	var large *http.MaxBytesError
 	switch {

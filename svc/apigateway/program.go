@@ -13,9 +13,11 @@ import (
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/gateway/accesslog"
+	"github.com/tule-cloud/tule/gateway/memo"
 	"github.com/tule-cloud/tule/gateway/schema"
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/vtl"
+	"github.com/tule-cloud/tule/vtl/gateway"
 )
 
 // A program is a deployment made ready to run. It does not change.
@@ -80,6 +82,24 @@ type response struct {
 type template struct {
 	vtl *vtl.Template
 	err error
+	// fixed is what it always gives; nil where that depends on the request.
+	fixed *gateway.Result
+	// status is what a MOCK integration answers to what it always gives; 0 for none.
+	status int
+	// about says that it may look at $context.
+	about bool
+}
+
+func compileTemplate(contentType, text string) *template {
+	t := &template{}
+	if t.vtl, t.err = vtl.Parse(contentType, text); t.err != nil {
+		return t
+	}
+	t.about = t.vtl.Mentions("context")
+	if text, ok := t.vtl.Text(); ok {
+		t.fixed, t.status = &gateway.Result{Body: slices.Clip([]byte(text))}, mockStatus([]byte(text))
+	}
+	return t
 }
 
 func compileTemplates(in map[string]string) map[string]*template {
@@ -88,8 +108,7 @@ func compileTemplates(in map[string]string) map[string]*template {
 	}
 	out := make(map[string]*template, len(in))
 	for contentType, text := range in {
-		t, err := vtl.Parse(contentType, text)
-		out[strings.ToLower(contentType)] = &template{t, err}
+		out[strings.ToLower(contentType)] = compileTemplate(contentType, text)
 	}
 	return out
 }
@@ -200,10 +219,11 @@ func (s *Service) compile(ctx context.Context, at store.Scope, apiID, deployment
 }
 
 // A programCache keeps compiled deployments, which never change, and the stages
-// last seen. A request reads its stage's record; if that is to the byte the one
-// seen, what was made of it still holds.
+// last seen. Until some stage is written a request reads nothing; after that, its
+// stage's record: if that is to the byte the one seen, what was made of it still holds.
 type programCache struct {
 	mu       sync.RWMutex
+	fresh    *memo.Memo[stageKey, *staged]
 	stages   map[stageKey]*staged
 	sessions map[string]session // assumed roles, by role and region
 }
@@ -220,6 +240,8 @@ type staged struct {
 	// variables are the stage's, and those of its canary.
 	variables, canaryVariables map[string]string
 	access                     *accesslog.Format // nil where nothing is logged
+	settings                   settings
+	dims                       [][]string // of what is measured
 }
 
 // served is the program for a deployment, if it is one of the stage's.
@@ -238,8 +260,10 @@ func (st *staged) served(deploymentID string) *program {
 // maxStages is how many stages stay compiled.
 const maxStages = 1000
 
-func newProgramCache() programCache {
-	return programCache{stages: map[stageKey]*staged{}, sessions: map[string]session{}}
+func newProgramCache(st store.Store) programCache {
+	ctx := context.Background() // as long as the store
+	return programCache{fresh: memo.New[stageKey, *staged](maxStages, stages.WatchAll(ctx, st), owners.WatchAll(ctx, st)),
+		stages: map[stageKey]*staged{}, sessions: map[string]session{}}
 }
 
 // show gives a stage its programs, from the one seen before it where they are the same,
@@ -254,6 +278,7 @@ func (s *Service) show(ctx context.Context, fresh, have *staged, apiID string) (
 	if fresh.program, err = deployed(aws.Value(fresh.stage.DeploymentId)); err != nil {
 		return err
 	}
+	fresh.dims = dimensionsOf(fresh.program.apiName, aws.Value(fresh.stage.StageName))
 	if c := fresh.stage.CanarySettings; c != nil {
 		if fresh.canary, err = deployed(aws.Value(c.DeploymentId)); err != nil {
 			return err
@@ -270,6 +295,11 @@ func (s *Service) show(ctx context.Context, fresh, have *staged, apiID string) (
 
 // load is the stage of an API; store.ErrNotFound if there is none.
 func (s *Service) load(ctx context.Context, apiID, stageName string) (*staged, error) {
+	return s.programs.fresh.Get(stageKey{apiID, stageName}, func() (*staged, error) { return s.reload(ctx, apiID, stageName) })
+}
+
+// reload reads what load keeps.
+func (s *Service) reload(ctx context.Context, apiID, stageName string) (*staged, error) {
 	var owner store.Scope
 	var record []byte
 	err := s.Store.View(ctx, func(r store.Reader) (err error) {
@@ -295,7 +325,7 @@ func (s *Service) load(ctx context.Context, apiID, stageName string) (*staged, e
 	if have != nil && have.owner != owner {
 		have = nil
 	}
-	fresh := &staged{record: string(record), owner: owner, stage: st, variables: st.Variables}
+	fresh := &staged{record: string(record), owner: owner, stage: st, variables: st.Variables, settings: newSettings(st)}
 	if err := s.show(ctx, fresh, have, apiID); err != nil {
 		return nil, err
 	}

@@ -134,30 +134,36 @@ func setSetting(m *api.MethodSetting, what, value string) bool {
 	return true
 }
 
-// settingsOf are the settings in force for a method: its own, or those of all.
-func settingsOf(st *api.Stage, path, verb string) *api.MethodSetting {
-	m, _ := settingOf(st, path, verb)
-	return m
+// settings are a stage's, made ready to be asked for by method.
+type settings struct {
+	own map[methodKey]*api.MethodSetting
+	all *api.MethodSetting // of methods without their own; nil if there are none
 }
 
-// settingOf is settingsOf, and whether they are the method's own.
-func settingOf(st *api.Stage, path, verb string) (m *api.MethodSetting, own bool) {
-	if st == nil {
-		return nil, false
-	}
+// methodKey names a method by its resource's path.
+type methodKey struct{ path, verb string }
+
+func newSettings(st *api.Stage) settings {
+	out := settings{own: map[methodKey]*api.MethodSetting{}}
 	for key, setting := range st.MethodSettings {
 		at := strings.LastIndexByte(key, '/')
-		if at < 0 || key[at+1:] != verb {
-			continue
-		}
-		if "/"+strings.TrimPrefix(unescape.Replace(key[:at]), "/") == path {
-			return &setting, true
+		switch {
+		case key == "*/*":
+			out.all = &setting
+		case at >= 0:
+			out.own[methodKey{"/" + strings.TrimPrefix(unescape.Replace(key[:at]), "/"), key[at+1:]}] = &setting
 		}
 	}
-	if setting, ok := st.MethodSettings["*/*"]; ok {
-		return &setting, false
+	return out
+}
+
+// of are the settings in force for a method, and whether they are its own; nil if there
+// are none.
+func (s settings) of(m *method) (setting *api.MethodSetting, own bool) {
+	if setting := s.own[methodKey{m.resourcePath, m.verb}]; setting != nil {
+		return setting, true
 	}
-	return nil, false
+	return s.all, false
 }
 
 // level is the execution log's.

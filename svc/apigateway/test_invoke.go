@@ -39,7 +39,7 @@ func (s *Service) testInvokeMethod(ctx context.Context, in *api.TestInvokeMethod
 	}
 	return &api.TestInvokeMethodResponse{
 		Status: ptr(int32(out.status)), Body: ptr(string(out.body)), Headers: single(out.header), MultiValueHeaders: multi(out.header),
-		Latency: ptr(s.Clock.Now().Sub(start).Milliseconds()), Log: ptr(x.log.text(req.id)),
+		Latency: ptr(s.Clock.Now().Sub(start).Milliseconds()), Log: ptr(x.log.report(req.id)),
 	}, nil
 }
 

@@ -32,6 +32,7 @@ import (
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/gateway/authorize"
 	"github.com/tule-cloud/tule/gateway/jwt"
+	"github.com/tule-cloud/tule/gateway/memo"
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -60,6 +61,7 @@ type Service struct {
 	sockets  sockets
 	verdicts *authorize.Cache
 	buckets  buckets
+	known    *memo.Memo[string, bool] // which ids are of APIs
 }
 
 // New returns a Service that keeps its state in o.Store.
@@ -70,7 +72,7 @@ func New(o Options) *Service {
 	if o.Allow == nil {
 		o.Allow = func(context.Context, ...aws.Access) error { return aws.AccessDenied("nobody decides who may") }
 	}
-	return &Service{Options: o, programs: newProgramCache(), sockets: newSockets(), verdicts: authorize.NewCache(o.Clock), buckets: newBuckets()}
+	return &Service{Options: o, programs: newProgramCache(o.Store), sockets: newSockets(), known: newKnown(o.Store), verdicts: authorize.NewCache(o.Clock), buckets: newBuckets()}
 }
 
 // Routes are the operations that the service answers.

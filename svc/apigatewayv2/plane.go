@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/gateway/memo"
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -35,18 +36,30 @@ func (s *Service) Planes() []aws.Plane {
 }
 
 // has reports whether an API is one of this service's.
-func (s *Service) has(ctx context.Context, id string) (ok bool) {
-	err := s.Store.View(ctx, func(r store.Reader) error {
-		owner, err := owners.Get(ctx, r, store.Scope{}, id)
-		if err == nil {
-			ok, err = apis.Has(ctx, r, owner, id)
+func (s *Service) has(ctx context.Context, id string) bool {
+	ok, err := s.known.Get(id, func() (ok bool, err error) {
+		err = s.Store.View(ctx, func(r store.Reader) error {
+			owner, err := owners.Get(ctx, r, store.Scope{}, id)
+			if err == nil {
+				ok, err = apis.Has(ctx, r, owner, id)
+			}
+			return err
+		})
+		if errors.Is(err, store.ErrNotFound) {
+			err = nil
 		}
-		return err
+		return ok, err
 	})
-	if err != nil && !errors.Is(err, store.ErrNotFound) && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil {
 		s.Logger.Error("whose an API is could not be read", "api", id, "error", err)
 	}
 	return ok
+}
+
+// newKnown is what is known of ids, until some API comes or goes.
+func newKnown(st store.Store) *memo.Memo[string, bool] {
+	ctx := context.Background() // as long as the store
+	return memo.New[string, bool](maxStages, owners.WatchAll(ctx, st), apis.WatchAll(ctx, st))
 }
 
 // A target is what a request's URL names.

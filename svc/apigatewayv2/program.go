@@ -9,6 +9,7 @@ import (
 
 	api "github.com/tule-cloud/tule/api/apigatewayv2"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/gateway/memo"
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -95,15 +96,19 @@ func compile(at store.Scope, deploymentID string, shot *snapshot) *program {
 }
 
 // A programCache keeps compiled deployments, which never change, and the stages last
-// seen. A request reads its stage's record; if that is to the byte the one seen, what
-// was made of it still holds.
+// seen. Until some stage is written a request reads nothing; after that, its stage's
+// record: if that is to the byte the one seen, what was made of it still holds.
 type programCache struct {
 	mu       sync.RWMutex
+	fresh    *memo.Memo[stageChoice, *staged]
 	stages   map[stageKey]*staged
 	sessions map[string]session // assumed roles, by role and region
 }
 
 type stageKey struct{ apiID, stage string }
+
+// stageChoice is the first of two stages that there is.
+type stageChoice struct{ api, first, second string }
 
 // staged is a stage with the program that it shows.
 type staged struct {
@@ -116,13 +121,24 @@ type staged struct {
 // maxStages is how many stages stay compiled.
 const maxStages = 1000
 
-func newProgramCache() programCache {
-	return programCache{stages: map[stageKey]*staged{}, sessions: map[string]session{}}
+func newProgramCache(st store.Store) programCache {
+	ctx := context.Background() // as long as the store
+	return programCache{fresh: memo.New[stageChoice, *staged](maxStages, stages.WatchAll(ctx, st), owners.WatchAll(ctx, st)),
+		stages: map[stageKey]*staged{}, sessions: map[string]session{}}
 }
 
 // load is the first of an API's stages by the names given that there is;
 // store.ErrNotFound if there is none.
 func (s *Service) load(ctx context.Context, apiID string, names ...string) (st *staged, err error) {
+	key := stageChoice{api: apiID, first: names[0]}
+	if len(names) > 1 {
+		key.second = names[1]
+	}
+	return s.programs.fresh.Get(key, func() (*staged, error) { return s.reload(ctx, apiID, names...) })
+}
+
+// reload reads what load keeps.
+func (s *Service) reload(ctx context.Context, apiID string, names ...string) (st *staged, err error) {
 	var key stageKey
 	var kept bool
 	err = s.Store.View(ctx, func(r store.Reader) error {
