@@ -47,6 +47,7 @@ svc/apigatewayv2   < aws api store vtl gateway policy seal ordered
 svc/cloudformation < aws api store policy ordered template sam
 svc/iam            < aws api store policy seal
 svc/sts            < aws api store seal gateway/jwt
+svc/ssm            < aws api store seal
 svc/organizations  < aws api store policy
 svc/s3             < aws api store blob policy
 svc/*              < aws api store

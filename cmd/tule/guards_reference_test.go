@@ -156,7 +156,9 @@ func (a *referenceAction) keysOf(types []*referenceType) map[string]bool {
 	keys := map[string]bool{}
 	add := func(list []string) {
 		for _, k := range list {
-			keys[strings.Replace(k, "<key>", "${TagKey}", 1)] = true // as S3's are written, of objects
+			k = strings.Replace(k, "<key>", "${TagKey}", 1)     // as S3's are written, of objects
+			k = strings.Replace(k, "/tag-key", "/${TagKey}", 1) // as Systems Manager's are
+			keys[k] = true
 		}
 	}
 	add(a.ConditionKeys)

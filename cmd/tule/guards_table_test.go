@@ -61,6 +61,7 @@ var furtherKeys = []exception{
 var absentKeys = []exception{
 	{"cloudwatch *", "cloudwatch:* cloudwatch:HasAccessGrant", "there are no access grants"},
 	{"cloudwatch PutInsightRule", "cloudwatch:PutInsightRule cloudwatch:requestInsightRuleLogGroups", "of definitions that name log groups alone"},
+	{"ssm *Tag*", "ssm:*Tag* *", "of the tags of documents, which the walk asks for first, and there are none"},
 	{"events *", "events:* events:ManagedBy", "of rules that a service manages, and here none stands"},
 	{"events PutEvents", "events:PutEvents events:SystemMetadata|*", "of events that are put raw, which no API here takes"},
 	{"iam EnableMFADevice", "iam:EnableMFADevice iam:*", "of security keys, which no API registers"},
@@ -151,6 +152,7 @@ var knownMembers = map[string]string{
 	"logs.ResourceArn":                        "arn:aws:logs:us-east-1:000000000000:log-group:example",
 	"apigateway.Body": `{"swagger": "2.0", "info": {"title": "example"}, "securityDefinitions": {"a": {"type": "apiKey", "x-amazon-apigateway-authorizer": {"type": "token"}}},
 		"paths": {"/": {"get": {"security": [{"a": []}], "x-amazon-apigateway-integration": {"type": "aws", "credentials": "` + exampleRole + `"}}}}}`,
+	"ssm.ResourceId": "example", "ssm.Policies": `[{"Type": "NoChangeNotification"}]`,
 	"apigateway.ResourceArn":       "arn:aws:apigateway:us-east-1::/restapis/example",
 	"iam.PolicyArn":                "arn:aws:iam::000000000000:policy/example",
 	"iam.PermissionsBoundary":      "arn:aws:iam::000000000000:policy/example",

@@ -35,6 +35,7 @@ import (
 	sesv2api "github.com/tule-cloud/tule/api/sesv2"
 	snsapi "github.com/tule-cloud/tule/api/sns"
 	sqsapi "github.com/tule-cloud/tule/api/sqs"
+	ssmapi "github.com/tule-cloud/tule/api/ssm"
 	stsapi "github.com/tule-cloud/tule/api/sts"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/blob"
@@ -61,6 +62,7 @@ import (
 	"github.com/tule-cloud/tule/svc/ses"
 	"github.com/tule-cloud/tule/svc/sns"
 	"github.com/tule-cloud/tule/svc/sqs"
+	"github.com/tule-cloud/tule/svc/ssm"
 	"github.com/tule-cloud/tule/svc/sts"
 )
 
@@ -202,6 +204,7 @@ func (h *house) buildServices(context.Context) error {
 	dynamo := dynamodb.New(dynamodb.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics})
 	logger := logs.New(logs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics})
 	streams := kinesis.New(kinesis.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, ShardLimit: h.shardLimit, Meter: h.metrics})
+	parameters := ssm.New(ssm.Options{Store: h.store, Clock: h.clock, Keys: h.keys})
 	gateway := apigateway.New(h.gateway())
 	newer := apigatewayv2.New(h.gatewayV2())
 	functions, err := h.functions()
@@ -217,6 +220,7 @@ func (h *house) buildServices(context.Context) error {
 	h.front.Add(front.Service{Model: streamsapi.Service, Operations: streamsapi.Operations(), Routes: dynamo.Streams().Routes()})
 	h.front.Add(front.Service{Model: kinesisapi.Service, Operations: kinesisapi.Operations(), Routes: streams.Routes()})
 	h.front.Add(front.Service{Model: lambdaapi.Service, Operations: lambdaapi.Operations(), Routes: functions.Routes()}, functions.Planes()...)
+	h.front.Add(front.Service{Model: ssmapi.Service, Operations: ssmapi.Operations(), Routes: parameters.Routes()})
 	// Before REST APIs, which claim every address of APIs.
 	h.front.Add(front.Service{Model: apigatewayv2api.Service, Operations: apigatewayv2api.Operations(), Routes: newer.Routes()}, newer.Planes()...)
 	h.front.Add(front.Service{Model: connectionsapi.Service, Operations: connectionsapi.Operations(), Routes: newer.Connections()})

@@ -12,7 +12,7 @@ const { start, zip } = require("./house.js");
 const v2 = {
   apigateway: AWS.APIGateway, apigatewayv2: AWS.ApiGatewayV2, cloudtrail: AWS.CloudTrail, cloudwatch: AWS.CloudWatch, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, events: AWS.EventBridge, firehose: AWS.Firehose, iam: AWS.IAM,
   kinesis: AWS.Kinesis, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, organizations: AWS.Organizations, s3: AWS.S3, scheduler: AWS.Scheduler, ses: AWS.SES, sesv2: AWS.SESV2,
-  sns: AWS.SNS, sqs: AWS.SQS, sts: AWS.STS,
+  sns: AWS.SNS, sqs: AWS.SQS, ssm: AWS.SSM, sts: AWS.STS,
 };
 const v3 = {
   apigateway: [require("@aws-sdk/client-api-gateway"), "APIGatewayClient"],
@@ -34,6 +34,7 @@ const v3 = {
   sesv2: [require("@aws-sdk/client-sesv2"), "SESv2Client"],
   sns: [require("@aws-sdk/client-sns"), "SNSClient"],
   sqs: [require("@aws-sdk/client-sqs"), "SQSClient"],
+  ssm: [require("@aws-sdk/client-ssm"), "SSMClient"],
   sts: [require("@aws-sdk/client-sts"), "STSClient"],
 };
 const allow = (statement) => JSON.stringify({ Version: "2012-10-17", Statement: { Effect: "Allow", ...statement } });
