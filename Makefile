@@ -36,8 +36,9 @@ bin/tule:
 setup: ## fetch what the tests and the demo use: clients, models, runtimes' libraries
 	@setup/fetch
 
-generate: setup ## write api/ anew from the pinned models
+generate: setup ## write api/ and the schemas of resources anew from what is pinned
 	go run ./api/gen -models $(MODELS)/botocore/data
+	go generate ./svc/cloudformation/resource
 
 lint: ## staticcheck and go vet, pinned
 	go vet ./...

@@ -151,6 +151,40 @@ func JSON(v any) []byte {
 	return b.Bytes()
 }
 
+// Compact writes a value as JSON without spaces.
+func Compact(v any) []byte {
+	var b bytes.Buffer
+	compact(&b, v)
+	return b.Bytes()
+}
+
+func compact(b *bytes.Buffer, v any) {
+	switch v := v.(type) {
+	case *Object:
+		b.WriteByte('{')
+		for i, name := range v.names {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			scalar(b, name)
+			b.WriteByte(':')
+			compact(b, v.values[name])
+		}
+		b.WriteByte('}')
+	case []any:
+		b.WriteByte('[')
+		for i, e := range v {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			compact(b, e)
+		}
+		b.WriteByte(']')
+	default:
+		scalar(b, v)
+	}
+}
+
 func write(b *bytes.Buffer, v any, level int) {
 	switch v := v.(type) {
 	case *Object:

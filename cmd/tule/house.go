@@ -19,6 +19,7 @@ import (
 	apigatewayapi "github.com/tule-cloud/tule/api/apigateway"
 	connectionsapi "github.com/tule-cloud/tule/api/apigatewaymanagementapi"
 	apigatewayv2api "github.com/tule-cloud/tule/api/apigatewayv2"
+	cloudformationapi "github.com/tule-cloud/tule/api/cloudformation"
 	cloudtrailapi "github.com/tule-cloud/tule/api/cloudtrail"
 	cloudwatchapi "github.com/tule-cloud/tule/api/cloudwatch"
 	dynamodbapi "github.com/tule-cloud/tule/api/dynamodb"
@@ -49,6 +50,7 @@ import (
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/svc/apigateway"
 	"github.com/tule-cloud/tule/svc/apigatewayv2"
+	"github.com/tule-cloud/tule/svc/cloudformation"
 	"github.com/tule-cloud/tule/svc/cloudtrail"
 	"github.com/tule-cloud/tule/svc/cloudwatch"
 	"github.com/tule-cloud/tule/svc/dynamodb"
@@ -230,16 +232,18 @@ func (h *house) buildServices(context.Context) error {
 	return h.buildMessages()
 }
 
-// buildEvents makes what watches, waits for a time, and passes on what happens.
+// buildEvents makes what watches, waits for a time, passes on what happens, and deploys.
 func (h *house) buildEvents() {
 	bus := events.New(h.bus())
 	schedules := scheduler.New(h.schedules())
 	deliveries := firehose.New(h.deliveries())
+	deployments := cloudformation.New(cloudformation.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
 	h.front.Add(front.Service{Model: cloudwatchapi.Service, Operations: cloudwatchapi.Operations(), Routes: h.metrics.Routes()})
 	h.front.Add(front.Service{Model: eventsapi.Service, Operations: eventsapi.Operations(), Routes: bus.Routes()})
 	h.front.Add(front.Service{Model: schedulerapi.Service, Operations: schedulerapi.Operations(), Routes: schedules.Routes()})
 	h.front.Add(front.Service{Model: firehoseapi.Service, Operations: firehoseapi.Operations(), Routes: deliveries.Routes()})
-	h.background = append(h.background, h.metrics.Run, bus.Run, schedules.Run, deliveries.Run)
+	h.front.Add(front.Service{Model: cloudformationapi.Service, Operations: cloudformationapi.Operations(), Routes: deployments.Routes()})
+	h.background = append(h.background, h.metrics.Run, bus.Run, schedules.Run, deliveries.Run, deployments.Run)
 }
 
 // buildMessages makes what objects, messages and mail go through. S3 is the last of all
