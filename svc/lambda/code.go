@@ -308,6 +308,7 @@ func (s *Service) updateFunctionCode(ctx context.Context, in *api.UpdateFunction
 		return nil, err
 	}
 	if !aws.Value(in.DryRun) {
+		s.untrusted(at, t.function.Signing)
 		s.fleet.retire(at, 0)
 		s.empty(gone)
 		s.foresee(at, shown, s.egressOf(t.function))

@@ -241,6 +241,14 @@ func (s *Service) checkSigned(ctx context.Context, r store.Reader, at ref, f *fu
 	return err
 }
 
+// untrusted counts code that was deployed without a signature, though the function's configuration wants one: it has
+// but warned of that.
+func (s *Service) untrusted(at ref, signing string) {
+	if signing != "" {
+		s.measure(at, "SignatureValidationErrors", 1)
+	}
+}
+
 func (s *Service) putFunctionCodeSigningConfig(ctx context.Context, in *api.PutFunctionCodeSigningConfigRequest) (*api.PutFunctionCodeSigningConfigResponse, error) {
 	at, err := s.setSigning(ctx, in.FunctionName, *in.CodeSigningConfigArn)
 	return &api.PutFunctionCodeSigningConfigResponse{FunctionName: &at.name, CodeSigningConfigArn: in.CodeSigningConfigArn}, err

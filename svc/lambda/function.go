@@ -55,6 +55,7 @@ func (s *Service) createFunction(ctx context.Context, in *api.CreateFunctionRequ
 	if err != nil {
 		return nil, err
 	}
+	s.untrusted(at, f.Signing)
 	s.foresee(at, shown, s.egressOf(f))
 	return shown.configuration(at, at.arn("")), nil
 }

@@ -310,3 +310,35 @@ func TestQueueEventCounts(t *testing.T) {
 	}
 	h.expectCounts(t, map[string]float64{eventsPolled: 4, eventsFiltered: 1, eventsInvoked: 3, eventsFailed: 1, eventsDeleted: 2})
 }
+
+// Code without a signature is counted where one is wanted but not enforced.
+func TestSignatureMetrics(t *testing.T) {
+	st, h := newStandOn(t, nil), &heard{}
+	st.Measures = h
+	config := func(policy string) *string {
+		out, err := st.createCodeSigningConfig(st.ctx(), &api.CreateCodeSigningConfigRequest{CodeSigningPolicies: &api.CodeSigningPolicies{UntrustedArtifactOnDeployment: &policy}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.CodeSigningConfig.CodeSigningConfigArn
+	}
+	st.create("free", "provided.al2", "")
+	st.create("warned", "provided.al2", "", func(in *api.CreateFunctionRequest) { in.CodeSigningConfigArn = config(api.CodeSigningPolicyWarn) })
+	update := func(name string) error {
+		_, err := st.updateFunctionCode(st.ctx(), &api.UpdateFunctionCodeRequest{FunctionName: &name, ZipFile: zipped(t, map[string]string{"a": "b"})})
+		return err
+	}
+	if err := cmpError(update("free"), update("warned")); err != nil {
+		t.Fatal(err)
+	}
+	strict := config(api.CodeSigningPolicyEnforce)
+	if _, err := st.putFunctionCodeSigningConfig(st.ctx(), &api.PutFunctionCodeSigningConfigRequest{FunctionName: ptr("warned"), CodeSigningConfigArn: strict}); err != nil {
+		t.Fatal(err)
+	}
+	if err := update("warned"); aws.CodeOf(err) != "CodeVerificationFailedException" {
+		t.Error(err)
+	}
+	if free, warned := h.sum("SignatureValidationErrors free"), h.sum("SignatureValidationErrors warned"); free != 0 || warned != 2 {
+		t.Errorf("counted %v without a configuration, %v with one", free, warned)
+	}
+}
