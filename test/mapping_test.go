@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	streamtypes "github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
 // streamingTable makes a table with a stream, whose ARN it gives.
@@ -193,6 +195,95 @@ func TestMappingRetries(t *testing.T) {
 	})
 	comes(t, "the last", func() bool { return slices.Contains(c.lines("picky", "saw"), "b") })
 	equal(t, "the calls", strings.Join(c.lines("picky", "saw"), " "), "a bad bad bad b")
+}
+
+// All that a mapping of a table's stream may be told, at once.
+func TestMappingOfTableSettings(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	q := sqs.NewFromConfig(c.config)
+	queue, lost := c.queue(q, "lost", nil)
+	arn := c.streamingTable("songs", ddb.StreamViewTypeNewImage)
+	c.function("pick", types.RuntimeNodejs22x, `exports.handler = async (event) => {
+		const batchItemFailures = [];
+		for (const r of event.Records) {
+			console.log("saw " + r.dynamodb.Keys.id.S + "/" + r.dynamodb.NewImage.n.N);
+			if (r.dynamodb.NewImage.n.N === "13") batchItemFailures.push({ itemIdentifier: r.dynamodb.SequenceNumber });
+		}
+		return { batchItemFailures };
+	}`, func(in *lambda.CreateFunctionInput) {
+		in.Role = aws.String(c.role("pick-role", "lambda.amazonaws.com", streamExecution))
+	})
+	c.may("pick-role", `"sqs:SendMessage"`)
+	for n := 10; n < 22; n++ {
+		c.putN("songs", fmt.Sprint("k", n%3), fmt.Sprint(n))
+		c.putN("songs", "other", fmt.Sprint(n))
+	}
+	id := c.mapping("pick", arn, func(in *lambda.CreateEventSourceMappingInput) {
+		in.FilterCriteria = &types.FilterCriteria{Filters: []types.Filter{{Pattern: aws.String(`{"dynamodb":{"Keys":{"id":{"S":[{"prefix":"k"}]}}}}`)}}}
+		in.FunctionResponseTypes = []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures}
+		in.ParallelizationFactor, in.BatchSize, in.BisectBatchOnFunctionError = aws.Int32(3), aws.Int32(50), aws.Bool(true)
+		in.MaximumRetryAttempts, in.MaximumRecordAgeInSeconds, in.MaximumBatchingWindowInSeconds = aws.Int32(1), aws.Int32(600), aws.Int32(1)
+		in.DestinationConfig = &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: lost}}
+		in.MetricsConfig = &types.EventSourceMappingMetricsConfig{Metrics: []types.EventSourceMappingMetric{types.EventSourceMappingMetricEventCount}}
+	})
+	var told struct {
+		RequestContext     struct{ Condition string }
+		DDBStreamBatchInfo struct {
+			BatchSize int
+			StreamArn string
+		}
+	}
+	comes(t, "word of the bad record", func() bool {
+		got := must(q.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: queue, WaitTimeSeconds: 1}))(t).Messages
+		return len(got) == 1 && json.Unmarshal([]byte(*got[0].Body), &told) == nil
+	})
+	equal(t, "what it is told", fmt.Sprint(told), fmt.Sprint("{{RetryAttemptsExhausted} {1 ", arn, "}}"))
+	of := map[string][]string{}
+	comes(t, "all records", func() bool {
+		clear(of)
+		seen := 0
+		for _, line := range c.lines("pick", "saw") {
+			if key, n, _ := strings.Cut(line, "/"); !slices.Contains(of[key], n) { // what failed is seen again
+				of[key] = append(of[key], n)
+				seen++
+			}
+		}
+		return seen == 12
+	})
+	equal(t, "what it saw, by key", fmt.Sprint(of), "map[k0:[12 15 18 21] k1:[10 13 16 19] k2:[11 14 17 20]]")
+	c.counts("EventSourceMappingUUID", id, map[string]float64{"PolledEventCount": 24, "FilteredOutEventCount": 12, "DroppedEventCount": 0, "OnFailureDestinationDeliveredEventCount": 1})
+}
+
+// Windows of a table's stream hand on what the function returns, to their end.
+func TestMappingWindowsOfTable(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	arn := c.streamingTable("songs", ddb.StreamViewTypeNewImage)
+	c.function("sum", types.RuntimeNodejs22x, `exports.handler = async (event) => {
+		const state = { sum: event.state.sum || 0 };
+		for (const r of event.Records) state.sum += Number(r.dynamodb.NewImage.n.N);
+		if (event.isFinalInvokeForWindow) console.log("saw " + state.sum + " " + (Date.parse(event.window.end) - Date.parse(event.window.start)));
+		return { state };
+	}`, func(in *lambda.CreateFunctionInput) {
+		in.Role = aws.String(c.role("sum-role", "lambda.amazonaws.com", streamExecution))
+	})
+	c.mapping("sum", arn, func(in *lambda.CreateEventSourceMappingInput) {
+		in.TumblingWindowInSeconds, in.BatchSize = aws.Int32(2), aws.Int32(2)
+	})
+	for i := range 30 {
+		c.putN("songs", "k", fmt.Sprint(i))
+		time.Sleep(50 * time.Millisecond)
+	}
+	comes(t, "the last window's end", func() bool {
+		all := 0
+		for _, line := range c.lines("sum", "saw") {
+			sum, size, _ := strings.Cut(line, " ")
+			equal(t, "the window's length", size, "2000")
+			all += must(strconv.Atoi(sum))(t)
+		}
+		return all == 30*29/2
+	})
 }
 
 // A role that may not read a stream cannot have a mapping of it.
