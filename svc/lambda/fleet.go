@@ -42,6 +42,7 @@ type crew struct {
 	idle        []*environment // the one used last at the end
 	all         map[*environment]struct{}
 	waiting     []*environment // of all, for their turn to start
+	handed      int            // how often one that came free was given to one of those
 	line        []*caller      // who waits for one that is busy, the first first
 	least       time.Duration  // what invokes took of late at least; 0 is unknown
 }
@@ -255,31 +256,48 @@ func (f *fleet) rest(e *environment, broken bool) {
 // before, that one is given to the caller instead, and the new one ended: many first invokes at
 // once are served by as many environments as they keep busy.
 func (f *fleet) await(e *environment) (serves *environment, fresh bool) {
-	select {
-	case f.s.starts <- struct{}{}:
-		e.turn = f.s.turn()
-		return e, true
-	default:
-	}
 	e.handover = make(chan *environment, 1)
 	f.mu.Lock()
 	c := f.functions[e.at]
 	c.waiting = append(c.waiting, e)
-	f.mu.Unlock()
-	select {
-	case other := <-e.handover:
-		return other, false
-	case f.s.starts <- struct{}{}:
+	for {
+		handed := c.handed
+		if c.enough() {
+			wait := c.patience()
+			f.mu.Unlock()
+			due, stop := f.s.Clock.After(wait)
+			select {
+			case other := <-e.handover:
+				stop()
+				return other, false
+			case <-due:
+			}
+			f.mu.Lock()
+			if c.handed > handed {
+				continue
+			}
+		}
+		f.mu.Unlock()
+		select {
+		case other := <-e.handover:
+			return other, false
+		case f.s.starts <- struct{}{}:
+		}
+		f.mu.Lock()
+		i := slices.Index(c.waiting, e)
+		if i < 0 { // both at once
+			f.mu.Unlock()
+			<-f.s.starts
+			return <-e.handover, false
+		}
+		if c.handed == handed || !c.enough() {
+			c.waiting = slices.Delete(c.waiting, i, i+1)
+			e.turn = f.s.turn()
+			f.mu.Unlock()
+			return e, true
+		}
+		<-f.s.starts // others have served meanwhile
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if i := slices.Index(c.waiting, e); i >= 0 {
-		c.waiting = slices.Delete(c.waiting, i, i+1)
-		e.turn = f.s.turn()
-		return e, true
-	}
-	<-f.s.starts // both at once
-	return <-e.handover, false
 }
 
 // waiter is the first environment that waits for its turn in whose place e can serve; nil for
@@ -299,6 +317,7 @@ func (f *fleet) waiter(e *environment, c *crew) *environment {
 func (f *fleet) handOver(e, w *environment) {
 	e.target, e.counted, e.serving = w.target, w.counted, true
 	w.serving = false
+	f.functions[e.at].handed++
 	f.end(w)
 	w.handover <- e
 }

@@ -18,6 +18,10 @@ const briefly = 3 * time.Millisecond
 // lineTime is how long a caller stands in line.
 const lineTime = 25 * time.Millisecond
 
+// unknownTime is how long those wait who have nobody's figures to go by: about as long as as many starts take as
+// there are hands, which fill the processors anyway.
+const unknownTime = 100 * time.Millisecond
+
 // hands is how many invokes of a function run at once before others stand in line.
 func hands() int { return 2 * runtime.GOMAXPROCS(0) }
 
@@ -44,6 +48,21 @@ func (c *crew) learn(e *environment) {
 // holds mu.
 func (f *fleet) lines(c *crew) bool {
 	return c.least > 0 && c.least < briefly && c.busy >= hands() && c.provisioned == 0 && f.s.Debugger == nil
+}
+
+// enough reports whether so many of the crew have started, or are about to, that who waits for another
+// start had better wait for them: each start takes the processors from those that could serve by then. That
+// holds as long as they do come free. The caller holds the fleet's mu.
+func (c *crew) enough() bool {
+	return len(c.all)-len(c.waiting) >= hands() && c.least < briefly
+}
+
+// patience is how long to wait for one of them.
+func (c *crew) patience() time.Duration {
+	if c.least == 0 {
+		return unknownTime
+	}
+	return lineTime
 }
 
 // stand waits in line for an environment, which is then the caller's; nil if none came free in

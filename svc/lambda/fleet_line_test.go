@@ -100,3 +100,82 @@ func TestLineEnds(t *testing.T) {
 	slow := newLineStand(t, time.Second)
 	slow.get(true)
 }
+
+// start is a caller whose environment waits for its turn to start.
+func (st *lineStand) start() (e *environment, got <-chan *environment) {
+	f := &st.fleet
+	f.mu.Lock()
+	c := f.functions[st.of.at]
+	e = st.newEnvironment(st.of)
+	c.all[e] = struct{}{}
+	f.count++
+	e.target = st.of
+	f.begin(e, c)
+	f.mu.Unlock()
+	out := make(chan *environment, 1)
+	go func() {
+		serves, fresh := f.await(e)
+		if fresh != (serves == e) {
+			st.t.Error("it is told the wrong way")
+		}
+		out <- serves
+	}()
+	return e, out
+}
+
+// until waits until n environments wait for their turn, and so many timers with them.
+func (st *lineStand) until(n, timers int) {
+	for {
+		st.fleet.mu.Lock()
+		there := len(st.fleet.functions[st.of.at].waiting)
+		st.fleet.mu.Unlock()
+		if there == n && st.house.Clock.Timers() == timers {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// While others of a function that takes a moment come free, no more of its environments start; when none
+// does, one starts.
+func TestStartsEnough(t *testing.T) {
+	st := newLineStand(t, time.Millisecond)
+	_, first := st.start()
+	st.until(1, 1)
+	_, second := st.start()
+	st.until(2, 2)
+	st.fleet.release(st.busy[0], false)
+	if e := <-first; e != st.busy[0] {
+		t.Error("the first did not get the one that came free")
+	}
+	st.until(1, 1)
+	st.house.Clock.Advance(lineTime) // one has come free since: it waits on
+	st.until(1, 1)
+	if n := len(st.starts); n != 0 {
+		t.Errorf("%d start", n)
+	}
+	st.fleet.release(st.busy[1], false)
+	if e := <-second; e != st.busy[1] {
+		t.Error("the second did not get the one that came free")
+	}
+	e, third := st.start()
+	st.until(1, 1)
+	st.house.Clock.Advance(lineTime)
+	if got := <-third; got != e || len(st.starts) != 1 {
+		t.Error("it waits for those that do not come free")
+	}
+	unknown := newLineStand(t, 0)
+	e, got := unknown.start()
+	unknown.until(1, 1)
+	unknown.house.Clock.Advance(lineTime)
+	unknown.until(1, 1)
+	unknown.house.Clock.Advance(unknownTime)
+	if <-got != e {
+		t.Error("it waits for those of whom nothing is known")
+	}
+	slow := newLineStand(t, time.Second)
+	e, got = slow.start()
+	if <-got != e {
+		t.Error("it waits for those that take long")
+	}
+}
