@@ -39,7 +39,7 @@ func Parse(text string, now time.Time) (*Query, error) {
 }
 
 // absent are the commands that AWS has, and this language has not.
-var absent = []string{"pattern", "diff", "anomaly", "unnest", "lookup", "source", "join", "subquery"}
+var absent = []string{"diff", "anomaly", "lookup", "source", "join", "subquery"}
 
 // command reads one command.
 func (s *scanner) command(q *Query) error {
@@ -68,6 +68,10 @@ func (s *scanner) command(q *Query) error {
 		return s.parse(q)
 	case s.word("dedup"):
 		return s.dedup(q)
+	case s.word("pattern"):
+		return s.pattern(q)
+	case s.word("unnest"):
+		return s.unnest(q)
 	}
 	for _, name := range absent {
 		if s.word(name) {

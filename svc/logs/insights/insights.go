@@ -7,8 +7,9 @@
 //
 // What differs from AWS on purpose: percentiles are exact up to 20,000 values of a
 // group, and within half a percent beyond; count_distinct is exact up to 65,536
-// different values, and within about a percent beyond. pattern, diff, anomaly, unnest
-// and the other commands that look at more than one event are refused.
+// different values, and within about a percent beyond. pattern goes by rules rather than by
+// what a machine has learnt. diff, anomaly, lookup, join and what else looks at more than
+// one query's events are refused.
 package insights
 
 import (
@@ -132,7 +133,7 @@ func (q *Query) Run(limit int, merged bool) *Run {
 
 func anyBlocks(commands []command) bool {
 	for _, c := range commands {
-		if c.blocks() || c.ordered() {
+		if _, more := c.(*unnestCommand); more || c.blocks() || c.ordered() { // from there on rows are no records
 			return true
 		}
 	}

@@ -139,6 +139,20 @@ func TestBounded(t *testing.T) {
 			t.Errorf("%s: %d records, %v", text, n, err)
 		}
 	}
+	// Patterns are kept, texts are not.
+	for _, gap := range []string{"", " "} {
+		q, err := Parse("pattern @message", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := q.Run(0, false)
+		n := 0
+		for ; n < 30_000 && run.Add(&Record{Message: strings.Repeat(gap, n) + fmt.Sprint(n) + " ms"}); n++ {
+		}
+		if _, err := run.Results(); errors.Is(err, ErrTooMuch) != (gap != "") || (n == 30_000) != (gap == "") {
+			t.Errorf("patterns with gaps of %q: %d records, %v", gap, n, err)
+		}
+	}
 	// The newest few of many need no room.
 	q, err := Parse("sort @message desc | limit 3", now)
 	if err != nil {
@@ -180,6 +194,7 @@ func FuzzQuery(f *testing.F) {
 		`filter @message like /(?i)error/ and not (a.b = 3 or c in ["x", 4]) | stats count(*) as n, pct(d, 99.9) by bin(5m), e | sort n desc`,
 		`parse @message "a=*, b=*" as a, b | filter a > 10 | display concat(a, "-", b), a ^ 2 % 3`,
 		"stats avg(@duration)/1000, max(`x y`) by datefloor(@timestamp, 1mo) | dedup a # end",
+		"fields jsonParse(@message) as js | unnest js.b into x | unnest x into y | pattern concat(a, y) | sort @sampleCount",
 		`fields replace(a, /b+/, "c"), isIpInSubnet(ip, "10.0.0.0/8"), a[0].b, -(-1)`,
 	} {
 		f.Add(seed, `{"a": "12", "b": [1, {"c": null}], "ip": "10.1.2.3"}`)

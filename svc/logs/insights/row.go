@@ -34,6 +34,13 @@ func (r *row) get(name string) value {
 	if v, ok := r.added[name]; ok {
 		return v
 	}
+	for i := 0; i < len(name) && r.added != nil; i++ { // a field of what jsonParse or unnest made
+		if name[i] == '.' {
+			if v, ok := r.added[name[:i]]; ok && v.kind == tree {
+				return fromJSON(walk(v.tree, name[i+1:]))
+			}
+		}
+	}
 	if r.rec == nil {
 		return value{}
 	}
