@@ -85,6 +85,30 @@ test("legacy parameters", async () => {
   await db.deleteTable({ TableName: "old" }).promise();
 });
 
+// The class that the SDK had for EventBridge before there was that name.
+test("CloudWatch Events", async () => {
+  const events = new AWS.CloudWatchEvents(options), queues = new AWS.SQS(options);
+  const arn = "arn:aws:sqs:us-west-2:222222222222:scheduled";
+  const policy = { Version: "2012-10-17", Statement: { Effect: "Allow", Principal: { Service: "events.amazonaws.com" }, Action: "sqs:SendMessage", Resource: arn } };
+  const { QueueUrl } = await queues.createQueue({ QueueName: "scheduled", Attributes: { Policy: JSON.stringify(policy) } }).promise();
+  for (const rule of [{ Name: "hourly", ScheduleExpression: "cron(0 * * * ? *)" }, { Name: "old", EventPattern: JSON.stringify({ source: ["old"] }) }]) {
+    const { RuleArn } = await events.putRule(rule).promise();
+    assert.equal(RuleArn, `arn:aws:events:us-west-2:222222222222:rule/${rule.Name}`);
+    const { FailedEntryCount } = await events.putTargets({ Rule: rule.Name, Targets: [{ Id: "q", Arn: arn, InputPath: "$.detail" }] }).promise();
+    assert.equal(FailedEntryCount, 0);
+  }
+  assert.deepEqual((await events.listRuleNamesByTarget({ TargetArn: arn }).promise()).RuleNames, ["hourly", "old"]);
+  const { Entries } = await events.putEvents({ Entries: [{ Source: "old", DetailType: "t", Detail: '{"n": 1}', Time: new Date() }, { Source: "old" }] }).promise();
+  assert.ok(Entries[0].EventId);
+  assert.equal(Entries[1].ErrorCode, "InvalidArgument");
+  const { Messages } = await queues.receiveMessage({ QueueUrl, WaitTimeSeconds: 20 }).promise();
+  assert.deepEqual(JSON.parse(Messages[0].Body), { n: 1 });
+  await events.disableRule({ Name: "hourly" }).promise();
+  assert.equal((await events.describeRule({ Name: "hourly" }).promise()).State, "DISABLED");
+  await assert.rejects(events.putRule({ Name: "bad", ScheduleExpression: "cron(* * * * *)" }).promise(), { code: "ValidationException", message: "Parameter ScheduleExpression is not valid." });
+  await assert.rejects(events.deleteRule({ Name: "old" }).promise(), { code: "ValidationException", message: /Rule can't be deleted since it has targets/ });
+});
+
 test("IAM, STS, Lambda, API Gateway and Logs", async () => {
   const iam = new AWS.IAM(options), sts = new AWS.STS(options), lambda = new AWS.Lambda(options), gateway = new AWS.APIGateway(options), logs = new AWS.CloudWatchLogs(options);
   assert.equal((await sts.getCallerIdentity().promise()).Account, "222222222222");
