@@ -65,6 +65,7 @@ func TestJSONLogs(t *testing.T) {
 		{"nodejs20.x", node, "FATAL", "WARN", "1", "runtimeDone error, report error"},
 		{"nodejs20.x", node, "FATAL", "INFO", `"slow"`, "initStart, start, text, runtimeDone timeout, report timeout"},
 		{"nodejs20.x", printed, "WARN", "WARN", "0", "warn 1, error 1"},
+		{"python3.12", "def handler(e, c):\n    raise ValueError('no')\n", "ERROR", "WARN", "0", "ERROR <nil>, runtimeDone error, report error"},
 		{"python3.12", python, "WARN", "INFO", "0", "initStart, start, WARNING m, ERROR m, report success"},
 	} {
 		name := fmt.Sprint("f", n)

@@ -63,21 +63,29 @@ function enumerable(error) {
   return out;
 }
 
-// structured is a log event in the JSON log format.
+// intoError is what was thrown, as an error.
+exports.intoError = (thrown) => (isError(thrown) ? thrown : new Error(thrown));
+
+// told is an error in the JSON log format. The runtime's own have the names of AWS's classes.
+function told(error) {
+  const own = /^Runtime\.(.*)/.exec(error.name);
+  return {
+    errorType: own ? own[1] : (error.constructor && error.constructor.name) || 'UnknownError',
+    errorMessage: error.message,
+    stackTrace: typeof error.stack === 'string' ? error.stack.split('\n') : error.stack,
+  };
+}
+
+// structured is a log event in the JSON log format: one value is its message as it is, several are a text.
 exports.structured = (timestamp, level, requestId, args, format) => {
   const event = { timestamp, level, requestId };
-  const only = args.length === 1 ? args[0] : undefined;
-  if (typeof only === 'object' && only !== null && !isError(only)) {
+  if (args.length < 2) {
+    event.message = args[0];
     try {
-      return JSON.stringify(Object.assign(event, { message: only }));
+      return JSON.stringify(event, (key, value) => (isError(value) ? Object.assign(told(value), value) : value));
     } catch (e) { /* circular: as text */ }
   }
   event.message = format(...args);
-  for (const arg of args) {
-    if (isError(arg)) {
-      Object.assign(event, { errorType: arg.name, errorMessage: arg.message, stackTrace: String(arg.stack).split('\n').slice(1).map((s) => s.trim()) });
-      break;
-    }
-  }
-  return JSON.stringify(event);
+  const error = args.find(isError);
+  return JSON.stringify(args.length > 1 && error ? Object.assign(event, told(error)) : event);
 };

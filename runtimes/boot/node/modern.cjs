@@ -20,9 +20,15 @@ module.exports = function run(wire) {
   patchConsole(wire, () => id);
   exposeStreaming();
 
+  // report logs an error that ends an invoke, or the process.
+  function report(label, error) {
+    if (jsonLogs()) console.error(errors.intoError(error));
+    else console.error(label, errors.toLog(error));
+  }
+
   // died reports an error that nobody caught; the process ends.
   function died(label, error) {
-    console.error(label, errors.toLog(error));
+    report(label, error);
     const json = errors.toResponse(error);
     if (current && !current.done) wire.send(ERROR, EXITING, json);
     else if (!handler) wire.fault(json);
@@ -69,7 +75,7 @@ module.exports = function run(wire) {
 
   function fail(inv, error) {
     if (inv.done) return;
-    console.error('Invoke Error', errors.toLog(error));
+    report('Invoke Error', error);
     settle(inv, ERROR, UNHANDLED, errors.toResponse(error));
   }
 
@@ -143,9 +149,11 @@ function makeContext(config, inv) {
 
 const LEVELS = { trace: 'TRACE', debug: 'DEBUG', info: 'INFO', log: 'INFO', warn: 'WARN', error: 'ERROR', fatal: 'FATAL' };
 
+const jsonLogs = () => process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+
 function patchConsole(wire, id) {
   const { format } = require('util');
-  const json = process.env.AWS_LAMBDA_LOG_FORMAT === 'JSON';
+  const json = jsonLogs();
   const ranks = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
   const least = ranks.indexOf(String(process.env.AWS_LAMBDA_LOG_LEVEL).toUpperCase()); // -1 is all
   for (const method of Object.keys(LEVELS)) {

@@ -363,9 +363,13 @@ def json_logs():
     return posix.environ.get('AWS_LAMBDA_LOG_FORMAT' if PY2 else b'AWS_LAMBDA_LOG_FORMAT') in ('JSON', b'JSON')
 
 
+def timestamp(seconds):
+    return time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds)) + '.%03dZ' % (seconds % 1 * 1000)
+
+
 def structured(logging, formatter, record):
     event = {
-        'timestamp': time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created)) + '.%03dZ' % record.msecs,
+        'timestamp': timestamp(record.created),
         'level': record.levelname,
         'message': record.getMessage(),
         'logger': record.name,
@@ -453,12 +457,14 @@ def describe(config, etype, value, tb):
 
 
 def describe_text(name, message, stack):
+    result = [('errorMessage', message), ('errorType', name), ('requestId', request_id), ('stackTrace', list(stack))]
+    if json_logs():
+        return ordered(result), dumps(ordered([('timestamp', timestamp(time.time())), ('level', 'ERROR')] + result))
     lines = ['[ERROR] %s: %s' % (name, message) if message else '[ERROR] ' + name, 'Traceback (most recent call last):']
     for element in stack:
         for line in element.splitlines():
             bare = line.lstrip(' ')
             lines.append(NBSP * (len(line) - len(bare)) + bare)
-    result = [('errorMessage', message), ('errorType', name), ('requestId', request_id), ('stackTrace', list(stack))]
     return ordered(result), '\n'.join(lines)
 
 
