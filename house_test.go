@@ -40,6 +40,7 @@ runtimes           < aws
 script             < aws store wire
 gateway/*          < aws
 gateway/authorize  < aws policy
+gateway/courier    < aws api
 gateway/domain     < aws store seal
 svc/lambda         < aws api store blob sandbox runtimes seal
 svc/apigateway     < aws api store vtl gateway policy seal ordered

@@ -10,6 +10,7 @@ import (
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/gateway/accesslog"
+	"github.com/tule-cloud/tule/gateway/courier"
 )
 
 // A backEndAnswer is what access logs tell of a back end.
@@ -69,11 +70,11 @@ func (x *exchange) logAccess(ctx context.Context, st *staged, began time.Time, o
 		return
 	}
 	name := streamOf(st.owner, x.program.apiID, x.stageName)
-	to := logTarget{owner: st.owner, group: group, stream: name, firehose: stream}
-	x.s.logs.add(ctx, to, line, at)
+	to := courier.Target{Account: st.owner.Account, Region: st.owner.Region, Group: group, Stream: name, Firehose: stream}
+	x.s.logs.Line(ctx, to, line, at)
 	if x.canary && group != "" {
-		to.group, to.create = group+"/Canary", true
-		x.s.logs.add(ctx, to, line, at)
+		to.Group, to.Create = group+"/Canary", true
+		x.s.logs.Line(ctx, to, line, at)
 	}
 }
 

@@ -35,6 +35,7 @@ import (
 	api "github.com/tule-cloud/tule/api/apigateway"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/gateway/authorize"
+	"github.com/tule-cloud/tule/gateway/courier"
 	"github.com/tule-cloud/tule/gateway/jwt"
 	"github.com/tule-cloud/tule/gateway/memo"
 	"github.com/tule-cloud/tule/seal"
@@ -74,12 +75,14 @@ type Service struct {
 	Options
 	programs programCache
 	caches   *responseCaches
-	logs     *logFlusher
+	logs     *courier.Courier
 	counters counters
 	buckets  buckets
 	answers  *authorize.Cache // of Lambda authorizers
 	// subscribers are whose API keys are.
 	subscribers *memo.Memo[keyUse, *subscriber]
+	// transports reach back ends that want a certificate, or have their own authority.
+	transports *memo.Memo[secured, RoundTripper]
 }
 
 // New returns a Service that keeps its state in o.Store.
@@ -90,10 +93,11 @@ func New(o Options) *Service {
 	s := &Service{Options: o, programs: newProgramCache(o.Store),
 		counters: counters{lanes: map[laneKey][]counted{}}, buckets: buckets{clock: o.Clock, of: map[bucketKey]*bucket{}}}
 	s.answers, s.subscribers = authorize.NewCache(o.Clock), newSubscribers(o.Store)
+	s.transports = newTransports(o.Store)
 	if s.Issuers == nil {
 		s.Issuers = jwt.New(jwt.Options{Clock: o.Clock})
 	}
-	s.caches, s.logs = newResponseCaches(o.Clock, o.Random), newLogFlusher(s)
+	s.caches, s.logs = newResponseCaches(o.Clock, o.Random), newCourier(s)
 	if s.Allow == nil {
 		s.Allow = func(context.Context, ...aws.Access) error { return aws.AccessDenied("nobody decides who may") }
 	}
@@ -101,7 +105,7 @@ func New(o Options) *Service {
 }
 
 // Run sends execution logs to CloudWatch Logs until ctx ends, and then the rest.
-func (s *Service) Run(ctx context.Context) error { return s.logs.run(ctx) }
+func (s *Service) Run(ctx context.Context) error { return s.logs.Run(ctx) }
 
 // Routes are the operations that the service answers.
 func (s *Service) Routes() []aws.Route {

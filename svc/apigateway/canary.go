@@ -138,8 +138,8 @@ func (x *exchange) postLog(ctx context.Context, st *staged) {
 		return
 	}
 	events := x.log.events()
-	x.s.logs.post(ctx, st.owner, x.program.apiID, x.stageName, events)
+	x.s.logs.Take(ctx, executionLog(st.owner, x.program.apiID, x.stageName), events...)
 	if x.canary {
-		x.s.logs.post(ctx, st.owner, x.program.apiID, strings.TrimSuffix(x.stageName, "/")+"/Canary", events)
+		x.s.logs.Take(ctx, executionLog(st.owner, x.program.apiID, strings.TrimSuffix(x.stageName, "/")+"/Canary"), events...)
 	}
 }

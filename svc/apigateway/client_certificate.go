@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -98,30 +97,29 @@ func (s *Service) newCertificate() (*clientCertificate, error) {
 	return c, err
 }
 
-// clientCertificateOf is a certificate as a back end's connection presents it, and a name
-// for that which changes with it: one connection pool for each.
-func (s *Service) clientCertificateOf(ctx context.Context, at store.Scope, id string) (*tls.Certificate, string, error) {
+// clientCertificateOf is a certificate as a back end's connection presents it.
+func (s *Service) clientCertificateOf(ctx context.Context, at store.Scope, id string) (*tls.Certificate, error) {
 	var c clientCertificate
 	err := s.Store.View(ctx, func(r store.Reader) (err error) {
 		c, err = clientCertificates.Get(ctx, r, at, id)
 		return err
 	})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	private, err := s.Box.Open(c.Key, c.ID)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	key, err := x509.ParsePKCS8PrivateKey(private)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	block, _ := pem.Decode([]byte(c.PEM))
 	if block == nil {
-		return nil, "", fmt.Errorf("the client certificate %s is damaged", id)
+		return nil, fmt.Errorf("the client certificate %s is damaged", id)
 	}
-	return &tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: key}, fmt.Sprintf("%x", sha256.Sum256(block.Bytes)), nil
+	return &tls.Certificate{Certificate: [][]byte{block.Bytes}, PrivateKey: key}, nil
 }
 
 func readCertificate(ctx context.Context, r store.Reader, id *string) (clientCertificate, error) {

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
@@ -267,22 +268,7 @@ func TestClientCertificates(t *testing.T) {
 	if !roots.AppendCertsFromPEM([]byte(*made.PemEncodedCertificate)) {
 		t.Fatal(*made.PemEncodedCertificate)
 	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, r.TLS.PeerCertificates[0].Subject.CommonName)
-	}))
-	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots, Time: st.house.Clock.Now}
-	server.StartTLS()
-	defer server.Close()
-	cert, name, err := st.clientCertificateOf(ctx, scope(ctx), *made.ClientCertificateId)
-	st.must(t, err)
-	if len(name) != 64 {
-		t.Error(name)
-	}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{*cert}}}}
-	defer client.CloseIdleConnections()
-	if got := get(t, client, server.URL); got != "200 ApiGateway" {
-		t.Error(got)
-	}
+	st.presents(t, roots, *made.ClientCertificateId)
 	got, err := api.GetClientCertificate.Do(ctx, st.house, &api.GetClientCertificateRequest{ClientCertificateId: made.ClientCertificateId})
 	st.must(t, err)
 	if *got.PemEncodedCertificate != *made.PemEncodedCertificate || got.Tags["team"] != "red" {
@@ -300,6 +286,43 @@ func TestClientCertificates(t *testing.T) {
 	st.must(t, err)
 	if _, err = api.GetClientCertificate.Do(ctx, st.house, &api.GetClientCertificateRequest{ClientCertificateId: made.ClientCertificateId}); aws.CodeOf(err) != "NotFoundException" {
 		t.Error(err)
+	}
+}
+
+// presents holds back ends' connections to the client certificate and the authority that
+// a stage and an integration name.
+func (st *stand) presents(t *testing.T, roots *x509.CertPool, id string) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.TLS.PeerCertificates[0].Subject.CommonName)
+	}))
+	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots, Time: st.house.Clock.Now}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	lent := Transport()
+	defer lent.CloseIdleConnections()
+	st.HTTP = lent
+	st.must(t, st.deploy(t, `{"swagger": "2.0", "info": {"title": "t"}, "paths": {
+		"/private": {"get": {"responses": {}, "x-amazon-apigateway-integration": {"type": "http_proxy", "httpMethod": "GET", "uri": "`+server.URL+`", "tlsConfig": {"insecureSkipVerification": true}}}},
+		"/public": {"get": {"responses": {}, "x-amazon-apigateway-integration": {"type": "http_proxy", "httpMethod": "GET", "uri": "`+server.URL+`"}}}}}`, "prod"))
+	ask := func(path string) string {
+		w := httptest.NewRecorder()
+		st.handler.ServeHTTP(w, st.request(t, "GET", "/prod"+path, ""))
+		return w.Result().Status[:3] + " " + w.Body.String()
+	}
+	refused := `500 {"message":"Internal server error"}`
+	if got := ask("/private"); got != refused {
+		t.Errorf("without a certificate: %s", got)
+	}
+	if err := st.patchStage(t, "prod", "replace /clientCertificateId nobody"); aws.CodeOf(err) != "NotFoundException" {
+		t.Error(err)
+	}
+	st.must(t, st.patchStage(t, "prod", "replace /clientCertificateId "+id))
+	if got := ask("/private"); got != "200 ApiGateway" {
+		t.Error(got)
+	}
+	if got := ask("/public"); got != refused {
+		t.Errorf("an authority that nobody knows: %s", got)
 	}
 }
 

@@ -1,20 +1,16 @@
 package apigateway
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/apigateway"
-	logs "github.com/tule-cloud/tule/api/logs"
 	"github.com/tule-cloud/tule/aws"
 )
 
@@ -128,8 +124,7 @@ func TestLastFlush(t *testing.T) {
 	_, err := api.UpdateAccount.Do(ctx, st.house, &api.UpdateAccountRequest{PatchOperations: []api.PatchOperation{
 		{Op: ptr("replace"), Path: ptr("/cloudwatchRoleArn"), Value: ptr("arn:aws:iam::000000000000:role/logs")}}})
 	st.must(t, err)
-	one := logs.InputLogEvent{Message: ptr("one"), Timestamp: ptr(st.house.Clock.Now().UnixMilli())}
-	st.Service.logs.post(t.Context(), scope(ctx), "a", "prod", []logs.InputLogEvent{one})
+	st.Service.logs.Line(t.Context(), executionLog(scope(ctx), "a", "prod"), "one", st.house.Clock.Now())
 	stopping, stop := context.WithCancel(t.Context())
 	stop()
 	if err := st.Run(stopping); err != context.Canceled {
@@ -137,45 +132,6 @@ func TestLastFlush(t *testing.T) {
 	}
 	if got := st.readLogs(t); !strings.Contains(got, "one") || strings.Count(got, "\n") != 2 {
 		t.Errorf("%s", got)
-	}
-}
-
-// A request whose log has no room waits until there is some; if none comes, its lines are
-// lost, and the service's own log says how many.
-func TestLogsPushBack(t *testing.T) {
-	st := newStand(t)
-	var said bytes.Buffer
-	st.Logger = slog.New(slog.NewTextHandler(&said, nil))
-	ctx := st.house.Context(t.Context())
-	st.must(t, st.account(t, "arn:aws:iam::000000000000:role/logs"))
-	lines := func(n int) []logs.InputLogEvent {
-		return slices.Repeat([]logs.InputLogEvent{{Message: ptr("line"), Timestamp: ptr(st.house.Clock.Now().UnixMilli())}}, n)
-	}
-	l := st.Service.logs
-	l.post(ctx, scope(ctx), "a", "prod", lines(maxPending))
-	gone, leave := context.WithCancel(ctx)
-	leave()
-	l.post(gone, scope(ctx), "a", "prod", lines(3)) // the caller hung up
-	posted := make(chan struct{})
-	go func() {
-		defer close(posted)
-		l.post(ctx, scope(ctx), "a", "prod", lines(2))
-	}()
-	select {
-	case <-posted:
-		t.Error("a request did not wait for room")
-	default:
-	}
-	l.flush(ctx) // which makes room
-	<-posted
-	l.flush(ctx)
-	st.logs.mu.Lock()
-	defer st.logs.mu.Unlock()
-	if got := len(st.logs.groups["API-Gateway-Execution-Logs_a/prod"][streamOf(scope(ctx), "a", "prod")]); got != maxPending+2 {
-		t.Errorf("%d lines were written", got)
-	}
-	if !strings.Contains(said.String(), "lines=3") {
-		t.Errorf("%s", said.String())
 	}
 }
 

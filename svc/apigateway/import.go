@@ -134,6 +134,7 @@ type builder struct {
 	tx          store.Tx
 	apiID       string
 	byPath      map[string]resource
+	variables   map[string]string // parent's id → the variable path part below it; nil until asked for
 	validators  map[string]string // name → id
 	authorizers map[string]string // name → id
 	errors      []string
@@ -260,12 +261,33 @@ func (b *builder) ensure(ctx context.Context, path string) (resource, error) {
 		return resource{}, err
 	}
 	part := path[i+1:]
-	if err := checkPart(ctx, b.tx, b.apiID, parent, part, ""); err != nil {
+	if err := b.check(parent, part); err != nil {
 		return resource{}, err
 	}
 	r := resource{ID: aws.RandomID(b.s.Random, aws.LowerAlnm, 6), Parent: parent.ID, Part: part, Path: path}
 	b.byPath[path] = r
 	return r, putResource(b.tx, scope(ctx), b.apiID, r)
+}
+
+// check is checkPart for a resource that is not there yet. It goes by those that are known:
+// to list siblings in a transaction takes time for each thing that was written in it.
+func (b *builder) check(parent resource, part string) error {
+	if b.variables == nil {
+		b.variables = map[string]string{}
+		for _, r := range b.byPath {
+			if isVariable(r.Part) {
+				b.variables[r.Parent] = r.Part
+			}
+		}
+	}
+	if err := checkName(parent, part); err != nil || !isVariable(part) {
+		return err
+	}
+	if have, ok := b.variables[parent.ID]; ok {
+		return twoVariables(have)
+	}
+	b.variables[parent.ID] = part
+	return nil
 }
 
 // method checks a method: the names of its validator and its authorizer become ids.

@@ -81,7 +81,7 @@ func (x *exchange) fetch(ctx context.Context) (*endpointResponse, error) {
 	x.log.data("Endpoint request body after transformations: ", x.integral.body)
 	x.log.info("Sending request to %s", r.URL)
 	start := x.s.Clock.Now()
-	got, err := x.s.roundTrip(r)
+	got, err := x.roundTrip(r)
 	if err != nil {
 		return nil, x.unreachable(ctx, err)
 	}

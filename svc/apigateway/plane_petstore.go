@@ -83,9 +83,13 @@ func show(w http.ResponseWriter, v any) {
 }
 
 // roundTrip sends a request to a back end: to the demo one within this process.
-func (s *Service) roundTrip(r *http.Request) (*http.Response, error) {
+func (x *exchange) roundTrip(r *http.Request) (*http.Response, error) {
 	if !isPetstore(r.URL.Host) {
-		return s.HTTP.RoundTrip(r)
+		t, err := x.transport(r.Context())
+		if err != nil {
+			return nil, err
+		}
+		return t.RoundTrip(r)
 	}
 	w := &recorder{header: http.Header{}}
 	petstore(w, r)

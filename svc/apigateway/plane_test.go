@@ -323,7 +323,7 @@ func (st *stand) step(t *testing.T, d *datadriven.TestData) string {
 }
 
 func (st *stand) readLogs(t testing.TB) string {
-	st.Service.logs.flush(st.house.Context(t.Context()))
+	st.Service.logs.Flush(st.house.Context(t.Context()))
 	var b strings.Builder
 	for _, line := range slices.Compact(st.logs.trace) {
 		b.WriteString(line + "\n")

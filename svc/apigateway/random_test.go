@@ -273,7 +273,7 @@ func (w *wild) call(t *testing.T) {
 
 // logged is what the execution log has of a request.
 func (w *wild) logged(t *testing.T, id string) (lines []string) {
-	w.st.Service.logs.flush(w.st.house.Context(t.Context()))
+	w.st.Service.logs.Flush(w.st.house.Context(t.Context()))
 	for group, streams := range w.st.logs.groups {
 		for stream, all := range streams {
 			for _, line := range all {

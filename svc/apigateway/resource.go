@@ -74,11 +74,8 @@ func joinPath(parent, part string) string {
 // checkPart says whether a resource, itself other than except, may have the path
 // part below parent.
 func checkPart(ctx context.Context, tx store.Tx, apiID string, parent resource, part, except string) error {
-	if !pathPart.MatchString(part) {
-		return api.BadRequestException("Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable and curly braces at the beginning and the end.")
-	}
-	if isGreedy(parent.Part) {
-		return api.BadRequestException("Cannot create a child of a resource with a greedy path variable: %s", parent.Part)
+	if err := checkName(parent, part); err != nil {
+		return err
 	}
 	for e, err := range children.List(ctx, tx, scope(ctx), store.ListOptions{Prefix: []any{apiID, parent.ID}}) {
 		switch have := e.Key.String(2); {
@@ -88,8 +85,23 @@ func checkPart(ctx context.Context, tx store.Tx, apiID string, parent resource, 
 		case have == part:
 			return api.ConflictException("Another resource with the same parent already has this name: %s", part)
 		case isVariable(have) && isVariable(part):
-			return api.BadRequestException("A sibling (%s) of this resource already has a variable path part -- only one is allowed", have)
+			return twoVariables(have)
 		}
+	}
+	return nil
+}
+
+func twoVariables(have string) error {
+	return api.BadRequestException("A sibling (%s) of this resource already has a variable path part -- only one is allowed", have)
+}
+
+// checkName says whether there may be such a path part below parent at all.
+func checkName(parent resource, part string) error {
+	if !pathPart.MatchString(part) {
+		return api.BadRequestException("Resource's path part only allow a-zA-Z0-9._-: or a valid greedy path variable and curly braces at the beginning and the end.")
+	}
+	if isGreedy(parent.Part) {
+		return api.BadRequestException("Cannot create a child of a resource with a greedy path variable: %s", parent.Part)
 	}
 	return nil
 }

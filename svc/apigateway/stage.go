@@ -214,7 +214,9 @@ func (s *Service) patchStage(ctx context.Context, tx store.Tx, apiID string, st 
 	case "/documentationVersion":
 		st.DocumentationVersion = p.text()
 	case "/clientCertificateId":
-		st.ClientCertificateId = p.text()
+		if st.ClientCertificateId = p.text(); st.ClientCertificateId != nil {
+			return require(ctx, tx, clientCertificates, noCertificate(), p.value)
+		}
 	case "/tracingEnabled":
 		st.TracingEnabled = p.flag()
 	case "/cacheClusterEnabled":
