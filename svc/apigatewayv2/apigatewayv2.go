@@ -19,8 +19,9 @@
 //   - API keys of WebSocket APIs are not looked up: a route $connect that asks for one
 //     refuses everybody. AWS integrations of WebSocket APIs reach functions alone.
 //   - Frames are as long as a message may be, 128 KB, and not 32 KB at most.
-//   - Portals, their products and routing rules are not built, and access logs are not
-//     written.
+//   - Access logs go to CloudWatch Logs alone, in the name of delivery.logs.amazonaws.com,
+//     to which the caller who turns them on opens the log group by a resource policy.
+//   - Portals, their products and routing rules are not built.
 package apigatewayv2
 
 import (
@@ -31,6 +32,7 @@ import (
 	api "github.com/tule-cloud/tule/api/apigatewayv2"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/gateway/authorize"
+	"github.com/tule-cloud/tule/gateway/courier"
 	"github.com/tule-cloud/tule/gateway/jwt"
 	"github.com/tule-cloud/tule/gateway/memo"
 	"github.com/tule-cloud/tule/store"
@@ -61,6 +63,7 @@ type Service struct {
 	sockets  sockets
 	verdicts *authorize.Cache
 	buckets  buckets
+	logs     *courier.Courier
 	known    *memo.Memo[string, bool] // which ids are of APIs
 }
 
@@ -72,7 +75,9 @@ func New(o Options) *Service {
 	if o.Allow == nil {
 		o.Allow = func(context.Context, ...aws.Access) error { return aws.AccessDenied("nobody decides who may") }
 	}
-	return &Service{Options: o, programs: newProgramCache(o.Store), sockets: newSockets(), known: newKnown(o.Store), verdicts: authorize.NewCache(o.Clock), buckets: newBuckets()}
+	s := &Service{Options: o, programs: newProgramCache(o.Store), sockets: newSockets(), known: newKnown(o.Store), verdicts: authorize.NewCache(o.Clock), buckets: newBuckets()}
+	s.logs = newCourier(s)
+	return s
 }
 
 // Routes are the operations that the service answers.

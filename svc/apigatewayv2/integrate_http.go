@@ -173,6 +173,9 @@ func (s *Service) fetch(ctx context.Context, r *http.Request, i *integration) (*
 	if err != nil {
 		return nil, unreachable(ctx, err)
 	}
+	if len(body) > maxPayload {
+		return nil, internal("The back end's answer is longer than 10 MB")
+	}
 	out := &reply{status: got.StatusCode, body: body}
 	for name, values := range got.Header {
 		for _, v := range values {

@@ -1,6 +1,8 @@
 package apigatewayv2
 
 import (
+	"context"
+
 	"github.com/tule-cloud/tule/aws"
 )
 
@@ -40,7 +42,8 @@ func truth(b bool) float64 {
 }
 
 // finish notes what came of a request.
-func (x *exchange) finish(out *reply) {
+func (x *exchange) finish(ctx context.Context, out *reply) {
 	x.reply = out
 	x.measure(out)
+	x.logAccess(ctx)
 }

@@ -160,7 +160,7 @@ func nowhere(st *staged) *fault {
 // exchange takes a request to an HTTP API from its route to its answer.
 func (s *Service) exchange(w http.ResponseWriter, r *http.Request, x *exchange) (out *reply) {
 	defer func() {
-		x.finish(out)
+		x.finish(r.Context(), out)
 		x.cors(out)
 	}()
 	if aws.Value(x.program.api.DisableExecuteApiEndpoint) && !x.req.custom {

@@ -30,7 +30,9 @@ func (s *Service) serveSocket(w http.ResponseWriter, r *http.Request, st *staged
 		x.turnAway(w, r, forbidden(""))
 		return
 	}
+	x.eventType = "CONNECT"
 	protocol, err := x.connect(r.Context())
+	x.logEvent(r.Context(), err)
 	if err != nil {
 		x.turnAway(w, r, err)
 		return
@@ -127,7 +129,8 @@ func (s *Service) disconnect(ctx context.Context, k *socket, why error) {
 	case errors.Is(why, websocket.ErrMessageTooBig):
 		x.closedWith, x.closedFor = int(websocket.StatusMessageTooBig), "Message too big"
 	}
-	if _, err := x.converse(ctx, "DISCONNECT"); err != nil {
+	_, err := x.converse(ctx, "DISCONNECT")
+	if x.logEvent(ctx, err); err != nil {
 		s.Logger.Debug("the route $disconnect failed", "api", *x.program.api.ApiId, "connection", k.id, "error", err)
 	}
 }

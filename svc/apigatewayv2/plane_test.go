@@ -522,3 +522,19 @@ func equal[T comparable](t *testing.T, what string, got, want T) {
 		t.Errorf("%s: %v; want %v", what, got, want)
 	}
 }
+
+// A back end's answer that is longer than an answer may be is refused, not cut.
+func TestLongAnswer(t *testing.T) {
+	b := newStand(t)
+	back := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(make([]byte, maxPayload+len(r.URL.Path)-1))
+	}))
+	defer back.Close()
+	id := b.api(&api.CreateApiRequest{Name: ptr("h"), ProtocolType: ptr("HTTP")}, "$default")
+	b.route(id, "GET /{proxy+}", &api.CreateIntegrationRequest{IntegrationType: ptr("HTTP_PROXY"), IntegrationMethod: ptr("GET"), IntegrationUri: ptr(back.URL + "/{proxy}")})
+	b.route(id, "GET /", &api.CreateIntegrationRequest{IntegrationType: ptr("HTTP_PROXY"), IntegrationMethod: ptr("GET"), IntegrationUri: ptr(back.URL + "/")})
+	if status, text, _ := b.call(id, "GET", "/", ""); status != 200 || len(text) != maxPayload {
+		t.Errorf("%d, %d bytes", status, len(text))
+	}
+	b.want(id, "GET", "/x", 500, `{"message":"Internal Server Error"}`)
+}

@@ -9,6 +9,7 @@ import (
 
 	api "github.com/tule-cloud/tule/api/apigatewayv2"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/gateway/accesslog"
 	"github.com/tule-cloud/tule/gateway/memo"
 	"github.com/tule-cloud/tule/store"
 )
@@ -115,7 +116,8 @@ type staged struct {
 	record  string
 	owner   store.Scope
 	stage   *api.Stage
-	program *program // nil where nothing is deployed
+	program *program          // nil where nothing is deployed
+	access  *accesslog.Format // nil where nothing is logged
 }
 
 // maxStages is how many stages stay compiled.
@@ -164,6 +166,9 @@ func (s *Service) reload(ctx context.Context, apiID string, names ...string) (st
 		st = &staged{record: string(record), owner: owner, stage: new(api.Stage)}
 		if err := json.Unmarshal(record, st.stage); err != nil {
 			return err
+		}
+		if log := st.stage.AccessLogSettings; log != nil {
+			st.access, _ = accesslog.Parse(aws.Value(log.Format)) // it was held against when it was set
 		}
 		return st.link(ctx, r, have, apiID)
 	})

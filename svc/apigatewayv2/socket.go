@@ -69,13 +69,13 @@ func (c *sockets) all() (out []*socket) {
 	return out
 }
 
-// Run closes the connections when ctx ends.
+// Run writes access logs until ctx ends, and then closes the connections.
 func (s *Service) Run(ctx context.Context) error {
-	<-ctx.Done()
+	err := s.logs.Run(ctx)
 	for _, k := range s.sockets.all() {
 		k.close(websocket.StatusGoingAway, "Going away")
 	}
-	return ctx.Err()
+	return err
 }
 
 // touch notes that a connection is in use.
@@ -164,16 +164,19 @@ func (s *Service) message(ctx context.Context, k *socket, data []byte, binary bo
 	if st, err := s.load(ctx, *k.open.program.api.ApiId, *k.open.stage.StageName); err == nil && st.program != nil {
 		x.staged = st // as it is deployed now
 	}
-	x.binary = binary
+	x.binary, x.eventType = binary, "MESSAGE"
 	if x.route = x.selectRoute(); x.route == nil || x.route.integration == nil {
+		x.fault = forbidden("No route is for the message")
 		x.complain(ctx, k, "Forbidden")
 		return
 	}
 	if !x.admit() {
+		x.fault = tooMany()
 		x.complain(ctx, k, "Too Many Requests")
 		return
 	}
 	out, err := x.converse(ctx, "MESSAGE")
+	x.logEvent(ctx, err)
 	if err != nil {
 		x.complain(ctx, k, "Internal server error")
 		return
@@ -203,6 +206,9 @@ func (x *exchange) selectRoute() *route {
 
 // complain tells a client why its message was not answered.
 func (x *exchange) complain(ctx context.Context, k *socket, text string) {
+	if x.reply == nil {
+		x.logEvent(ctx, nil)
+	}
 	_ = k.send(ctx, x.s, []byte(x.complaint(text))) // the client may be gone
 }
 

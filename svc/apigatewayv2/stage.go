@@ -85,17 +85,15 @@ func checkStage(ctx context.Context, r store.Reader, a *api.Api, st *api.Stage) 
 		}
 	}
 	if log := st.AccessLogSettings; log != nil {
-		if d, ok := aws.ParseARN(aws.Value(log.DestinationArn)); !ok || d.Service != "logs" && d.Service != "firehose" {
-			return api.BadRequestException("Access log destination must contain a valid ARN of a log group or a Firehose delivery stream")
-		}
-		if aws.Value(log.Format) == "" {
-			return api.BadRequestException("Access log format must not be empty")
-		}
+		return checkAccessLog(log)
 	}
 	return nil
 }
 
 func (s *Service) createStage(ctx context.Context, in *api.CreateStageRequest) (*api.CreateStageResponse, error) {
+	if err := s.permit(ctx, in.AccessLogSettings); err != nil {
+		return nil, err
+	}
 	return update(ctx, s, func(tx store.Tx) (*api.CreateStageResponse, error) {
 		a, err := lookup(ctx, tx, in.ApiId)
 		if err != nil {
@@ -160,6 +158,9 @@ func (s *Service) getStages(ctx context.Context, in *api.GetStagesRequest) (*api
 }
 
 func (s *Service) updateStage(ctx context.Context, in *api.UpdateStageRequest) (*api.UpdateStageResponse, error) {
+	if err := s.permit(ctx, in.AccessLogSettings); err != nil {
+		return nil, err
+	}
 	return s.changeStage(ctx, in.ApiId, in.StageName, func(st *api.Stage) error {
 		if in.DeploymentId != nil && aws.Value(st.AutoDeploy) && (in.AutoDeploy == nil || *in.AutoDeploy) {
 			return api.BadRequestException("Deployment ID cannot be set on a stage with auto deploy enabled")
