@@ -84,6 +84,30 @@ func TestForeseeRestart(t *testing.T) {
 	}
 }
 
+// Those languages wait again, too, whose interpreters take longest to start.
+func TestForeseeRestartCompiled(t *testing.T) {
+	for runtime, create := range map[string]func(*stand){
+		"java17": func(st *stand) { st.createJava("f", "java17") }, "dotnet8": func(st *stand) { st.createCSharp("f", "dotnet8", "Fn::Function::Look") },
+	} {
+		t.Run(runtime, func(t *testing.T) {
+			st := furnishing(t)
+			create(st)
+			before := st.settled()
+			if !strings.HasPrefix(before, runtime+"/") {
+				t.Fatalf("ready are %q", before)
+			}
+			st.stop()
+			st.Service = New(st.Options)
+			st.run()
+			t.Cleanup(func() { st.stop() })
+			until(t, "wait as before", func() bool { return strings.Join(st.spares.kinds(), " ") == before })
+			if answer, _ := st.call("f", `{"do":"look"}`); strings.HasPrefix(answer, "Unhandled") {
+				t.Error(answer)
+			}
+		})
+	}
+}
+
 // A function cannot tell whether its environment waited for it.
 func TestFurnishedAlike(t *testing.T) {
 	for runtime, text := range map[string]string{"nodejs20.x": lookNode, "nodejs4.3": strings.Replace(lookNode, "async (e, c) => (", "(e, c, done) => done(null, ", 1), "python3.11": lookPython} {
