@@ -32,11 +32,8 @@ func (d *decoder) body(r *http.Request) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil, nil
 	}
-	var buf bytes.Buffer
-	if n := r.ContentLength; n > 0 && n <= 64<<10 {
-		buf.Grow(int(n) + bytes.MinRead)
-	}
-	if _, err := buf.ReadFrom(r.Body); err != nil {
+	buf, err := readBody(r.Body, r.ContentLength)
+	if err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
 			return nil, d.tooLarge(tooLarge.Limit).Because(err)
@@ -44,6 +41,28 @@ func (d *decoder) body(r *http.Request) ([]byte, error) {
 		return nil, d.malformed("The request body could not be read to its end").Because(err)
 	}
 	return buf.Bytes(), nil
+}
+
+// What is announced gets its room at once up to firstRoom; beyond, and up to maxRoom, once so
+// much has come.
+const firstRoom, maxRoom = 64 << 10, 4 << 20
+
+// readBody reads to the end of a body of an announced length, if that is above 0.
+func readBody(body io.Reader, announced int64) (*bytes.Buffer, error) {
+	var buf bytes.Buffer
+	if announced > 0 {
+		buf.Grow(int(min(announced, firstRoom)) + bytes.MinRead)
+	}
+	if announced > firstRoom {
+		if _, err := buf.ReadFrom(io.LimitReader(body, firstRoom)); err != nil {
+			return nil, err
+		}
+		if buf.Len() == firstRoom {
+			buf.Grow(int(min(announced, maxRoom)) - firstRoom + bytes.MinRead)
+		}
+	}
+	_, err := buf.ReadFrom(body)
+	return &buf, err
 }
 
 // inflated is the body, uncompressed if the client compressed it, which SDKs do for
