@@ -93,6 +93,11 @@ func (m *Map) call2(mt *Meter, name string, k, v any) (any, error) {
 			return old, nil
 		}
 		return m.PutFor(mt, k, v)
+	case "replace":
+		if _, ok := m.Get(k); !ok {
+			return nil, nil
+		}
+		return m.PutFor(mt, k, v)
 	case "getOrDefault":
 		if got, ok := m.Get(k); ok {
 			return got, nil
