@@ -23,8 +23,8 @@ func (e *event) kafkaStatements() (string, []any) {
 	if truthy(secret) {
 		list = append(list, readSecret(secret))
 	}
-	if truthy(certificate) { // SAM allows the secret once more
-		list = append(list, readSecret(secret))
+	if truthy(certificate) {
+		list = append(list, readSecret(certificate))
 	}
 	if network {
 		list = append(list, inNetwork())
@@ -35,7 +35,14 @@ func (e *event) kafkaStatements() (string, []any) {
 	return "SelfManagedKafkaExecutionRolePolicy", append(asAny(list), e.registryStatements()...)
 }
 
-var kafkaAuth = []string{"SASL_SCRAM_256_AUTH", "SASL_SCRAM_512_AUTH", "BASIC_AUTH", "CLIENT_CERTIFICATE_TLS_AUTH"}
+// kafkaAuth are the ways to sign in; those of withoutSecret need none. aboutToken are what
+// else is said of tokens.
+var (
+	kafkaAuth = []string{"SASL_SCRAM_256_AUTH", "SASL_SCRAM_512_AUTH", "BASIC_AUTH", "CLIENT_CERTIFICATE_TLS_AUTH", "OAUTHBEARER_AUTH",
+		"IAM_AUTH", "IAM_OAUTHBEARER_AUTH"}
+	withoutSecret = []string{"IAM_AUTH", "IAM_OAUTHBEARER_AUTH"}
+	aboutToken    = []string{"OAUTHBEARER_SCOPE", "OAUTHBEARER_AUDIENCE", "OAUTHBEARER_LOGICAL_CLUSTER", "OAUTHBEARER_IDENTITY_POOL"}
+)
 
 // kafkaAccess is how the function gets at the brokers: with a secret, with the certificate
 // of their authority, within a network.
@@ -44,7 +51,7 @@ func (e *event) kafkaAccess() (secret, certificate any, network bool) {
 	if !ok {
 		e.bad("SourceAccessConfigurations for self managed kafka event should be a list.")
 	}
-	var subnet, group bool
+	var subnet, group, signs bool
 	for _, v := range list {
 		d := at(e.name, "SourceAccessConfigurations").object(v)
 		uri := d.get("URI")
@@ -56,14 +63,19 @@ func (e *event) kafkaAccess() (secret, certificate any, network bool) {
 			e.checkURI(uri, typ)
 			group = true
 		case slices.Contains(kafkaAuth, typ):
-			if truthy(secret) {
+			if signs {
 				e.bad("Multiple auth mechanism properties specified in SourceAccessConfigurations for self managed kafka event.")
 			}
-			e.checkURI(uri, "auth mechanism")
-			secret = uri
+			signs = true
+			if !slices.Contains(withoutSecret, typ) {
+				e.checkURI(uri, "auth mechanism")
+				secret = uri
+			}
 		case typ == "SERVER_ROOT_CA_CERTIFICATE":
 			e.checkURI(uri, typ)
 			certificate = uri
+		case slices.Contains(aboutToken, typ):
+			e.checkURI(uri, typ)
 		default:
 			e.bad("Invalid SourceAccessConfigurations Type provided for self managed kafka event.")
 		}

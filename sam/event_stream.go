@@ -162,11 +162,12 @@ func (e *event) grant(of stream, sent any) {
 	var policies []any
 	if of.statements != nil {
 		if n, list := of.statements(e); len(list) > 0 {
-			policies = append(policies, rolePolicy(n, list...))
+			p := rolePolicy(n, list...)
+			if e.typ == "SelfManagedKafka" {
+				members(p.get("PolicyDocument")).set("Version", "2012-10-17")
+			}
+			policies = append(policies, p)
 		}
-	}
-	if e.typ == "SelfManagedKafka" {
-		members(members(policies[0]).get("PolicyDocument")).set("Version", "2012-10-17")
 	}
 	if e.role == nil {
 		return

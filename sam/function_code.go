@@ -105,5 +105,8 @@ func s3Object(v any, id, property string) *dict {
 	if from.has("Version") {
 		out.set("S3ObjectVersion", from.get("Version"))
 	}
+	if from.has("StorageMode") {
+		out.set("S3ObjectStorageMode", from.get("StorageMode"))
+	}
 	return out
 }

@@ -37,7 +37,12 @@ func (t *transform) globals() {
 		if !ok {
 			return
 		}
-		r.set("Properties", merged(except(all, r.get("IgnoreGlobals"), id.text), own))
+		all = except(all, r.get("IgnoreGlobals"), id.text)
+		properties := members(merged(all, own))
+		if own.has("Architectures") { // of which a function has one
+			properties.set("Architectures", own.get("Architectures"))
+		}
+		r.set("Properties", properties)
 	})
 	t.source.drop("Globals")
 	t.fixVersions()

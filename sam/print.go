@@ -211,10 +211,6 @@ func writeText(b *strings.Builder, text string) {
 		case r == '\f':
 			b.WriteString(`\f`)
 		case r < 0x20 || r > 0x7e && r < 0x10000:
-			if r == 0x7f {
-				b.WriteRune(r)
-				continue
-			}
 			fmt.Fprintf(b, `\u%04x`, r)
 		case r >= 0x10000:
 			high, low := utf16.EncodeRune(r)

@@ -19,15 +19,17 @@ var shapes = []string{
 	`{"Ref":{"a":1}}`, `{"Fn::GetAtt":"x.y"}`, `{"Fn::If":["c",{"Ref":"AWS::NoValue"},"x"]}`, `{"Fn::If":["c"]}`, `{"Fn::If":"c"}`, `{"Fn::Sub":[]}`,
 }
 
-// TestShapes puts each of the shapes in the place of each value of the scripts' templates.
+// TestShapes puts shapes in the place of each value of the scripts' templates: some, which
+// change from value to value, or all of them with SAM_SHAPES, which names more templates.
 // Whatever that makes of them, the transform answers.
 func TestShapes(t *testing.T) {
 	files, _ := filepath.Glob("testdata/*.yaml.txt")
+	step := 7
 	if all := os.Getenv("SAM_SHAPES"); all != "" { // as long as one likes
-		more, _ := filepath.Glob(all)
-		files = append(files, more...)
+		files, _ = filepath.Glob(all)
+		step = 1
 	}
-	count := 0
+	count, turn := 0, 0
 	for _, f := range files {
 		for _, in := range templates(t, f) {
 			o, err := template.Parse([]byte(in))
@@ -35,6 +37,9 @@ func TestShapes(t *testing.T) {
 				continue
 			}
 			every(o, func() {
+				if turn++; turn%step != 0 {
+					return
+				}
 				count++
 				defer func() {
 					if r := recover(); r != nil {
