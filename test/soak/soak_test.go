@@ -269,7 +269,7 @@ func (l *load) send(ctx context.Context, t *testing.T, f *function, id string) {
 // arrived waits until every event that was taken is in its function's log.
 func (l *load) arrived(t *testing.T) {
 	t.Helper()
-	sent, twice, missing := 0, 0, 0
+	sent, twice, missing, failed := 0, 0, 0, 0
 	deadline := time.Now().Add(6 * time.Minute) // those that were throttled wait for up to 5
 	for _, f := range l.functions {
 		left := len(l.events[f])
@@ -278,7 +278,12 @@ func (l *load) arrived(t *testing.T) {
 		for ; left > 0; time.Sleep(200 * time.Millisecond) {
 			clear(seen)
 			if err := l.read(t.Context(), f, seen); err != nil {
-				t.Fatal(err)
+				// One connection that breaks off says nothing of events; many do of something else.
+				t.Log(err)
+				if failed++; failed > 3 {
+					t.Fatal("the logs cannot be read")
+				}
+				continue
 			}
 			left = 0
 			for id := range l.events[f] {
