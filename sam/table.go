@@ -1,24 +1,30 @@
 package sam
 
+import "slices"
+
 // A table is the hash table of a dictionary of Python 2.7, as far as the order of its keys
 // goes: API Gateway's deployments have been named after what that Python printed since
 // SAM was first written, and a deployment that is named anew is made anew.
 type table struct {
-	slots map[uint64]slot
+	slots []slot
 	mask  uint64 // the slots that there are, less one
 	size  int    // keys
 	fill  int    // slots ever used: keys, and what is left of removed ones
+	// settled says that the keys, put in their order into another table, stand in it as
+	// they do here: that copies may be made slot by slot.
+	settled bool
 }
 
 // A slot with gone set held a key that was removed; searches go past it.
 type slot struct {
-	key  name
-	gone bool
+	key        name
+	hash       uint64
+	used, gone bool
 }
 
 const leastSlots = 8
 
-func newTable() *table { return &table{slots: map[uint64]slot{}, mask: leastSlots - 1} }
+func newTable() *table { return &table{slots: make([]slot, leastSlots), mask: leastSlots - 1} }
 
 // hash is Python 2.7's of a text.
 func hash(text string) uint64 {
@@ -35,11 +41,10 @@ func hash(text string) uint64 {
 }
 
 // find is the slot that has the key, or that it goes to.
-func (t *table) find(key string) uint64 {
-	h := hash(key)
+func (t *table) find(key string, h uint64) uint64 {
 	i := h & t.mask
-	s, used := t.slots[i]
-	if !used || !s.gone && s.key.text == key {
+	s := &t.slots[i]
+	if !s.used || !s.gone && s.key.text == key {
 		return i
 	}
 	free, walker, perturb := i, i, h
@@ -47,11 +52,11 @@ func (t *table) find(key string) uint64 {
 	for {
 		walker = walker<<2 + walker + perturb + 1
 		i = walker & t.mask
-		s, used = t.slots[i]
+		s = &t.slots[i]
 		switch {
-		case !used && isFree:
+		case !s.used && isFree:
 			return free
-		case !used, !s.gone && s.key.text == key:
+		case !s.used, !s.gone && s.key.text == key:
 			return i
 		case s.gone && !isFree:
 			free, isFree = i, true
@@ -60,17 +65,19 @@ func (t *table) find(key string) uint64 {
 	}
 }
 
-func (t *table) add(key name) {
-	i := t.find(key.text)
-	s, used := t.slots[i]
-	if used && !s.gone {
+func (t *table) add(key name) { t.addHashed(key, hash(key.text)) }
+
+func (t *table) addHashed(key name, h uint64) {
+	s := &t.slots[t.find(key.text, h)]
+	if s.used && !s.gone {
 		return
 	}
-	if !used {
+	t.settled = false
+	if !s.used {
 		t.fill++
 	}
 	t.size++
-	t.slots[i] = slot{key: key}
+	*s = slot{key: key, hash: h, used: true}
 	if uint64(t.fill)*3 >= (t.mask+1)*2 {
 		factor := 4
 		if t.size > 50000 {
@@ -81,10 +88,46 @@ func (t *table) add(key name) {
 }
 
 func (t *table) remove(key string) {
-	i := t.find(key)
-	if s, used := t.slots[i]; used && !s.gone {
-		t.slots[i] = slot{gone: true}
+	if s := &t.slots[t.find(key, hash(key))]; s.used && !s.gone {
+		*s = slot{used: true, gone: true}
 		t.size--
+		t.settled = false
+	}
+}
+
+// copy is a table with the same keys, put in one after the other.
+func (t *table) copy() *table {
+	if t.settled {
+		c := *t
+		c.slots = slices.Clone(t.slots)
+		return &c
+	}
+	c := newTable()
+	c.take(t.slots)
+	next := 0
+	c.settled = true
+	for _, s := range t.slots {
+		if !s.used || s.gone {
+			continue
+		}
+		for !c.slots[next].used {
+			next++
+		}
+		if c.slots[next].key.text != s.key.text {
+			c.settled = false
+			break
+		}
+		next++
+	}
+	return c
+}
+
+// take adds the keys of slots, in their order.
+func (t *table) take(slots []slot) {
+	for _, s := range slots {
+		if s.used && !s.gone {
+			t.addHashed(s.key, s.hash)
+		}
 	}
 }
 
@@ -94,11 +137,9 @@ func (t *table) resize(n int) {
 	for slots <= uint64(n) {
 		slots <<= 1
 	}
-	keys := t.names()
-	*t = table{slots: make(map[uint64]slot, len(keys)), mask: slots - 1}
-	for _, k := range keys {
-		t.add(k)
-	}
+	before := t.slots
+	*t = table{slots: make([]slot, slots), mask: slots - 1}
+	t.take(before)
 }
 
 // grow makes room for n keys more, as Python does before it takes in another dictionary.
@@ -119,8 +160,8 @@ func (t *table) merge(keys []name) {
 // names are the keys, in the order of their slots.
 func (t *table) names() []name {
 	out := make([]name, 0, t.size)
-	for i := uint64(0); i <= t.mask && len(out) < t.size; i++ {
-		if s, used := t.slots[i]; used && !s.gone {
+	for i := range t.slots {
+		if s := &t.slots[i]; s.used && !s.gone {
 			out = append(out, s.key)
 		}
 	}

@@ -215,10 +215,7 @@ func copyOf(d *dict) *dict {
 	}
 	c := &dict{values: make(map[string]any, len(d.values)), list: slices.Clone(d.list)}
 	if d.table != nil {
-		c.table = newTable()
-		for _, n := range d.table.names() {
-			c.table.add(n)
-		}
+		c.table = d.table.copy()
 	}
 	for n, v := range d.values {
 		c.values[n] = deepCopy(v)
