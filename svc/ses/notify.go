@@ -126,12 +126,8 @@ func (s *Service) putNotices(ctx context.Context, tx store.Tx, scope store.Scope
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	all := results
-	if m.Tries == 0 {
-		all = append([]result{{kind: sendKind}}, results...)
-	}
-	for i := range all {
-		r := &all[i]
+	for i := range results {
+		r := &results[i]
 		if err := count(ctx, tx, scope, now, func(p *point) { p.add(r) }); err != nil {
 			return err
 		}

@@ -44,8 +44,9 @@ type outboxWorker struct {
 	s    *Service
 	wake chan struct{}
 
-	mu   sync.Mutex
-	busy map[string]bool
+	mu      sync.Mutex
+	busy    map[string]bool // notices and receipts
+	sending map[string]bool // messages, which a relay may keep waiting
 }
 
 func (w *outboxWorker) poke() {
@@ -66,7 +67,10 @@ type task struct {
 }
 
 func (w *outboxWorker) run(ctx context.Context) error {
-	w.busy = map[string]bool{}
+	w.busy, w.sending = map[string]bool{}, map[string]bool{}
+	if err := w.adopt(ctx); err != nil {
+		return err
+	}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for {
@@ -97,8 +101,42 @@ func (w *outboxWorker) run(ctx context.Context) error {
 	}
 }
 
+// adopt puts what older Tules have left in an outbox of each account into the one of all.
+func (w *outboxWorker) adopt(ctx context.Context) error {
+	var left []store.Entry[outgoing]
+	find := func(r store.Reader) error {
+		left = nil
+		for e, err := range outbox.All(ctx, r) {
+			if err != nil {
+				return err
+			}
+			if e.Scope.Account != "" {
+				left = append(left, e)
+			}
+		}
+		return nil
+	}
+	if err := w.s.Store.View(ctx, find); err != nil {
+		return err
+	}
+	for _, e := range left {
+		if err := w.s.Store.Update(ctx, func(tx store.Tx) error {
+			if err := outbox.Delete(tx, e.Scope, e.Key.Parts()...); err != nil {
+				return err
+			}
+			if e.Record.Tries == 0 {
+				return w.s.dispatch(ctx, tx, e.Scope, &e.Record)
+			}
+			return e.Record.put(tx, e.Scope, e.Record.To)
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // look finds what is due and nobody works on, as much as may be worked on, and when to
-// look again.
+// look again. What waits for the relay keeps nothing else waiting.
 func (w *outboxWorker) look(ctx context.Context) (due []task, next time.Time, err error) {
 	now := w.s.Clock.Now()
 	w.mu.Lock()
@@ -120,15 +158,7 @@ func (w *outboxWorker) look(ctx context.Context) (due []task, next time.Time, er
 				return err
 			}
 			if !take(task{scope: e.Scope, key: e.Key.Parts(), id: "n" + e.Key.String(1), notice: &e.Record}, e.Record.Due) {
-				return nil
-			}
-		}
-		for e, err := range outbox.All(ctx, r) {
-			if err != nil {
-				return err
-			}
-			if !take(task{scope: e.Scope, key: e.Key.Parts(), id: "m" + e.Key.String(1), mail: &e.Record}, e.Record.Due) {
-				return nil
+				break
 			}
 		}
 		for e, err := range receipts.All(ctx, r) {
@@ -136,15 +166,44 @@ func (w *outboxWorker) look(ctx context.Context) (due []task, next time.Time, er
 				return err
 			}
 			if !take(task{scope: e.Scope, key: e.Key.Parts(), id: "r" + e.Scope.Account + e.Scope.Region + e.Key.String(1), received: &e.Record}, e.Record.Due) {
-				return nil
+				break
 			}
 		}
-		return nil
+		mail, at, err := w.lookForMail(ctx, r, now)
+		if due = append(due, mail...); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+		return err
 	})
 	for _, t := range due {
-		w.busy[t.id] = true
+		if t.mail != nil {
+			w.sending[t.id] = true
+		} else {
+			w.busy[t.id] = true
+		}
 	}
 	return due, next, err
+}
+
+// lookForMail finds messages for the relay, which lie by when they are due: the first that
+// is not due yet ends them, however many wait behind it.
+func (w *outboxWorker) lookForMail(ctx context.Context, r store.Reader, now time.Time) (due []task, next time.Time, err error) {
+	for e, err := range outbox.List(ctx, r, store.Scope{}, store.ListOptions{Limit: 2 * sendersTogether}) {
+		if err != nil {
+			return nil, next, err
+		}
+		if at := e.Key.Time(0); at.After(now) {
+			return due, at, nil
+		}
+		if len(due)+len(w.sending) == sendersTogether {
+			break
+		}
+		if id := e.Key.String(1); !w.sending[id] {
+			m := e.Record
+			due = append(due, task{scope: store.Scope{Account: m.Account, Region: m.Region}, key: e.Key.Parts(), id: id, mail: &m})
+		}
+	}
+	return due, next, nil
 }
 
 func (w *outboxWorker) work(ctx context.Context, t task) {
@@ -161,16 +220,21 @@ func (w *outboxWorker) work(ctx context.Context, t task) {
 		w.s.Logger.Warn("ses: settle what was sent; it is sent again", "id", t.id, "error", err)
 	}
 	w.mu.Lock()
-	delete(w.busy, t.id)
+	if t.mail != nil {
+		delete(w.sending, t.id)
+	} else {
+		delete(w.busy, t.id)
+	}
 	w.mu.Unlock()
 	w.poke()
 }
 
-// mail sends a message to its recipients: those of the simulator, and the others.
-func (w *outboxWorker) mail(ctx context.Context, t task) error {
-	s, m := w.s, t.mail
+// dispatch settles a message, in the transaction that accepts it, as far as nobody else is
+// asked: for the simulator's recipients, for those on the suppression list and, where there
+// is no relay, for all. The others' is put into the outbox.
+func (s *Service) dispatch(ctx context.Context, tx store.Tx, scope store.Scope, m *outgoing) error {
 	var real []string
-	var results []result
+	results := []result{{kind: sendKind}}
 	for _, to := range m.To {
 		if simulated, ok := simulate(to); ok {
 			results = append(results, simulated...)
@@ -178,54 +242,55 @@ func (w *outboxWorker) mail(ctx context.Context, t task) error {
 			real = append(real, to)
 		}
 	}
-	if len(real) > 0 {
-		var hold []string
-		err := s.Store.View(ctx, func(r store.Reader) (err error) {
-			hold, real, err = held(ctx, r, t.scope, m.Mail.Set, real)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		if len(hold) > 0 {
-			results = append(results, onSuppressionList(hold))
-		}
+	hold, real, err := held(ctx, tx, scope, m.Mail.Set, real)
+	if err != nil {
+		return err
 	}
-	if len(real) > 0 {
-		got, wait := w.relay(ctx, m, real)
-		if ctx.Err() != nil {
-			return nil // the next process has it
-		}
-		if wait > 0 {
-			m.Tries++
-			m.Due = s.Clock.Now().Add(wait)
-			m.To = real
-			return s.Store.Update(ctx, func(tx store.Tx) error {
-				if has, err := outbox.Has(ctx, tx, t.scope, t.key...); err != nil || !has {
-					return err
-				}
-				if err := s.putNotices(ctx, tx, t.scope, m, results); err != nil {
-					return err
-				}
-				return outbox.Put(tx, t.scope, *m, t.key...)
-			})
-		}
-		results = append(results, got...)
+	if len(hold) > 0 {
+		results = append(results, onSuppressionList(hold))
+	}
+	if s.Relay == nil && len(real) > 0 {
+		results = append(results, delivered(real, "250 2.6.0 Message kept for inspection", "tule"))
+	}
+	if err := s.putNotices(ctx, tx, scope, m, results); err != nil || s.Relay == nil || len(real) == 0 {
+		return err
+	}
+	return m.put(tx, scope, real)
+}
+
+// put puts a message for some recipients into the outbox, to be sent when it is due.
+func (m *outgoing) put(tx store.Tx, scope store.Scope, to []string) error {
+	next := *m
+	next.To, next.Account, next.Region = to, scope.Account, scope.Region
+	return outbox.Put(tx, store.Scope{}, next, next.Due, next.Mail.ID)
+}
+
+// mail has the relay send a message.
+func (w *outboxWorker) mail(ctx context.Context, t task) error {
+	s := w.s
+	results, wait := w.relay(ctx, t.mail, t.mail.To)
+	if ctx.Err() != nil {
+		return nil // the next process has it
 	}
 	return s.Store.Update(ctx, func(tx store.Tx) error {
-		if has, err := outbox.Has(ctx, tx, t.scope, t.key...); err != nil || !has {
+		if has, err := outbox.Has(ctx, tx, store.Scope{}, t.key...); err != nil || !has {
 			return err // the state was reset
 		}
-		if err := s.putNotices(ctx, tx, t.scope, m, results); err != nil {
+		if err := outbox.Delete(tx, store.Scope{}, t.key...); err != nil {
 			return err
 		}
-		return outbox.Delete(tx, t.scope, t.key...)
+		if wait == 0 {
+			return s.putNotices(ctx, tx, t.scope, t.mail, results)
+		}
+		later := *t.mail
+		later.Tries, later.Due = later.Tries+1, s.Clock.Now().Add(wait)
+		return later.put(tx, t.scope, later.To)
 	})
 }
 
 // relay sends to real recipients; wait is when to try again.
 func (w *outboxWorker) relay(ctx context.Context, m *outgoing, to []string) (out []result, wait time.Duration) {
-	if w.s.Relay == nil {
+	if w.s.Relay == nil { // there was one when it was accepted
 		return []result{delivered(to, "250 2.6.0 Message kept for inspection", "tule")}, 0
 	}
 	late, stop := w.s.Clock.After(relayTimeout)

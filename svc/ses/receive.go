@@ -208,7 +208,7 @@ func (s *Service) putReceipt(ctx context.Context, t task, m *receivedMail, answe
 			return err // the state was reset
 		}
 		if answer != nil {
-			if err := outbox.Put(tx, t.scope, *answer, answer.Accepted, answer.Mail.ID); err != nil {
+			if err := s.dispatch(ctx, tx, t.scope, answer); err != nil {
 				return err
 			}
 		}

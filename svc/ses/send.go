@@ -48,15 +48,16 @@ type mailBody struct {
 	HTML *string `json:"html_part"`
 }
 
-// outgoing is a message in the outbox.
+// outgoing is a message that is sent, in the outbox where the relay has it not yet.
 type outgoing struct {
-	Mail     mailFacts
-	From     string // of the envelope
-	To       []string
-	Raw      []byte
-	Accepted time.Time
-	Due      time.Time
-	Tries    int
+	Account, Region string // of the outbox's alone
+	Mail            mailFacts
+	From            string // of the envelope
+	To              []string
+	Raw             []byte
+	Accepted        time.Time
+	Due             time.Time
+	Tries           int
 }
 
 // mailFacts are what notifications say of a message.
@@ -193,7 +194,7 @@ func (s *Service) sendBulkTemplatedEmail(ctx context.Context, in *api.SendBulkTe
 	return out, nil
 }
 
-// send accepts a letter: it is kept, and put into the outbox.
+// send accepts a letter: it is kept, and dispatched.
 func (s *Service) send(ctx context.Context, l *letter) (string, error) {
 	from, err := mail.ParseAddress(l.source)
 	if err != nil {
@@ -237,7 +238,7 @@ func (s *Service) send(ctx context.Context, l *letter) (string, error) {
 		if err := count(ctx, tx, scope, now, func(p *point) { p.Attempts += int64(len(to)) }); err != nil {
 			return err
 		}
-		return outbox.Put(tx, scope, job, now, id)
+		return s.dispatch(ctx, tx, scope, &job)
 	})
 	if err != nil {
 		return "", err

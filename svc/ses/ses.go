@@ -4,8 +4,9 @@
 // A message is one transaction with its place in the outbox, so that what was accepted
 // is sent whatever becomes of the process; what became of it is one transaction with the
 // notifications of that. With a relay, messages go out by SMTP, and are tried again for
-// fourteen hours; without one they count as delivered. Either way they can be looked at,
-// at /_aws/ses, for thirty days.
+// fourteen hours; one that hangs keeps nothing else waiting. Without one they count as
+// delivered when they are accepted. Either way they can be looked at, at /_aws/ses, for
+// thirty days.
 //
 // The addresses of the mailbox simulator, such as bounce@simulator.amazonses.com, never
 // reach a relay, and give the notifications that AWS's give.
@@ -82,7 +83,7 @@ var (
 	sets       = store.NewTable[configurationSet]("ses", "set")   // name
 	accounts   = store.NewTable[accountState]("ses", "account")   // ""
 	mails      = store.NewTable[sentMail]("ses", "mail")          // time, id
-	outbox     = store.NewTable[outgoing]("ses", "outbox")        // time, id
+	outbox     = store.NewTable[outgoing]("ses", "outbox")        // of all accounts, for the relay: when it is due, id
 	notices    = store.NewTable[notice]("ses", "notice")          // time, id
 	points     = store.NewTable[point]("ses", "point")            // quarter of an hour
 

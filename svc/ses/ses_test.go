@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/textproto"
 	"slices"
 	"strings"
@@ -149,6 +150,12 @@ func (d *relayDouble) set(hang bool, err error) {
 	d.hang, d.err = hang, err
 }
 
+func (d *relayDouble) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.taken)
+}
+
 // Send implements Relay.
 func (d *relayDouble) Send(ctx context.Context, from string, to []string, raw []byte) error {
 	d.mu.Lock()
@@ -212,6 +219,74 @@ func TestRelay(t *testing.T) {
 		return nil
 	}); err != nil || left != 0 {
 		t.Errorf("%d messages are left, %v", left, err)
+	}
+}
+
+// TestRelayThatHangs: however many messages wait for a relay, what the relay has no part
+// in does not, and they go out when it answers again.
+func TestRelayThatHangs(t *testing.T) {
+	d := &relayDouble{}
+	r := newRig(t, d)
+	d.set(true, nil)
+	const many = 5 * sendersTogether
+	for i := range many {
+		r.send(fmt.Sprintf("a%d@example.org", i))
+	}
+	for range 3 {
+		r.send("bounce@simulator.amazonses.com")
+		if got := r.notified(); got["notificationType"] != bounceKind {
+			t.Fatalf("%v", got)
+		}
+		r.advance(relayTimeout + time.Second)
+	}
+	d.set(false, nil)
+	seen := map[string]bool{}
+	for len(seen) < many {
+		r.advance(10 * time.Second)
+		for len(r.topics.published) > 0 {
+			got := r.notified()
+			to := got["mail"].(map[string]any)["destination"].([]any)[0].(string)
+			if got["notificationType"] != deliveryKind || seen[to] {
+				t.Fatalf("%s: %v, again: %v", to, got["notificationType"], seen[to])
+			}
+			seen[to] = true
+		}
+	}
+}
+
+// TestAdopt: what an older Tule has left in an account's outbox is sent, and settled, too.
+func TestAdopt(t *testing.T) {
+	h := script.New()
+	defer h.Store.Close()
+	scope := store.Scope{Account: "000000000000", Region: "us-east-1"}
+	now := h.Clock.Now()
+	if err := h.Store.Update(t.Context(), func(tx store.Tx) error {
+		for i, m := range []outgoing{{To: []string{"bounce@simulator.amazonses.com", "new@example.org"}}, {To: []string{"again@example.org"}, Tries: 1}} {
+			m.Mail, m.Due, m.Accepted = mailFacts{ID: fmt.Sprint(i), Identity: "me@example.com"}, now, now
+			if err := outbox.Put(tx, scope, m, now, m.Mail.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	d := &relayDouble{}
+	s := New(Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Peers: h, Relay: d})
+	ctx, cancel := context.WithCancel(h.Context(t.Context()))
+	done := make(chan struct{})
+	go func() { defer close(done); _ = s.Run(ctx) }()
+	for range 1000 {
+		if d.count() == 2 {
+			break
+		}
+		<-time.After(time.Millisecond)
+	}
+	cancel()
+	<-done
+	slices.Sort(d.taken)
+	if got := strings.Join(d.taken, " "); got != "again@example.org new@example.org" {
+		t.Errorf("the relay took %s", got)
 	}
 }
 

@@ -5,15 +5,21 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ses"
+	sestypes "github.com/aws/aws-sdk-go-v2/service/ses/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go"
@@ -358,4 +364,72 @@ func TestLettersOnFullDisk(t *testing.T) {
 		return len(acked) == 0
 	})
 	p.must(small.Stop())
+}
+
+// TestRelayHangs has an SMTP relay take connections and say nothing: mail is accepted all
+// the same, the simulator bounces what it is sent, a topic delivers to others than the
+// HTTP subscriber that hangs as well, and Tule stops when it is told to.
+func TestRelayHangs(t *testing.T) {
+	relay, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { relay.Close() })
+	asked := make(chan net.Conn, 1000)
+	go func() {
+		for {
+			c, err := relay.Accept()
+			if err != nil {
+				return
+			}
+			asked <- c // and silence
+		}
+	}()
+	over := make(chan struct{})
+	subscriber := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if _, _ = io.Copy(io.Discard, r.Body); r.Header.Get("X-Amz-Sns-Message-Type") == "Notification" {
+			<-over
+		}
+	}))
+	t.Cleanup(func() { close(over); subscriber.Close() })
+	house, err := tule.Start(tule.Options{Args: []string{"--smtp", relay.Addr().String()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := postingAt(t, house)
+	p.subscribe()
+	_, err = p.topics.Subscribe(ctx, &sns.SubscribeInput{TopicArn: &p.topic, Protocol: aws.String("http"), Endpoint: &subscriber.URL})
+	p.must(err)
+	_, err = p.mail.SetIdentityNotificationTopic(ctx, &ses.SetIdentityNotificationTopicInput{Identity: aws.String("ann@example.com"), NotificationType: "Bounce", SnsTopic: &p.topic})
+	p.must(err)
+	began := time.Now()
+	for i := range 60 {
+		to := fmt.Sprintf("bob%d@example.org", i)
+		if i%3 == 2 {
+			to = "bounce@simulator.amazonses.com"
+		}
+		_, err := p.mail.SendEmail(ctx, &ses.SendEmailInput{Source: aws.String("ann@example.com"), Destination: &sestypes.Destination{ToAddresses: []string{to}},
+			Message: &sestypes.Message{Subject: &sestypes.Content{Data: aws.String("s")}, Body: &sestypes.Body{Text: &sestypes.Content{Data: aws.String("b")}}}})
+		p.must(err)
+	}
+	<-asked
+	bounces := 0
+	until(t, "the simulator's 20 bounces are told", func() bool {
+		got, err := p.queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &p.queue, MaxNumberOfMessages: 10, WaitTimeSeconds: 1})
+		p.must(err)
+		for _, m := range got.Messages {
+			if strings.Contains(*m.Body, `"notificationType":"Bounce"`) {
+				bounces++
+			}
+		}
+		return bounces == 20
+	})
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("all that took %v", took)
+	}
+	began = time.Now()
+	p.must(house.Stop())
+	if took := time.Since(began); took > 20*time.Second {
+		t.Errorf("to stop took %v", took)
+	}
 }
