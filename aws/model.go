@@ -70,8 +70,8 @@ type Operation struct {
 	Status  int    // HTTP status of success
 	Action  string // IAM action, where it is not the signing name and Name
 
-	// Also are further addresses, each a method and a URI, by which newer clients call.
-	// There the body has what the first address has in its query.
+	// Also are further addresses, each a method and a URI, by which clients of other ages
+	// call. There the body may have what the first address has in its query.
 	Also []string
 
 	// Demands are what a request must have to be this one of several operations on the

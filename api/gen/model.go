@@ -120,7 +120,7 @@ type patch struct {
 	// Without are operations that others have taken the place of, at the same address.
 	Without []string `json:"without,omitempty"`
 	// Also are further addresses of operations, "POST /v2/email/list-identities": those of
-	// newer models, where the body has what the older have in the query.
+	// other ages' models. The body may have what the first address has in the query.
 	Also map[string][]string `json:"also,omitempty"`
 	// Shapes are those that newer models have, in the model's form, and what they have
 	// added to older shapes.

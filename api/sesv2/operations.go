@@ -857,6 +857,7 @@ var PutEmailIdentityDkimSigningAttributes = aws.Op[PutEmailIdentityDkimSigningAt
 	Method:  "PUT",
 	URI:     "/v2/email/identities/{EmailIdentity}/dkim/signing",
 	Status:  200,
+	Also:    []string{"PUT /v1/email/identities/{EmailIdentity}/dkim/signing"},
 }}
 
 // PutEmailIdentityFeedbackAttributes: see the API reference of SESv2.

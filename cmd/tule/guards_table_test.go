@@ -95,6 +95,7 @@ var absentKeys = []exception{
 	{"apigatewayv2 GetVpcLinks", "apigateway:GET aws:ResourceTag*", "the list of links has no tags"},
 	{"ses *", "ses:* ses:FromDisplayName", "only where the sender has a display name"},
 	{"sesv2 SendEmail", "ses:* ses:FromDisplayName", "only where the sender has a display name"},
+	{"sesv2 SendCustomVerificationEmail", "ses:* ses:FromDisplayName", "only where the template's sender has a display name"},
 	{"ses *", "ses:* ses:TenantName", "of the newer API's tenants"},
 	{"ses *", "ses:* ses:MultiRegionEndpointId", "of the newer API's endpoints"},
 	{"ses *", "ses:* *ResourceTag*", "this API tags nothing"},

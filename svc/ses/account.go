@@ -18,6 +18,8 @@ type accountState struct {
 
 	Suppress *[]string             `json:",omitempty"` // reasons for which addresses are suppressed; nil: both
 	Details  *apiv2.AccountDetails `json:",omitempty"`
+
+	Deliverability *apiv2.VdmAttributes `json:",omitempty"`
 }
 
 // point counts what became of mail in a quarter of an hour.

@@ -2,6 +2,7 @@ package ses
 
 import (
 	"bytes"
+	"encoding/base64"
 	"mime"
 	"mime/quotedprintable"
 	"net/mail"
@@ -10,8 +11,17 @@ import (
 	"unicode"
 )
 
-// content is what a message says.
-type content struct{ subject, text, html string }
+// content is what a message says, and what goes with it.
+type content struct {
+	subject, text, html string
+	attached            []attachment
+}
+
+// An attachment is a file of a message.
+type attachment struct {
+	kind, disposition, id, name, about string
+	data                               []byte
+}
 
 // A header is one of a message's, in their order.
 type header struct {
@@ -27,9 +37,26 @@ func (c *content) mime(now time.Time, boundary string, head []header) []byte {
 		b.WriteString(h.Name + ": " + h.Value + "\r\n")
 	}
 	b.WriteString("Subject: " + mime.QEncoding.Encode("UTF-8", oneLine(c.subject)) + "\r\nMIME-Version: 1.0\r\n")
+	if len(c.attached) == 0 {
+		c.body(&b, boundary)
+		return b.Bytes()
+	}
+	outer := boundary + "_mixed"
+	b.WriteString("Content-Type: multipart/mixed; boundary=\"" + outer + "\"\r\n\r\n--" + outer + "\r\n")
+	c.body(&b, boundary)
+	for i := range c.attached {
+		b.WriteString("--" + outer + "\r\n")
+		c.attached[i].write(&b)
+	}
+	b.WriteString("--" + outer + "--\r\n")
+	return b.Bytes()
+}
+
+// body writes the texts, with the headers that say what they are.
+func (c *content) body(b *bytes.Buffer, boundary string) {
 	part := func(kind, body string) {
 		b.WriteString("Content-Type: " + kind + "; charset=UTF-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n")
-		w := quotedprintable.NewWriter(&b)
+		w := quotedprintable.NewWriter(b)
 		_, _ = w.Write([]byte(body)) // into memory
 		_ = w.Close()
 		b.WriteString("\r\n")
@@ -46,8 +73,32 @@ func (c *content) mime(now time.Time, boundary string, head []header) []byte {
 		part("text/html", c.html)
 		b.WriteString("--" + boundary + "--\r\n")
 	}
-	return b.Bytes()
 }
+
+// write writes a file as a part.
+func (a *attachment) write(b *bytes.Buffer) {
+	line := func(name, value string) {
+		if value != "" {
+			b.WriteString(name + ": " + value + "\r\n")
+		}
+	}
+	line("Content-Type", a.kind)
+	line("Content-Description", mime.QEncoding.Encode("UTF-8", oneLine(a.about)))
+	line("Content-Disposition", mime.FormatMediaType(a.disposition, map[string]string{"filename": a.name}))
+	if a.id != "" {
+		line("Content-ID", "<"+oneLine(a.id)+">")
+	}
+	line("Content-Transfer-Encoding", "base64")
+	text := base64.StdEncoding.EncodeToString(a.data)
+	for b.WriteString("\r\n"); len(text) > 0; {
+		n := min(len(text), base64Line)
+		b.WriteString(text[:n] + "\r\n")
+		text = text[n:]
+	}
+}
+
+// base64Line is how many characters of base64 mail has in a line.
+const base64Line = 76
 
 // oneLine keeps a text from beginning further headers.
 func oneLine(s string) string {

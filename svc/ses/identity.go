@@ -26,6 +26,7 @@ type identity struct {
 	Policies map[string]string `json:",omitempty"`
 	DKIM     []string          `json:",omitempty"` // tokens
 	Signing  bool              `json:",omitempty"`
+	Origin   string            `json:",omitempty"` // of the keys, as the second version has it; "": SES's own
 	MailFrom string            `json:",omitempty"`
 	OnNoMX   string            `json:",omitempty"`
 	Tags     map[string]string `json:",omitempty"`

@@ -151,6 +151,9 @@ func (s *Service) Receive(ctx context.Context, e Envelope, raw []byte) error {
 			if err := receipts.Put(tx, scope, *m, now, id); err != nil {
 				return err
 			}
+			if err := m.note(tx, scope); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

@@ -19,8 +19,9 @@
 //     forwarded by mail.
 //   - Mail that is received is not scanned: its verdicts are GRAY. Nothing reaches
 //     WorkMail or Connect.
-//   - Custom verification mails and SendBounce are refused (501).
-//   - There are no dedicated addresses, tenants, archives, nor Pinpoint. Nobody opens or
+//   - Nothing is signed: DKIM's attributes are kept, as those of the deliverability manager
+//     are. There are no archives.
+//   - There are no dedicated addresses, tenants, nor Pinpoint. Nobody opens or
 //     clicks: there are no such events.
 package ses
 
@@ -28,6 +29,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 
 	api "github.com/tule-cloud/tule/api/ses"
 	"github.com/tule-cloud/tule/aws"
@@ -94,11 +96,12 @@ var (
 
 // Routes are the operations that are answered.
 func (s *Service) Routes() []aws.Route {
-	return versioned(append(append(s.identityRoutes(), s.receiptRoutes()...), []aws.Route{
+	return versioned(slices.Concat(s.identityRoutes(), s.receiptRoutes(), s.verificationRoutes(), []aws.Route{
 		api.SendEmail.To(s.sendEmail, s.guardSendEmail),
 		api.SendRawEmail.To(s.sendRawEmail, s.guardSendRaw),
 		api.SendTemplatedEmail.To(s.sendTemplatedEmail, s.guardSendTemplated),
 		api.SendBulkTemplatedEmail.To(s.sendBulkTemplatedEmail, s.guardSendBulk),
+		api.SendBounce.To(s.sendBounce, s.guardSendBounce),
 		api.GetSendQuota.To(s.getSendQuota, aws.Anywhere),
 		api.GetSendStatistics.To(s.getSendStatistics, aws.Anywhere),
 		api.GetAccountSendingEnabled.To(s.getAccountSendingEnabled, aws.Anywhere),
@@ -124,7 +127,7 @@ func (s *Service) Routes() []aws.Route {
 		api.CreateConfigurationSetTrackingOptions.To(s.createSetTracking, aws.Anywhere),
 		api.UpdateConfigurationSetTrackingOptions.To(s.updateSetTracking, aws.Anywhere),
 		api.DeleteConfigurationSetTrackingOptions.To(s.deleteSetTracking, aws.Anywhere),
-	}...), "1")
+	}), "1")
 }
 
 // Run sends what is in the outbox until ctx ends.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	api "github.com/tule-cloud/tule/api/ses"
+	apiv2 "github.com/tule-cloud/tule/api/sesv2"
 	snsapi "github.com/tule-cloud/tule/api/sns"
 	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/store"
@@ -27,6 +28,8 @@ type configurationSet struct {
 	MaxSeconds *int64            `json:",omitempty"` // of delivery
 	HTTPS      string            `json:",omitempty"` // policy of links that are tracked
 	Suppress   *[]string         `json:",omitempty"` // reasons; nil: the account's count
+
+	Deliverability *apiv2.VdmOptions `json:",omitempty"`
 }
 
 // eventDestination is where the events of a configuration set go.

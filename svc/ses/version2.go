@@ -3,8 +3,11 @@ package ses
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
+	"mime"
 	"net/mail"
+	"path"
 	"slices"
 	"strings"
 
@@ -20,7 +23,7 @@ import (
 
 // Version2 are the operations of the API's second version that the service answers.
 func (s *Service) Version2() []aws.Route {
-	return versioned(slices.Concat(s.setRoutes2(), s.identityRoutes2(), s.suppressionRoutes(), s.contactRoutes(), []aws.Route{
+	return versioned(slices.Concat(s.setRoutes2(), s.identityRoutes2(), s.verificationRoutes2(), s.suppressionRoutes(), s.contactRoutes(), []aws.Route{
 		apiv2.SendEmail.To(second2(s.sendEmail2), s.guardSend2),
 		apiv2.SendBulkEmail.To(second2(s.sendBulk2), s.guardBulk2),
 		apiv2.GetAccount.To(second2(s.getAccount2), aws.Anywhere),
@@ -60,11 +63,11 @@ func second2[In, Out any](h aws.Handler[In, Out]) aws.Handler[In, Out] {
 		switch e.Code {
 		case "MessageRejected":
 			make2 = apiv2.MessageRejected
-		case "AlreadyExists", "AlreadyExistsException", "ConfigurationSetAlreadyExists", "EventDestinationAlreadyExists":
+		case "AlreadyExists", "AlreadyExistsException", "ConfigurationSetAlreadyExists", "EventDestinationAlreadyExists", "CustomVerificationEmailTemplateAlreadyExists":
 			make2 = apiv2.AlreadyExistsException
-		case "NotFoundException", "TemplateDoesNotExist", "ConfigurationSetDoesNotExist", "EventDestinationDoesNotExist":
+		case "NotFoundException", "TemplateDoesNotExist", "ConfigurationSetDoesNotExist", "EventDestinationDoesNotExist", "CustomVerificationEmailTemplateDoesNotExist":
 			make2 = apiv2.NotFoundException
-		case "LimitExceededException":
+		case "LimitExceeded", "LimitExceededException":
 			make2 = apiv2.LimitExceededException
 		case "AccountSendingPausedException", "ConfigurationSetSendingPausedException":
 			make2 = apiv2.SendingPausedException
@@ -166,9 +169,9 @@ func (s *Service) sendEmail2(ctx context.Context, in *apiv2.SendEmailRequest) (*
 // fill2 gives a letter what it says.
 func (s *Service) fill2(ctx context.Context, l *letter, c *apiv2.EmailContent) error {
 	var more []apiv2.MessageHeader
-	var attached int
+	var files []apiv2.Attachment
 	if m := c.Simple; m != nil {
-		more, attached = m.Headers, len(m.Attachments)
+		more, files = m.Headers, m.Attachments
 		l.content = &content{subject: *m.Subject.Data}
 		if m.Body.Text != nil {
 			l.content.text = *m.Body.Text.Data
@@ -189,14 +192,40 @@ func (s *Service) fill2(ctx context.Context, l *letter, c *apiv2.EmailContent) e
 		if err != nil {
 			return err
 		}
-		more, attached = c.Template.Headers, len(c.Template.Attachments)
+		more, files = c.Template.Headers, c.Template.Attachments
 		l.content, l.template, l.data = &filled, t.Name, data
-	}
-	if attached > 0 {
-		return aws.Errorf(501, "NotImplemented", "Attachments go in raw messages in this version of Tule.")
 	}
 	for _, h := range more {
 		l.headers = append(l.headers, header{*h.Name, *h.Value})
+	}
+	return l.content.attach(files)
+}
+
+// attach adds files to a message: its size is that of all of them in base64.
+func (c *content) attach(files []apiv2.Attachment) error {
+	size := 0
+	for _, f := range files {
+		a := attachment{kind: aws.Value(f.ContentType), disposition: strings.ToLower(aws.Value(f.ContentDisposition)), id: aws.Value(f.ContentId), name: *f.FileName,
+			about: aws.Value(f.ContentDescription), data: f.RawContent}
+		if a.disposition == "" {
+			a.disposition = "attachment"
+		}
+		if a.kind == "" {
+			a.kind = mime.TypeByExtension(path.Ext(a.name))
+		}
+		if a.kind == "" {
+			a.kind = "application/octet-stream"
+		}
+		if _, _, err := mime.ParseMediaType(a.kind); err != nil || strings.ContainsAny(a.kind, "\r\n") {
+			return apiv2.BadRequestException("Invalid content type <%s> of the attachment <%s>.", a.kind, a.name)
+		}
+		if mime.FormatMediaType(a.disposition, map[string]string{"filename": a.name}) == "" {
+			return apiv2.BadRequestException("Invalid name of an attachment.")
+		}
+		if size += base64.StdEncoding.EncodedLen(len(a.data)); size > maxRaw {
+			return apiv2.BadRequestException("Message length is more than %d bytes long: '%d'.", maxRaw, size)
+		}
+		c.attached = append(c.attached, a)
 	}
 	return nil
 }
@@ -229,7 +258,7 @@ func (s *Service) getAccount2(ctx context.Context, _ *apiv2.GetAccountRequest) (
 	if err := s.Store.View(ctx, func(r store.Reader) (err error) { a, err = accountOf(ctx, r, scopeOf(ctx)); return err }); err != nil {
 		return nil, err
 	}
-	return &apiv2.GetAccountResponse{Details: a.Details, SuppressionAttributes: &apiv2.SuppressionAttributes{SuppressedReasons: a.reasons()}, DedicatedIpAutoWarmupEnabled: new(false), EnforcementStatus: new("HEALTHY"), ProductionAccessEnabled: new(true), SendingEnabled: enabled.Enabled,
+	return &apiv2.GetAccountResponse{Details: a.Details, VdmAttributes: a.Deliverability, SuppressionAttributes: &apiv2.SuppressionAttributes{SuppressedReasons: a.reasons()}, DedicatedIpAutoWarmupEnabled: new(false), EnforcementStatus: new("HEALTHY"), ProductionAccessEnabled: new(true), SendingEnabled: enabled.Enabled,
 		SendQuota: &apiv2.SendQuota{Max24HourSend: quota.Max24HourSend, MaxSendRate: quota.MaxSendRate, SentLast24Hours: quota.SentLast24Hours}}, nil
 }
 
@@ -252,7 +281,11 @@ func (i *identity) dkim2() *apiv2.DkimAttributes {
 	if len(i.DKIM) > 0 {
 		status = "SUCCESS"
 	}
-	return &apiv2.DkimAttributes{SigningEnabled: new(len(i.DKIM) > 0), Status: &status, Tokens: i.DKIM, SigningAttributesOrigin: new("AWS_SES")}
+	origin := i.Origin
+	if origin == "" {
+		origin = apiv2.DkimSigningAttributesOriginAwsSes
+	}
+	return &apiv2.DkimAttributes{SigningEnabled: &i.Signing, Status: &status, Tokens: i.DKIM, SigningAttributesOrigin: &origin}
 }
 
 func noIdentity2(name string) error {
@@ -275,7 +308,16 @@ func (s *Service) createIdentity2(ctx context.Context, in *apiv2.CreateEmailIden
 	fresh := []string{aws.RandomID(s.Random, aws.LowerAlnm, 32), aws.RandomID(s.Random, aws.LowerAlnm, 32), aws.RandomID(s.Random, aws.LowerAlnm, 32)}
 	scope, made := scopeOf(ctx), identity{Name: name, Tags: tags, Set: aws.Value(in.ConfigurationSetName)}
 	if made.domain() {
-		made.Token, made.DKIM = aws.RandomID(s.Random, aws.LowerAlnm, 44), fresh
+		made.Token, made.DKIM, made.Signing = aws.RandomID(s.Random, aws.LowerAlnm, 44), fresh, true
+	}
+	if a := in.DkimSigningAttributes; a != nil && made.domain() {
+		origin := apiv2.DkimSigningAttributesOriginAwsSes
+		if a.DomainSigningSelector != nil {
+			origin = apiv2.DkimSigningAttributesOriginExternal
+		}
+		if err := made.sign(origin, a, fresh); err != nil {
+			return nil, err
+		}
 	}
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		if made.Set != "" {

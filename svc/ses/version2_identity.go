@@ -24,6 +24,9 @@ func (s *Service) identityRoutes2() []aws.Route {
 		apiv2.PutEmailIdentityDkimAttributes.To(second2(s.putDkim2), onIdentity(s, func(in *apiv2.PutEmailIdentityDkimAttributesRequest) (*string, []apiv2.Tag) {
 			return in.EmailIdentity, nil
 		})),
+		apiv2.PutEmailIdentityDkimSigningAttributes.To(second2(s.putSigning2), onIdentity(s, func(in *apiv2.PutEmailIdentityDkimSigningAttributesRequest) (*string, []apiv2.Tag) {
+			return in.EmailIdentity, nil
+		})),
 		apiv2.PutEmailIdentityConfigurationSetAttributes.To(second2(s.putIdentitySet2), s.guardIdentitySet),
 		apiv2.CreateEmailIdentityPolicy.To(second2(s.createPolicy2), onIdentity(s, func(in *apiv2.CreateEmailIdentityPolicyRequest) (*string, []apiv2.Tag) { return in.EmailIdentity, nil })),
 		apiv2.UpdateEmailIdentityPolicy.To(second2(s.updatePolicy2), onIdentity(s, func(in *apiv2.UpdateEmailIdentityPolicyRequest) (*string, []apiv2.Tag) { return in.EmailIdentity, nil })),
@@ -74,6 +77,38 @@ func (s *Service) putDkim2(ctx context.Context, in *apiv2.PutEmailIdentityDkimAt
 	return nil, s.change2(ctx, *in.EmailIdentity, func(_ store.Tx, i *identity) error {
 		i.Signing = aws.Value(in.SigningEnabled)
 		return nil
+	})
+}
+
+// sign sets whose keys a domain signs with: SES's, which get new tokens where there were
+// others, or one of the caller's own, whose selector is its token. The key is not kept.
+func (i *identity) sign(origin string, a *apiv2.DkimSigningAttributes, fresh []string) error {
+	switch {
+	case !i.domain():
+		return apiv2.BadRequestException("Identity %s is not a domain identity.", i.Name)
+	case origin == apiv2.DkimSigningAttributesOriginAwsSes:
+		if i.Origin != "" || len(i.DKIM) == 0 {
+			i.DKIM = fresh
+		}
+		i.Origin = ""
+	case origin != apiv2.DkimSigningAttributesOriginExternal:
+		return apiv2.BadRequestException("There is no other region whose keys could be used: %s.", origin)
+	case a == nil || a.DomainSigningSelector == nil || a.DomainSigningPrivateKey == nil:
+		return apiv2.BadRequestException("DomainSigningSelector and DomainSigningPrivateKey must be specified for the origin EXTERNAL.")
+	default:
+		i.Origin, i.DKIM = origin, []string{*a.DomainSigningSelector}
+	}
+	i.Signing = true
+	return nil
+}
+
+func (s *Service) putSigning2(ctx context.Context, in *apiv2.PutEmailIdentityDkimSigningAttributesRequest) (*apiv2.PutEmailIdentityDkimSigningAttributesResponse, error) {
+	fresh := []string{aws.RandomID(s.Random, aws.LowerAlnm, 32), aws.RandomID(s.Random, aws.LowerAlnm, 32), aws.RandomID(s.Random, aws.LowerAlnm, 32)}
+	out := &apiv2.PutEmailIdentityDkimSigningAttributesResponse{DkimStatus: new(apiv2.DkimStatusSuccess)}
+	return out, s.change2(ctx, *in.EmailIdentity, func(_ store.Tx, i *identity) error {
+		err := i.sign(*in.SigningAttributesOrigin, in.SigningAttributes, fresh)
+		out.DkimTokens = i.DKIM
+		return err
 	})
 }
 

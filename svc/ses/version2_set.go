@@ -24,6 +24,8 @@ func (s *Service) setRoutes2() []aws.Route {
 		apiv2.PutConfigurationSetSendingOptions.To(second2(s.putSetSending2), onSet2(s, func(in *apiv2.PutConfigurationSetSendingOptionsRequest) *string { return in.ConfigurationSetName })),
 		apiv2.PutConfigurationSetSuppressionOptions.To(second2(s.putSetSuppression2), onSet2(s, func(in *apiv2.PutConfigurationSetSuppressionOptionsRequest) *string { return in.ConfigurationSetName })),
 		apiv2.PutConfigurationSetTrackingOptions.To(second2(s.putSetTracking2), onSet2(s, func(in *apiv2.PutConfigurationSetTrackingOptionsRequest) *string { return in.ConfigurationSetName })),
+		apiv2.PutConfigurationSetArchivingOptions.To(second2(s.putSetArchiving2), s.guardArchiving),
+		apiv2.PutConfigurationSetVdmOptions.To(second2(s.putSetDeliverability2), onSet2(s, func(in *apiv2.PutConfigurationSetVdmOptionsRequest) *string { return in.ConfigurationSetName })),
 		apiv2.CreateConfigurationSetEventDestination.To(second2(s.createDestination2), s.guardCreateDestination2),
 		apiv2.UpdateConfigurationSetEventDestination.To(second2(s.updateDestination2), s.guardUpdateDestination2),
 		apiv2.DeleteConfigurationSetEventDestination.To(second2(s.deleteDestination2), onSet2(s, func(in *apiv2.DeleteConfigurationSetEventDestinationRequest) *string { return in.ConfigurationSetName })),
@@ -36,6 +38,14 @@ func onSet2[In any](s *Service, name func(*In) *string) aws.Guard[In] {
 	return func(ctx context.Context, in *In) ([]aws.Access, error) {
 		return s.onResource2(setARN(ctx, name(in)), nil), nil
 	}
+}
+
+func (s *Service) guardArchiving(ctx context.Context, in *apiv2.PutConfigurationSetArchivingOptionsRequest) ([]aws.Access, error) {
+	needs := s.onResource2(setARN(ctx, in.ConfigurationSetName), nil)
+	if in.ArchiveArn != nil {
+		needs = append(needs, aws.Access{Resource: *in.ArchiveArn})
+	}
+	return needs, nil
 }
 
 func guardCreateSet2(ctx context.Context, in *apiv2.CreateConfigurationSetRequest) ([]aws.Access, error) {
@@ -65,14 +75,16 @@ func (s *Service) createSet2(ctx context.Context, in *apiv2.CreateConfigurationS
 	if !setName.MatchString(name) {
 		return nil, apiv2.BadRequestException("Invalid configuration set name <%s>: only alphanumeric ASCII characters, '_',  '-' are allowed.", name)
 	}
-	if in.ArchivingOptions != nil || in.VdmOptions != nil {
-		return nil, aws.Errorf(501, "NotImplemented", "ArchivingOptions and VdmOptions are not in this version of Tule.")
+	if in.ArchivingOptions != nil {
+		if err := archive(in.ArchivingOptions.ArchiveArn); err != nil {
+			return nil, err
+		}
 	}
 	tags, err := tagMap(in.Tags)
 	if err != nil {
 		return nil, err
 	}
-	c := configurationSet{Name: name, Tags: tags}
+	c := configurationSet{Name: name, Tags: tags, Deliverability: in.VdmOptions}
 	if d := in.DeliveryOptions; d != nil {
 		if err := c.deliver(d.TlsPolicy, d.SendingPoolName, d.MaxDeliverySeconds); err != nil {
 			return nil, err
@@ -103,6 +115,22 @@ func (s *Service) createSet2(ctx context.Context, in *apiv2.CreateConfigurationS
 	})
 }
 
+// archive takes an archive that is none: there are no others here.
+func archive(arn *string) error {
+	if arn != nil {
+		return apiv2.NotFoundException("Archive <%s> does not exist.", *arn)
+	}
+	return nil
+}
+
+func (s *Service) putSetArchiving2(ctx context.Context, in *apiv2.PutConfigurationSetArchivingOptionsRequest) (*apiv2.PutConfigurationSetArchivingOptionsResponse, error) {
+	return nil, s.changeSet(ctx, *in.ConfigurationSetName, func(*configurationSet) error { return archive(in.ArchiveArn) })
+}
+
+func (s *Service) putSetDeliverability2(ctx context.Context, in *apiv2.PutConfigurationSetVdmOptionsRequest) (*apiv2.PutConfigurationSetVdmOptionsResponse, error) {
+	return nil, s.changeSet(ctx, *in.ConfigurationSetName, func(c *configurationSet) error { c.Deliverability = in.VdmOptions; return nil })
+}
+
 // deliver takes over how mail of a set is delivered.
 func (c *configurationSet) deliver(tls, pool *string, most *int64) error {
 	if pool != nil {
@@ -122,7 +150,7 @@ func (s *Service) getSet2(ctx context.Context, in *apiv2.GetConfigurationSetRequ
 		if err != nil {
 			return err
 		}
-		*out = apiv2.GetConfigurationSetResponse{ConfigurationSetName: &c.Name, Tags: tagList(c.Tags), SendingOptions: &apiv2.SendingOptions{SendingEnabled: new(!c.Paused)},
+		*out = apiv2.GetConfigurationSetResponse{ConfigurationSetName: &c.Name, Tags: tagList(c.Tags), VdmOptions: c.Deliverability, SendingOptions: &apiv2.SendingOptions{SendingEnabled: new(!c.Paused)},
 			ReputationOptions: &apiv2.ReputationOptions{ReputationMetricsEnabled: &c.Reputation}, DeliveryOptions: &apiv2.DeliveryOptions{TlsPolicy: new(apiv2.TlsPolicyOptional), MaxDeliverySeconds: c.MaxSeconds}}
 		if c.TLS == api.TlsPolicyRequire {
 			out.DeliveryOptions.TlsPolicy = new(apiv2.TlsPolicyRequire)

@@ -27,6 +27,7 @@ func (s *Service) suppressionRoutes() []aws.Route {
 		apiv2.DeleteSuppressedDestination.To(second2(s.deleteSuppressed), aws.Anywhere),
 		apiv2.ListSuppressedDestinations.To(second2(s.listSuppressed), aws.Anywhere),
 		apiv2.PutAccountSuppressionAttributes.To(second2(s.putAccountSuppression), aws.Anywhere),
+		apiv2.PutAccountVdmAttributes.To(second2(s.putAccountDeliverability), aws.Anywhere),
 		apiv2.PutAccountDetails.To(second2(s.putAccountDetails), aws.Anywhere),
 	}
 }
@@ -197,6 +198,10 @@ func (s *Service) listSuppressed(ctx context.Context, in *apiv2.ListSuppressedDe
 func (s *Service) putAccountSuppression(ctx context.Context, in *apiv2.PutAccountSuppressionAttributesRequest) (*apiv2.PutAccountSuppressionAttributesResponse, error) {
 	reasons := append([]string{}, in.SuppressedReasons...)
 	return nil, s.changeAccount(ctx, func(a *accountState) error { a.Suppress = &reasons; return nil })
+}
+
+func (s *Service) putAccountDeliverability(ctx context.Context, in *apiv2.PutAccountVdmAttributesRequest) (*apiv2.PutAccountVdmAttributesResponse, error) {
+	return nil, s.changeAccount(ctx, func(a *accountState) error { a.Deliverability = in.VdmAttributes; return nil })
 }
 
 func (s *Service) putAccountDetails(ctx context.Context, in *apiv2.PutAccountDetailsRequest) (*apiv2.PutAccountDetailsResponse, error) {

@@ -89,6 +89,12 @@ func taggedBy(ctx context.Context, r store.Reader, arn string) (*tagged, error) 
 			l.Tags = tags
 			return lists.Put(tx, scope, l, name)
 		}}, err
+	case "custom-verification-email-template":
+		t, err := readVerification(ctx, r, scope, name)
+		return &tagged{t.Tags, func(tx store.Tx, tags map[string]string) error {
+			t.Tags = tags
+			return verifications.Put(tx, scope, t, name)
+		}}, err
 	case "template":
 		t, err := templates.Get(ctx, r, scope, name)
 		if errors.Is(err, store.ErrNotFound) {

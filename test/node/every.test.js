@@ -134,6 +134,7 @@ const younger = `
   kinesis TagResource
   kinesis ListTagsForResource
   kinesis UntagResource
+  sesv2 PutConfigurationSetArchivingOptions
   s3 RenameObject
   s3 PutBucketAbac
   s3 GetBucketAbac

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/smtp"
 	"net/textproto"
 	"strings"
@@ -87,6 +88,16 @@ func TestInbox(t *testing.T) {
 		got := must(objects.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("inbox"), Key: &key}))(t)
 		if text := must(io.ReadAll(got.Body))(t); string(text) != mailText || !strings.HasPrefix(key, "mail/") {
 			t.Errorf("%s: %q", key, text)
+		}
+		sent := must(ses.NewFromConfig(configOf()).SendBounce(ctx, &ses.SendBounceInput{OriginalMessageId: aws.String(strings.TrimPrefix(key, "mail/")), BounceSender: aws.String("postmaster@example.org"),
+			BouncedRecipientInfoList: []sestypes.BouncedRecipientInfo{{Recipient: aws.String("in@example.org"), BounceType: sestypes.BounceTypeDoesNotExist}}}))(t)
+		shown := must(http.Get(house.URL() + "/_aws/ses?id=" + *sent.MessageId))(t)
+		text := must(io.ReadAll(shown.Body))(t)
+		shown.Body.Close()
+		for _, want := range []string{`"ToAddresses":["bob@example.net"]`, `Status: 5.1.1\r\n`, `Subject: hello`} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s is not in the bounce %s", want, text)
+			}
 		}
 	}
 	try(t, house.Stop())
