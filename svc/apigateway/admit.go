@@ -31,7 +31,7 @@ func (x *exchange) admit(ctx context.Context) error {
 		return err
 	}
 	at := x.program.at
-	if !x.s.buckets.take(bucketKey{plan: "account", key: at.Account, api: at.Region}, &x.s.Rate, ptr(x.s.burst())) {
+	if !x.s.buckets.Take(bucketKey{plan: "account", key: at.Account, api: at.Region}, x.s.Rate, ptr(x.s.burst())) {
 		return throttled(fmt.Sprintf("Account throttle limit exceeded for account %s. Limit: %.2f Burst: %d", at.Account, x.s.Rate, x.s.burst()))
 	}
 	return nil
@@ -44,7 +44,7 @@ func (x *exchange) admitMethod() error {
 		return nil
 	}
 	of := bucketKey{api: x.program.apiID, stage: x.stageName, method: x.method.resourcePath + "/" + x.method.verb}
-	if !x.s.buckets.take(of, m.ThrottlingRateLimit, m.ThrottlingBurstLimit) {
+	if !x.s.buckets.Take(of, *m.ThrottlingRateLimit, m.ThrottlingBurstLimit) {
 		return throttled(x.limitLine("Method", *m.ThrottlingRateLimit, aws.Value(m.ThrottlingBurstLimit)))
 	}
 	return nil
@@ -90,11 +90,11 @@ func (x *exchange) admitKey(ctx context.Context) error {
 func (x *exchange) admitPlan(ctx context.Context, who *subscriber) error {
 	p := who.plan
 	of := bucketKey{plan: *p.Id, key: *who.key.Id}
-	if t := p.Throttle; t != nil && t.RateLimit != nil && !x.s.buckets.take(of, t.RateLimit, t.BurstLimit) {
+	if t := p.Throttle; t != nil && t.RateLimit != nil && !x.s.buckets.Take(of, *t.RateLimit, t.BurstLimit) {
 		return throttled(x.limitLine("Key", *t.RateLimit, aws.Value(t.BurstLimit)))
 	}
 	of.api, of.stage, of.method = x.program.apiID, x.stageName, x.method.resourcePath+"/"+x.method.verb
-	if t, ok := stageOf(p, of.api, of.stage).Throttle[of.method]; ok && t.RateLimit != nil && !x.s.buckets.take(of, t.RateLimit, t.BurstLimit) {
+	if t, ok := stageOf(p, of.api, of.stage).Throttle[of.method]; ok && t.RateLimit != nil && !x.s.buckets.Take(of, *t.RateLimit, t.BurstLimit) {
 		return throttled(x.limitLine("Key", *t.RateLimit, aws.Value(t.BurstLimit)))
 	}
 	within, err := x.s.count(ctx, x.program.at, p, &who.key)

@@ -38,6 +38,7 @@ import (
 	"github.com/tule-cloud/tule/gateway/courier"
 	"github.com/tule-cloud/tule/gateway/jwt"
 	"github.com/tule-cloud/tule/gateway/memo"
+	"github.com/tule-cloud/tule/gateway/throttle"
 	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/store"
 )
@@ -77,7 +78,7 @@ type Service struct {
 	caches   *responseCaches
 	logs     *courier.Courier
 	counters counters
-	buckets  buckets
+	buckets  *throttle.Buckets[bucketKey]
 	answers  *authorize.Cache // of Lambda authorizers
 	// subscribers are whose API keys are.
 	subscribers *memo.Memo[keyUse, *subscriber]
@@ -91,7 +92,7 @@ func New(o Options) *Service {
 		o.Meter = aws.NoMeter{}
 	}
 	s := &Service{Options: o, programs: newProgramCache(o.Store),
-		counters: counters{lanes: map[laneKey][]counted{}}, buckets: buckets{clock: o.Clock, of: map[bucketKey]*bucket{}}}
+		counters: counters{lanes: map[laneKey][]counted{}}, buckets: throttle.New[bucketKey](o.Clock)}
 	s.answers, s.subscribers = authorize.NewCache(o.Clock), newSubscribers(o.Store)
 	s.transports = newTransports(o.Store)
 	if s.Issuers == nil {

@@ -131,25 +131,3 @@ func TestPeriods(t *testing.T) {
 		}
 	}
 }
-
-// Full buckets are forgotten where there are many.
-func TestBuckets(t *testing.T) {
-	st := newStand(t)
-	rate, burst := 10.0, int32(2)
-	for i := range manyBuckets {
-		if !st.buckets.take(bucketKey{key: fmt.Sprint(i)}, &rate, &burst) {
-			t.Fatal("a new bucket is empty")
-		}
-	}
-	st.house.Clock.Advance(time.Second)
-	st.buckets.take(bucketKey{key: "x"}, &rate, &burst)
-	if n := len(st.buckets.of); n != 1 {
-		t.Errorf("%d buckets are left", n)
-	}
-	faster := 20.0
-	for i, want := range []bool{true, true, false} { // another limit is a new bucket
-		if got := st.buckets.take(bucketKey{key: "x"}, &faster, &burst); got != want {
-			t.Errorf("request %d: %v", i, got)
-		}
-	}
-}

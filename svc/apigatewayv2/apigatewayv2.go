@@ -35,6 +35,7 @@ import (
 	"github.com/tule-cloud/tule/gateway/courier"
 	"github.com/tule-cloud/tule/gateway/jwt"
 	"github.com/tule-cloud/tule/gateway/memo"
+	"github.com/tule-cloud/tule/gateway/throttle"
 	"github.com/tule-cloud/tule/store"
 )
 
@@ -62,7 +63,7 @@ type Service struct {
 	programs programCache
 	sockets  sockets
 	verdicts *authorize.Cache
-	buckets  buckets
+	buckets  *throttle.Buckets[bucketKey]
 	logs     *courier.Courier
 	known    *memo.Memo[string, bool] // which ids are of APIs
 }
@@ -75,7 +76,7 @@ func New(o Options) *Service {
 	if o.Allow == nil {
 		o.Allow = func(context.Context, ...aws.Access) error { return aws.AccessDenied("nobody decides who may") }
 	}
-	s := &Service{Options: o, programs: newProgramCache(o.Store), sockets: newSockets(), known: newKnown(o.Store), verdicts: authorize.NewCache(o.Clock), buckets: newBuckets()}
+	s := &Service{Options: o, programs: newProgramCache(o.Store), sockets: newSockets(), known: newKnown(o.Store), verdicts: authorize.NewCache(o.Clock), buckets: throttle.New[bucketKey](o.Clock)}
 	s.logs = newCourier(s)
 	return s
 }
