@@ -178,6 +178,9 @@ func Exists(err error) bool {
 	if !errors.As(err, &e) {
 		return false
 	}
+	if e.Code == "BadRequestException" && strings.Contains(e.Message, "already exists") {
+		return true
+	}
 	return slices.Contains([]string{"EntityAlreadyExists", "EntityAlreadyExistsException", "ResourceAlreadyExistsException", "AlreadyExistsException", "AlreadyExists", "QueueAlreadyExists", "QueueNameExists",
 		"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "ConflictException", "ResourceConflictException", "ResourceInUseException", "TrailAlreadyExistsException", "DuplicateOrganizationalUnitException"}, e.Code)
 }
@@ -209,7 +212,7 @@ func (c *Call) pause(d time.Duration) error {
 // Types are all rows.
 func Types() []*Type {
 	var all []*Type
-	for _, of := range [][]*Type{cloudformationTypes, iamTypes, lambdaTypes, s3Types, snsTypes, sqsTypes} {
+	for _, of := range [][]*Type{cloudformationTypes, iamTypes, lambdaTypes, lambdaAccessTypes, lambdaEventTypes, lambdaVersionTypes, s3Types, snsTypes, sqsTypes} {
 		all = append(all, of...)
 	}
 	return all
