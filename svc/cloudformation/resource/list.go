@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tule-cloud/tule/aws"
 	"github.com/tule-cloud/tule/ordered"
 	"github.com/tule-cloud/tule/template"
 )
@@ -47,4 +48,24 @@ func lastPart(s, separator string) string { return s[strings.LastIndex(s, separa
 // hasMember reports whether one of the objects has a member of a value.
 func hasMember(list []*ordered.Object, name, value string) bool {
 	return slices.ContainsFunc(list, func(o *ordered.Object) bool { return member(o, name) == value })
+}
+
+// pages asks a list for one page after the other. next looks at a page, and sets in to
+// ask for the one that follows; it is false once there is no more to ask.
+func pages[In, Out any](c *Call, op *aws.Op[In, Out], in *In, next func(out *Out) bool) error {
+	for {
+		out, err := op.Do(c, c.Peers, in)
+		if err != nil {
+			return err
+		}
+		if !next(out) {
+			return nil
+		}
+	}
+}
+
+// more sets where a list goes on, and reports whether it does.
+func more(at **string, next *string) bool {
+	*at = next
+	return aws.Value(next) != ""
 }
