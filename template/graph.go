@@ -90,6 +90,10 @@ func (e *Env) known(name string) bool {
 	return slices.ContainsFunc(e.Template.Parameters, func(p Parameter) bool { return p.Name == name })
 }
 
+// Names calls each for every name that a value refers to, with the attribute where it is
+// one of Fn::GetAtt.
+func (e *Env) Names(v any, each func(name, attribute string) error) error { return e.refer(v, each) }
+
 // refer calls each for every name that a value refers to, with the attribute where it is
 // one of Fn::GetAtt. What a condition leaves out is passed over.
 func (e *Env) refer(v any, each func(name, attribute string) error) error {

@@ -59,6 +59,7 @@ var furtherKeys = []exception{
 
 // absentKeys are condition keys that the reference has, and no guard gives.
 var absentKeys = []exception{
+	{"cloudformation CreateChangeSet", "cloudformation:CreateChangeSet cloudformation:StackPolicyUrl", "a change set sets no policy"},
 	{"cloudwatch *", "cloudwatch:* cloudwatch:HasAccessGrant", "there are no access grants"},
 	{"cloudwatch PutInsightRule", "cloudwatch:PutInsightRule cloudwatch:requestInsightRuleLogGroups", "of definitions that name log groups alone"},
 	{"ssm *Tag*", "ssm:*Tag* *", "of the tags of documents, which the walk asks for first, and there are none"},

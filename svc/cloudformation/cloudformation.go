@@ -21,6 +21,7 @@ import (
 
 	api "github.com/tule-cloud/tule/api/cloudformation"
 	"github.com/tule-cloud/tule/aws"
+	"github.com/tule-cloud/tule/ordered"
 	"github.com/tule-cloud/tule/store"
 	"github.com/tule-cloud/tule/svc/cloudformation/resource"
 )
@@ -38,6 +39,9 @@ type Options struct {
 	Peers aws.Peers
 	// Together is how many resources of a stack are worked on at once; 24 if zero.
 	Together int
+	// SAM makes a template of one of the Serverless Application Model. Nil says that there
+	// is no such transform.
+	SAM func(t *ordered.Object, region string, parameters map[string]any) (*ordered.Object, error)
 	// Types are the resource types that are known; all rows if nil.
 	Types resource.Set
 }
@@ -74,6 +78,7 @@ var (
 	versions  = store.NewTable[version]("cloudformation", "version")      // UUID, number
 	resources = store.NewTable[record]("cloudformation", "resource")      // UUID, logical name
 	events    = store.NewTable[api.StackEvent]("cloudformation", "event") // UUID, time, order
+	imports   = store.NewTable[string]("cloudformation", "import")        // name of the export, UUID of the importer: its name
 	exports   = store.NewTable[export]("cloudformation", "export")        // name
 	work      = store.NewTable[[]byte]("cloudformation", "work")          // installation's: account, region, UUID
 )
@@ -82,9 +87,27 @@ var (
 func (s *Service) Routes() []aws.Route {
 	return []aws.Route{
 		api.CreateStack.To(s.createStack, s.guardCreate),
+		api.UpdateStack.To(s.updateStack, s.guardUpdate),
+		api.CancelUpdateStack.To(s.cancelUpdate, onStack(s, func(in *api.CancelUpdateStackInput) *string { return in.StackName })),
+		api.ContinueUpdateRollback.To(s.continueRollback, s.guardContinue),
+		api.UpdateTerminationProtection.To(s.updateProtection, onStack(s, func(in *api.UpdateTerminationProtectionInput) *string { return in.StackName })),
 		api.DeleteStack.To(s.deleteStack, s.guardDelete),
 		api.DescribeStacks.To(s.describeStacks, onStack(s, func(in *api.DescribeStacksInput) *string { return in.StackName })),
 		api.DescribeStackEvents.To(s.describeEvents, onStack(s, func(in *api.DescribeStackEventsInput) *string { return in.StackName })),
+		api.ListStacks.To(s.listStacks, aws.Anywhere),
+		api.DescribeStackResource.To(s.describeResource, onStack(s, func(in *api.DescribeStackResourceInput) *string { return in.StackName })),
+		api.ListStackResources.To(s.listResources, onStack(s, func(in *api.ListStackResourcesInput) *string { return in.StackName })),
+		api.ListExports.To(s.listExports, aws.Anywhere),
+		api.ListImports.To(s.listImports, aws.Anywhere),
+		api.CreateChangeSet.To(s.createChangeSet, s.guardCreateSet),
+		api.DescribeChangeSet.To(s.describeChangeSet, onSet(s, func(in *api.DescribeChangeSetInput) (*string, *string) { return in.StackName, in.ChangeSetName })),
+		api.ExecuteChangeSet.To(s.executeChangeSet, onSet(s, func(in *api.ExecuteChangeSetInput) (*string, *string) { return in.StackName, in.ChangeSetName })),
+		api.DeleteChangeSet.To(s.deleteChangeSet, onSet(s, func(in *api.DeleteChangeSetInput) (*string, *string) { return in.StackName, in.ChangeSetName })),
+		api.ListChangeSets.To(s.listChangeSets, onStack(s, func(in *api.ListChangeSetsInput) *string { return in.StackName })),
+		api.GetTemplate.To(s.getTemplate, onStack(s, func(in *api.GetTemplateInput) *string { return in.StackName })),
+		api.GetTemplateSummary.To(s.getSummary, s.guardSummary),
+		api.ValidateTemplate.To(s.validateTemplate, onTemplate(func(in *api.ValidateTemplateInput) *string { return in.TemplateURL })),
+		api.EstimateTemplateCost.To(s.estimate, onTemplate(func(in *api.EstimateTemplateCostInput) *string { return in.TemplateURL })),
 		api.DescribeStackResources.To(s.describeResources, onStack(s, func(in *api.DescribeStackResourcesInput) *string { return in.StackName })),
 	}
 }

@@ -3,6 +3,7 @@ package cloudformation
 import (
 	"context"
 	"errors"
+	"strings"
 
 	api "github.com/tule-cloud/tule/api/cloudformation"
 	"github.com/tule-cloud/tule/aws"
@@ -34,6 +35,9 @@ func (s *Service) createStack(ctx context.Context, in *api.CreateStackInput) (*a
 	p, err := s.read(scope, &st, v)
 	if err == nil {
 		err = p.acknowledged()
+	}
+	if err == nil {
+		err = autoExpand(&v)
 	}
 	if err != nil {
 		return nil, err
@@ -100,8 +104,17 @@ func (s *Service) deleteStack(ctx context.Context, in *api.DeleteStackInput) (*a
 			return nil
 		case st.Protected:
 			return invalid("Stack [%s] cannot be deleted while TerminationProtection is enabled", st.Name)
+		case st.Status == "UPDATE_IN_PROGRESS" || st.Status == "UPDATE_ROLLBACK_IN_PROGRESS" || strings.HasSuffix(st.Status, "CLEANUP_IN_PROGRESS"):
+			return invalid("Stack [%s] cannot be deleted while in status %s", st.Name, st.Status)
 		case len(op.Retain) > 0 && st.Status != "DELETE_FAILED":
 			return invalid("Invalid operation on stack [%s]. When you delete a stack, specify which resources to retain only when the stack is in the DELETE_FAILED state.", st.ID)
+		}
+		for _, o := range st.Outputs {
+			if used, err := importers(ctx, tx, scope, o.Export); err != nil {
+				return err
+			} else if o.Export != "" && len(used) > 0 {
+				return invalid("Export %s cannot be deleted as it is in use by %s", o.Export, strings.Join(used, " and "))
+			}
 		}
 		if in.RoleARN != nil {
 			st.RoleARN = *in.RoleARN

@@ -29,7 +29,11 @@ func (s *Service) drive(ctx context.Context, k workKey) error {
 			if d.stack, err = stacks.Get(ctx, r, k.Scope, k.UUID); err != nil || d.Operation == nil || d.Operation.To == 0 {
 				return err
 			}
-			v, err := versions.Get(ctx, r, k.Scope, k.UUID, int64(d.Operation.To))
+			n := d.Operation.To
+			if p := d.Operation.Phase; p == phaseUndo || p == phaseUndoCleanup {
+				n = d.Operation.From
+			}
+			v, err := versions.Get(ctx, r, k.Scope, k.UUID, int64(n))
 			if err == nil {
 				d.plan, err = s.read(k.Scope, &d.stack, v)
 			}
@@ -57,6 +61,12 @@ func (d *drive) phase(ctx, act context.Context, refused error) error {
 	switch d.Operation.Phase {
 	case phaseCreate:
 		return d.create(ctx, act, refused)
+	case phaseUpdate:
+		return d.update(ctx, act, refused)
+	case phaseUndo:
+		return d.undo(ctx, act, refused)
+	case phaseCleanup, phaseUndoCleanup:
+		return d.cleanup(ctx, act, refused)
 	case phaseRollback:
 		return d.remove(ctx, act, refused, "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 	case phaseDelete:
@@ -107,20 +117,15 @@ func (d *drive) create(ctx, act context.Context, refused error) error {
 	if refused != nil {
 		reason = message(refused)
 	}
-	var outputs []output
-	if reason == "" {
-		var err error
-		if outputs, err = d.outputs(ctx, act); err != nil {
-			if aws.CodeOf(err) == "" {
-				return err
-			}
-			reason = message(err)
-		}
+	outputs, wants, reason, err := d.yields(ctx, act, reason)
+	if err != nil {
+		return err
 	}
 	return d.change(ctx, func(tx store.Tx, st *stack) error {
+		reason := reason
 		if reason == "" {
 			var err error
-			if reason, err = d.publish(ctx, tx, st, outputs); err != nil {
+			if reason, err = d.publish(ctx, tx, st, outputs, wants); err != nil {
 				return err
 			}
 		}
@@ -219,12 +224,13 @@ func (d *drive) remove(ctx, act context.Context, refused error, done, undone str
 		if reason != "" {
 			return d.end(tx, st, undone, reason)
 		}
-		for _, o := range st.Outputs {
-			if o.Export != "" {
-				if err := exports.Delete(tx, d.k.Scope, o.Export); err != nil {
-					return err
-				}
-			}
+		if why, err := d.withdraw(ctx, tx, st, nil); err != nil {
+			return err
+		} else if why != "" {
+			return d.end(tx, st, undone, why)
+		}
+		if err := d.release(tx, st); err != nil {
+			return err
 		}
 		if done == "DELETE_COMPLETE" {
 			st.Deleted = d.s.Clock.Now().UTC()
@@ -234,6 +240,23 @@ func (d *drive) remove(ctx, act context.Context, refused error, done, undone str
 		}
 		return d.end(tx, st, done, "")
 	})
+}
+
+// yields are a stack's outputs and what it imports, unless there is a reason already why
+// it is to be taken back. That they cannot be had is one.
+func (d *drive) yields(ctx, act context.Context, reason string) ([]output, []string, string, error) {
+	if reason != "" {
+		return nil, nil, reason, nil
+	}
+	outputs, err := d.outputs(ctx, act)
+	var wants []string
+	if err == nil {
+		wants, err = d.imports(ctx, act)
+	}
+	if err != nil && aws.CodeOf(err) != "" {
+		return nil, nil, message(err), nil
+	}
+	return outputs, wants, "", err
 }
 
 // outputs evaluates the stack's outputs.
@@ -262,34 +285,6 @@ func (d *drive) outputs(ctx, act context.Context) ([]output, error) {
 		out = append(out, made)
 	}
 	return out, nil
-}
-
-// publish sets the stack's outputs and exports. reason is why it cannot.
-func (d *drive) publish(ctx context.Context, tx store.Tx, st *stack, outputs []output) (reason string, err error) {
-	for _, o := range st.Outputs {
-		if o.Export != "" {
-			if err := exports.Delete(tx, d.k.Scope, o.Export); err != nil {
-				return "", err
-			}
-		}
-	}
-	for _, o := range outputs {
-		if o.Export == "" {
-			continue
-		}
-		have, err := exports.Get(ctx, tx, d.k.Scope, o.Export)
-		if err == nil && have.Stack != st.ID {
-			return fmt.Sprintf("Export with name %s is already exported by stack %s. ", o.Export, nameOf(have.Stack)), nil
-		}
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return "", err
-		}
-		if err := exports.Put(tx, d.k.Scope, export{o.Export, o.Value, st.ID}, o.Export); err != nil {
-			return "", err
-		}
-	}
-	st.Outputs = outputs
-	return "", nil
 }
 
 // nameOf is the name within a stack's id.

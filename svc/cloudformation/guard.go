@@ -83,3 +83,77 @@ func (s *Service) guardDelete(ctx context.Context, in *api.DeleteStackInput) ([]
 	need, err := s.access(ctx, *in.StackName)
 	return passed([]aws.Access{need}, in.RoleARN), err
 }
+
+func (s *Service) guardUpdate(ctx context.Context, in *api.UpdateStackInput) ([]aws.Access, error) {
+	need, err := s.access(ctx, *in.StackName)
+	keys(&need, in.TemplateURL, in.StackPolicyURL, in.ResourceTypes, in.Tags)
+	return passed([]aws.Access{need}, in.RoleARN), err
+}
+
+func (s *Service) guardContinue(ctx context.Context, in *api.ContinueUpdateRollbackInput) ([]aws.Access, error) {
+	need, err := s.access(ctx, *in.StackName)
+	return passed([]aws.Access{need}, in.RoleARN), err
+}
+
+func (s *Service) guardCreateSet(ctx context.Context, in *api.CreateChangeSetInput) ([]aws.Access, error) {
+	need, err := s.access(ctx, *in.StackName)
+	keys(&need, in.TemplateURL, nil, in.ResourceTypes, in.Tags)
+	need.Keys["cloudformation:ChangeSetName"] = []string{*in.ChangeSetName}
+	if in.ResourcesToImport != nil {
+		need.Keys["cloudformation:ImportResourceTypes"] = importTypes(in.ResourcesToImport)
+	}
+	return passed([]aws.Access{need}, in.RoleARN), err
+}
+
+func importTypes(list []api.ResourceToImport) []string {
+	var types []string
+	for _, r := range list {
+		types = append(types, aws.Value(r.ResourceType))
+	}
+	return types
+}
+
+// onSet is the guard of operations on one change set: on its stack.
+func onSet[In any](s *Service, name func(*In) (stack, set *string)) aws.Guard[In] {
+	return func(ctx context.Context, in *In) ([]aws.Access, error) {
+		stack, set := name(in)
+		if stack == nil {
+			stack = new("*")
+			err := s.Store.View(ctx, func(r store.Reader) error {
+				st, _, err := findSet(ctx, r, scopeOf(ctx), nil, *set)
+				if err == nil {
+					*stack = st.ID
+				} else if aws.CodeOf(err) != "" {
+					err = nil // the handler says that there is none
+				}
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+		need, err := s.access(ctx, *stack)
+		need.Keys["cloudformation:ChangeSetName"] = []string{*set}
+		return []aws.Access{need}, err
+	}
+}
+
+// onTemplate is the guard of operations on a template that is no stack's.
+func onTemplate[In any](url func(*In) *string) aws.Guard[In] {
+	return func(_ context.Context, in *In) ([]aws.Access, error) {
+		need := aws.Access{Resource: "*", Keys: map[string][]string{}}
+		if u := url(in); u != nil {
+			need.Keys["cloudformation:TemplateUrl"] = []string{*u}
+		}
+		return []aws.Access{need}, nil
+	}
+}
+
+func (s *Service) guardSummary(ctx context.Context, in *api.GetTemplateSummaryInput) ([]aws.Access, error) {
+	if in.StackName == nil {
+		return onTemplate(func(in *api.GetTemplateSummaryInput) *string { return in.TemplateURL })(ctx, in)
+	}
+	need, err := s.access(ctx, *in.StackName)
+	keys(&need, in.TemplateURL, nil, nil, nil)
+	return []aws.Access{need}, err
+}

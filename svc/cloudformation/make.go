@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	api "github.com/tule-cloud/tule/api/cloudformation"
@@ -59,6 +60,7 @@ func (d *drive) env(ctx, act context.Context) template.Env {
 		return d.attribute(act, rec, attribute)
 	}
 	env.Import = func(name string) (any, error) { return d.s.imported(ctx, d.k, name) }
+	env.Resolve = d.s.resolver(act)
 	return env
 }
 
@@ -99,13 +101,16 @@ func (s *Service) imported(ctx context.Context, k workKey, name string) (any, er
 // call is what a row is given for a resource.
 func (d *drive) call(act context.Context, t *resource.Type, rec *record) *resource.Call {
 	c := &resource.Call{Context: act, Peers: d.s.Peers, Clock: d.s.Clock, Random: d.s.Random, Type: t, Logical: rec.Logical, ID: rec.ID, Properties: rec.Properties.of(),
-		Stack: resource.Stack{ID: d.ID, Name: d.Name, Account: d.k.Account, Region: d.k.Region, Tags: d.Tags}}
+		Stack: resource.Stack{ID: d.ID, Name: d.Name, Account: d.k.Account, Region: d.k.Region, Tags: d.Tags, OldTags: d.Tags}}
+	if d.plan != nil {
+		c.Stack.Tags, c.Stack.Capabilities, c.Stack.Notify = d.plan.version.Tags, d.plan.version.Capabilities, d.plan.version.Notify
+	}
 	if !rec.Attributes.IsZero() {
 		for _, name := range rec.Attributes.Names() {
 			c.Set(name, rec.Attributes.Get(name))
 		}
 	}
-	c.Name = rec.Name
+	c.Name, c.SignalURL = rec.Name, d.signalURL(rec)
 	if rec.Step != nil {
 		c.Token, c.Again = rec.Step.Token, rec.Step.Began
 		if rec.Step.Name != "" {
@@ -114,6 +119,29 @@ func (d *drive) call(act context.Context, t *resource.Type, rec *record) *resour
 	}
 	c.Identify()
 	return c
+}
+
+const initiated = "Resource creation Initiated"
+
+// A trio is the statuses that a step may have.
+type trio struct{ progress, complete, failed string }
+
+func (r *record) statuses() trio {
+	verb := "CREATE"
+	if r.Step != nil && r.Step.Kind == "delete" {
+		verb = "DELETE"
+	} else if r.Step != nil && r.Step.Kind != "create" {
+		verb = "UPDATE"
+	}
+	return trio{verb + "_IN_PROGRESS", verb + "_COMPLETE", verb + "_FAILED"}
+}
+
+// outcome is what came of a step that is done.
+func (r *record) outcome() error {
+	if strings.HasSuffix(r.Status, "_FAILED") {
+		return failure{r.Reason}
+	}
+	return nil
 }
 
 // make brings one resource of a new stack to be.
@@ -125,17 +153,14 @@ func (d *drive) make(ctx, act context.Context, name string) error {
 		return err
 	}
 	if rec != nil && rec.Done == d.mark() {
-		if rec.Step == nil && rec.Status == api.ResourceStatusCreateFailed {
-			return failure{rec.Reason}
-		}
-		return nil
+		return rec.outcome()
 	}
-	if rec == nil {
-		rec = &record{Logical: name, Type: r.Type, Needs: d.plan.needs[name], Place: slices.Index(d.order(), name)}
+	if rec == nil || rec.gone() {
+		rec = &record{Logical: name, Type: r.Type, Needs: d.plan.needs[name], Place: slices.Index(d.order(), name), Fresh: d.Operation.ID}
 	}
 	if rec.Step == nil {
-		if err := d.prepare(ctx, act, t, r, rec); err != nil {
-			return d.fail(ctx, rec, api.ResourceStatusCreateFailed, err)
+		if err := d.prepare(ctx, act, t, r, rec, "create"); err != nil {
+			return d.fail(ctx, rec, err)
 		}
 		if err := d.save(ctx, rec, api.ResourceStatusCreateInProgress, ""); err != nil {
 			return err
@@ -147,8 +172,8 @@ func (d *drive) make(ctx, act context.Context, name string) error {
 }
 
 // prepare decides all that the first try of a creation needs.
-func (d *drive) prepare(ctx, act context.Context, t *resource.Type, r *template.Resource, rec *record) error {
-	rec.Step = &step{Kind: "create", Token: aws.RandomUUID(d.s.Random)}
+func (d *drive) prepare(ctx, act context.Context, t *resource.Type, r *template.Resource, rec *record, kind string) error {
+	rec.Step = &step{Kind: kind, Token: aws.RandomUUID(d.s.Random)}
 	env := d.env(ctx, act)
 	props, err := env.Properties(r.Properties)
 	if err != nil {
@@ -172,7 +197,7 @@ func (d *drive) bring(ctx, act context.Context, t *resource.Type, rec *record) e
 	c := d.call(act, t, rec)
 	c.Properties = rec.Step.Properties.of()
 	c.Identify()
-	c.SignalURL = d.signalURL(rec)
+	status := rec.statuses()
 	err := d.patient(ctx, func() error {
 		if c.Again && c.ID == "" && t.Find != nil {
 			if err := t.Find(c); err != nil || c.ID != "" {
@@ -194,26 +219,26 @@ func (d *drive) bring(ctx, act context.Context, t *resource.Type, rec *record) e
 		rec.Name, rec.Properties, rec.Attributes = rec.Step.Name, rec.Step.Properties, attributesOf(c)
 	}
 	if err != nil {
-		return d.fail(ctx, rec, api.ResourceStatusCreateFailed, err)
+		return d.fail(ctx, rec, err)
 	}
 	ready, err := d.ready(c)
 	if err == nil && !ready {
-		if err := d.save(ctx, rec, api.ResourceStatusCreateInProgress, "Resource creation Initiated"); err != nil {
+		if err := d.save(ctx, rec, status.progress, initiated); err != nil {
 			return err
 		}
 		err = d.settle(ctx, c)
 	}
 	if err != nil {
-		return d.fail(ctx, rec, api.ResourceStatusCreateFailed, err)
+		return d.fail(ctx, rec, err)
 	}
 	rec.Step, rec.Done = nil, d.mark()
 	return d.change(ctx, func(tx store.Tx, st *stack) error {
 		if ready {
-			if err := d.s.tell(tx, d.k, st, rec, api.ResourceStatusCreateInProgress, "Resource creation Initiated"); err != nil {
+			if err := d.s.tell(tx, d.k, st, rec, status.progress, initiated); err != nil {
 				return err
 			}
 		}
-		return d.s.note(tx, d.k, st, rec, api.ResourceStatusCreateComplete, "")
+		return d.s.note(tx, d.k, st, rec, status.complete, "")
 	})
 }
 
@@ -271,7 +296,7 @@ func (d *drive) patient(ctx context.Context, try func() error) error {
 
 // fail notes that a step failed, and is the failure. What will pass is no failure: the
 // phase is to be begun again.
-func (d *drive) fail(ctx context.Context, rec *record, status string, err error) error {
+func (d *drive) fail(ctx context.Context, rec *record, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -282,7 +307,7 @@ func (d *drive) fail(ctx context.Context, rec *record, status string, err error)
 		d.s.Logger.Error("cloudformation: a resource failed", "stack", d.ID, "resource", rec.Logical, "type", rec.Type, "error", err)
 		err = aws.InternalFailure(err)
 	}
-	f := failure{message(err)}
+	f, status := failure{handled(rec, err)}, rec.statuses().failed
 	rec.Step, rec.Done = nil, d.mark()
 	if err := d.save(ctx, rec, status, f.reason); err != nil {
 		return err
@@ -296,31 +321,39 @@ func (d *drive) unmake(ctx, act context.Context, rec *record) error {
 	switch {
 	case rec.Status == api.ResourceStatusDeleteComplete || rec.Status == api.ResourceStatusDeleteSkipped:
 		return nil
-	case rec.Done == d.mark() && rec.Status == api.ResourceStatusDeleteFailed:
-		return failure{rec.Reason}
+	case rec.Done == d.mark():
+		return rec.outcome()
 	case d.kept(rec):
 		rec.Done = d.mark()
 		return d.save(ctx, rec, api.ResourceStatusDeleteSkipped, "")
 	case !known:
-		return d.fail(ctx, rec, api.ResourceStatusDeleteFailed, invalid("Unrecognized resource types: [%s]", rec.Type))
+		rec.Step = &step{Kind: "delete"}
+		return d.fail(ctx, rec, invalid("Unrecognized resource types: [%s]", rec.Type))
 	}
 	if rec.Step == nil || rec.Step.Kind != "delete" {
 		if err := d.forget(ctx, act, t, rec); err != nil {
 			return err
 		}
 		rec.Step = &step{Kind: "delete", Token: aws.RandomUUID(d.s.Random)}
-		if err := d.save(ctx, rec, api.ResourceStatusDeleteInProgress, ""); err != nil {
-			return err
+		if rec.ID != "" {
+			if err := d.save(ctx, rec, api.ResourceStatusDeleteInProgress, ""); err != nil {
+				return err
+			}
 		}
 	}
 	if rec.ID != "" {
 		c := d.call(act, t, rec)
 		err := d.patient(ctx, func() error { return t.Delete(c) })
 		if err != nil && !resource.Gone(err) {
-			return d.fail(ctx, rec, api.ResourceStatusDeleteFailed, err)
+			return d.fail(ctx, rec, err)
 		}
 	}
-	rec.Step, rec.Done = nil, d.mark()
+	if rec.Before != nil && rec.Before.Replaced {
+		if err := d.discard(ctx, act, rec); err != nil {
+			return err
+		}
+	}
+	rec.Step, rec.Done, rec.Before = nil, d.mark(), nil
 	return d.save(ctx, rec, api.ResourceStatusDeleteComplete, "")
 }
 

@@ -91,6 +91,9 @@ func (s *Service) typeOf(name string) (*resource.Type, bool) {
 func (s *Service) checkTypes(p *plan) error {
 	var unknown []string
 	for i := range p.Resources {
+		if _, made := p.needs[p.Resources[i].Name]; !made {
+			continue
+		}
 		if _, ok := s.typeOf(p.Resources[i].Type); !ok {
 			unknown = append(unknown, p.Resources[i].Type)
 		}
@@ -174,11 +177,14 @@ func (s *Service) bind(ctx context.Context, src *source, before *version) (versi
 	if v.Parameters, err = t.Bind(v.Parameters); err != nil {
 		return v, invalid("%s", err)
 	}
-	return v, nil
+	if err := s.look(ctx, t, &v); err != nil {
+		return v, err
+	}
+	return v, s.transform(ctx, &v)
 }
 
 // body is the text of the template.
-func (s *Service) body(_ context.Context, src *source, before *version) (string, error) {
+func (s *Service) body(ctx context.Context, src *source, before *version) (string, error) {
 	switch {
 	case src.Previous && before == nil:
 		return "", invalid("No previous template to use.")
@@ -187,7 +193,7 @@ func (s *Service) body(_ context.Context, src *source, before *version) (string,
 	case src.Previous:
 		return before.Body, nil
 	case src.URL != nil:
-		return "", aws.Errorf(501, "NotImplemented", "TemplateURL is not available in this version of Tule.")
+		return s.object(ctx, *src.URL)
 	case len(*src.Body) > maxInline:
 		return "", invalid("1 validation error detected: Value '%.200s...' at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to %d", *src.Body, maxInline)
 	}

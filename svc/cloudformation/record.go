@@ -18,11 +18,24 @@ type record struct {
 	Time           time.Time
 	Place          int // in the template
 	physical
+	Before      *before  `json:",omitempty"` // what it was, if the operation under way has changed it
+	Fresh       string   `json:",omitempty"` // the operation that made it, until that has ended
 	Policy      string   `json:",omitempty"` // DeletionPolicy
 	Needs       []string `json:",omitempty"` // the resources that it was made after
 	Step        *step    `json:",omitempty"` // what is under way
 	Done        string   `json:",omitempty"` // the operation and phase that are done with it
 	Description string   `json:",omitempty"`
+}
+
+// A before is what a resource was before an operation; once it was replaced, it is the
+// physical resource that is to be removed.
+type before struct {
+	physical
+	Type     string
+	Op       string
+	Replaced bool   `json:",omitempty"`
+	Tried    bool   `json:",omitempty"` // the operation got as far as to change it
+	Policy   string `json:",omitempty"` // UpdateReplacePolicy
 }
 
 // A physical is a resource as it is outside the stack.
@@ -36,7 +49,7 @@ type physical struct {
 // A step is one call of a resource's row, from before the first try until its outcome is
 // known.
 type step struct {
-	Kind       string // what the row does: "create", "update", "delete"
+	Kind       string // what the row does: "create", "replace", "update", "delete"
 	Token      string
 	Name       string `json:",omitempty"` // generated
 	Properties tree   `json:",omitzero"`
@@ -82,6 +95,11 @@ func recordsOf(ctx context.Context, r store.Reader, k workKey) (map[string]*reco
 		out[e.Record.Logical] = &e.Record
 	}
 	return out, nil
+}
+
+// gone reports whether there is no such resource any more.
+func (r *record) gone() bool {
+	return r.ID == "" && r.Step == nil || r.Status == api.ResourceStatusDeleteComplete || r.Status == api.ResourceStatusDeleteSkipped
 }
 
 // note writes a resource's record, and an event that says what has become of it.
@@ -131,7 +149,9 @@ func (s *Service) describeEvents(ctx context.Context, in *api.DescribeStackEvent
 	return out, s.Store.View(ctx, func(r store.Reader) error {
 		out.StackEvents, out.NextToken = []api.StackEvent{}, nil
 		st, err := findStack(ctx, r, scope, aws.Value(in.StackName))
-		if err != nil {
+		if aws.CodeOf(err) == "ValidationError" {
+			return invalid("Stack [%s] does not exist", aws.Value(in.StackName))
+		} else if err != nil {
 			return err
 		}
 		o := store.ListOptions{Prefix: []any{st.UUID}, Reverse: true}

@@ -26,6 +26,7 @@ type stack struct {
 	Description     string            `json:",omitempty"`
 	Tags            map[string]string `json:",omitempty"`
 	Outputs         []output          `json:",omitempty"`
+	Imports         []string          `json:",omitempty"` // names of exports
 	RoleARN         string            `json:",omitempty"`
 	DisableRollback bool              `json:",omitempty"`
 	Protected       bool              `json:",omitempty"`
@@ -71,6 +72,7 @@ type operation struct {
 	Failure string     `json:",omitempty"` // what to do when a creation fails: an OnFailure
 	Reason  string     `json:",omitempty"` // why it is being taken back
 	Retain  []string   `json:",omitempty"` // logical names that a deletion leaves
+	Skip    []string   `json:",omitempty"` // logical names that are not taken back
 	Cancel  bool       `json:",omitempty"`
 	Caller  aws.Caller // who asked
 	Scheme  string     // how they reached Tule
@@ -79,9 +81,14 @@ type operation struct {
 
 // The phases of operations.
 const (
-	phaseCreate   = "create"
-	phaseRollback = "rollback" // of a creation: everything is deleted
-	phaseDelete   = "delete"
+	phaseCreate      = "create"
+	phaseRollback    = "rollback" // of a creation: everything is deleted
+	phaseDelete      = "delete"
+	phaseUpdate      = "update"
+	phaseCleanup     = "cleanup" // what an update has replaced and left out is deleted
+	phaseUndo        = "undo"    // of an update
+	phaseUndoCleanup = "undo cleanup"
+	phaseStuck       = "stuck" // an undo that failed, until it is continued
 )
 
 // workKey is a stack that something is under way on.

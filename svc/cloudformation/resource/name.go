@@ -47,3 +47,16 @@ func (c *Call) Identify() {
 	p.Merge(c.Properties)
 	c.Properties = p.Set(c.Type.Named, c.Name)
 }
+
+// Default puts the values that the type says for them among the properties where an update
+// has taken some away.
+func (c *Call) Default() {
+	p := ordered.New()
+	p.Merge(c.Properties)
+	for name, v := range c.Type.Defaults {
+		if c.Old.Has(name) && !p.Has(name) {
+			p.Set(name, v)
+		}
+	}
+	c.Properties = p
+}

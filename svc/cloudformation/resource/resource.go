@@ -59,6 +59,8 @@ type Type struct {
 	Replace []string
 	// Defaults are what properties are set to that an update takes away; others are cleared.
 	Defaults map[string]any
+	// Always says that the resource is updated whether its properties change or not.
+	Always bool
 	// Free says that the type takes whatever properties it is given.
 	Free bool
 	// Hidden are attributes that AWS's schema does not name.
@@ -70,6 +72,9 @@ type Stack struct {
 	ID, Name        string
 	Account, Region string
 	Tags            map[string]string
+	OldTags         map[string]string // what they were, in an update
+	Capabilities    []string          // that its caller acknowledged
+	Notify          []string          // topics
 }
 
 // A Call is one step of one resource: what its row gets. Its context acts as whoever the

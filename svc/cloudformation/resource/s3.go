@@ -122,7 +122,7 @@ func setBucket(c *Call) error {
 		_, err := s3api.PutBucketTagging.Do(c, c.Peers, in)
 		return err
 	}
-	if c.Old != nil && len(c.tags(c.Old)) > 0 {
+	if c.Old != nil && len(c.oldTags()) > 0 {
 		_, err := s3api.DeleteBucketTagging.Do(c, c.Peers, &s3api.DeleteBucketTaggingRequest{Bucket: &c.ID})
 		return err
 	}

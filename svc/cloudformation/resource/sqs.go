@@ -24,7 +24,12 @@ var sqsTypes = []*Type{
 		Defaults: map[string]any{"DelaySeconds": "0", "MaximumMessageSize": "262144", "MessageRetentionPeriod": "345600", "ReceiveMessageWaitTimeSeconds": "0",
 			"VisibilityTimeout": "30", "RedrivePolicy": "", "RedriveAllowPolicy": "", "KmsMasterKeyId": "", "ContentBasedDeduplication": "false"},
 		Create: func(c *Call) error {
-			out, err := Do(c, &sqsapi.CreateQueue, func(in *sqsapi.CreateQueueRequest) { in.Attributes = c.Texts(queueAttributes...) })
+			out, err := Do(c, &sqsapi.CreateQueue, func(in *sqsapi.CreateQueueRequest) {
+				in.Attributes = c.Texts(queueAttributes...)
+				if in.Attributes["FifoQueue"] == "false" {
+					delete(in.Attributes, "FifoQueue") // which SQS takes only as true
+				}
+			})
 			if err != nil {
 				return err
 			}

@@ -11,11 +11,14 @@ import (
 )
 
 // Tags are those that the resource is to have: its stack's, its own, and CloudFormation's.
-func (c *Call) Tags() map[string]string { return c.tags(c.Properties) }
+func (c *Call) Tags() map[string]string { return c.tags(c.Stack.Tags, c.Properties) }
 
-func (c *Call) tags(p *ordered.Object) map[string]string {
+// oldTags are those that it had before an update.
+func (c *Call) oldTags() map[string]string { return c.tags(c.Stack.OldTags, c.Old) }
+
+func (c *Call) tags(stack map[string]string, p *ordered.Object) map[string]string {
 	s := c.Type.Schema()
-	out := maps.Clone(c.Stack.Tags)
+	out := maps.Clone(stack)
 	if out == nil {
 		out = map[string]string{}
 	}
@@ -78,7 +81,7 @@ func first(v reflect.Value, names ...string) (reflect.Value, bool) {
 func Retag[A, AOut, B, BOut any](c *Call, tag *aws.Op[A, AOut], untag *aws.Op[B, BOut], onTag func(*A), onUntag func(*B)) error {
 	s := c.Type.Schema()
 	c.Take(s.Tags)
-	old, now := c.tags(c.Old), c.Tags()
+	old, now := c.oldTags(), c.Tags()
 	var less []string
 	for key := range old {
 		if _, ok := now[key]; !ok {
