@@ -237,12 +237,12 @@ func (h *house) buildEvents() {
 	bus := events.New(h.bus())
 	schedules := scheduler.New(h.schedules())
 	deliveries := firehose.New(h.deliveries())
-	deployments := cloudformation.New(cloudformation.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front})
+	deployments := cloudformation.New(h.deployments())
 	h.front.Add(front.Service{Model: cloudwatchapi.Service, Operations: cloudwatchapi.Operations(), Routes: h.metrics.Routes()})
 	h.front.Add(front.Service{Model: eventsapi.Service, Operations: eventsapi.Operations(), Routes: bus.Routes()})
 	h.front.Add(front.Service{Model: schedulerapi.Service, Operations: schedulerapi.Operations(), Routes: schedules.Routes()})
 	h.front.Add(front.Service{Model: firehoseapi.Service, Operations: firehoseapi.Operations(), Routes: deliveries.Routes()})
-	h.front.Add(front.Service{Model: cloudformationapi.Service, Operations: cloudformationapi.Operations(), Routes: deployments.Routes()})
+	h.front.Add(front.Service{Model: cloudformationapi.Service, Operations: cloudformationapi.Operations(), Routes: deployments.Routes()}, deployments.Planes()...)
 	h.background = append(h.background, h.metrics.Run, bus.Run, schedules.Run, deliveries.Run, deployments.Run)
 }
 

@@ -80,6 +80,7 @@ var (
 	events    = store.NewTable[api.StackEvent]("cloudformation", "event") // UUID, time, order
 	imports   = store.NewTable[string]("cloudformation", "import")        // name of the export, UUID of the importer: its name
 	exports   = store.NewTable[export]("cloudformation", "export")        // name
+	answers   = store.NewTable[[]byte]("cloudformation", "answer")        // UUID, logical name, token of the step
 	work      = store.NewTable[[]byte]("cloudformation", "work")          // installation's: account, region, UUID
 )
 

@@ -112,6 +112,7 @@ func (d *drive) call(act context.Context, t *resource.Type, rec *record) *resour
 	}
 	c.Name, c.SignalURL = rec.Name, d.signalURL(rec)
 	if rec.Step != nil {
+		c.ResponseURL, c.Await = d.responseURL(rec), d.await(act, rec.Logical, rec.Step.Token)
 		c.Token, c.Again = rec.Step.Token, rec.Step.Began
 		if rec.Step.Name != "" {
 			c.Name = rec.Step.Name

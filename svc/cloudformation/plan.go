@@ -83,6 +83,9 @@ func (s *Service) read(scope store.Scope, st *stack, v version) (*plan, error) {
 
 // typeOf finds the row of a type.
 func (s *Service) typeOf(name string) (*resource.Type, bool) {
+	if resource.Custom(name) {
+		return resource.CustomType(name), true
+	}
 	t, ok := s.Types[name]
 	return t, ok
 }

@@ -34,6 +34,7 @@ type before struct {
 	Type     string
 	Op       string
 	Replaced bool   `json:",omitempty"`
+	Token    string `json:",omitempty"` // of its removal
 	Tried    bool   `json:",omitempty"` // the operation got as far as to change it
 	Policy   string `json:",omitempty"` // UpdateReplacePolicy
 }

@@ -179,6 +179,9 @@ func (d *drive) alter(ctx, act context.Context, t *resource.Type, rec *record) e
 		return ctx.Err()
 	}
 	// What was tried is what there is to be taken back.
+	if c.ID != rec.ID && rec.Before != nil {
+		rec.Before.Replaced = true // as the providers of custom resources may decide
+	}
 	rec.ID, rec.Properties, rec.Attributes = c.ID, rec.Step.Properties, attributesOf(c)
 	if err != nil {
 		return d.fail(ctx, rec, err)
@@ -352,7 +355,13 @@ func (d *drive) tidy(ctx, act context.Context, rec *record) error {
 // logical name.
 func (d *drive) discard(ctx, act context.Context, rec *record) error {
 	b := rec.Before
-	old := record{Logical: rec.Logical, Type: b.Type, physical: b.physical, Step: &step{Kind: "delete"}}
+	if b.Token == "" {
+		b.Token = aws.RandomUUID(d.s.Random)
+		if err := d.change(ctx, func(tx store.Tx, _ *stack) error { return resources.Put(tx, d.k.Scope, *rec, d.k.UUID, rec.Logical) }); err != nil {
+			return err
+		}
+	}
+	old := record{Logical: rec.Logical, Type: b.Type, physical: b.physical, Step: &step{Kind: "delete", Token: b.Token}}
 	tell := func(status, reason string) error {
 		return d.change(ctx, func(tx store.Tx, st *stack) error { return d.s.tell(tx, d.k, st, &old, status, reason) })
 	}

@@ -58,3 +58,13 @@ func newCatalog() catalog {
 	}
 	return c
 }
+
+// ManagedPolicy is the ARN of a managed policy of AWS's by its name, without its path.
+func (s *Service) ManagedPolicy(name string) (arn string, ok bool) {
+	for arn := range s.catalog {
+		if _, n := pathOf(arn); n == name {
+			return arn, true
+		}
+	}
+	return "", false
+}

@@ -63,7 +63,7 @@ type Type struct {
 	Always bool
 	// Free says that the type takes whatever properties it is given.
 	Free bool
-	// Hidden are attributes that AWS's schema does not name.
+	// Hidden are attributes that AWS's schema does not name; "Outputs.*" are all that begin so.
 	Hidden []string
 }
 
@@ -94,6 +94,10 @@ type Call struct {
 	Name string
 	// SignalURL is where signals for the resource are put.
 	SignalURL string
+	// ResponseURL is where the provider of a custom resource puts its answer.
+	ResponseURL string
+	// Await waits for that answer, at most so long; nil if it does not come.
+	Await func(timeout time.Duration) (*Answer, error)
 	// Again says that an earlier try may have got through.
 	Again bool
 

@@ -25,7 +25,7 @@ func TestRows(t *testing.T) {
 		if row.Free {
 			continue
 		}
-		if row.Named != "" && (s.Properties[row.Named] == nil || row.Length == 0) {
+		if row.Named != "" && name != "AWS::CloudFormation::Stack" && (s.Properties[row.Named] == nil || row.Length == 0) {
 			t.Errorf("%s has no property %s, or no length for it", name, row.Named)
 		}
 		for _, p := range row.Replace {

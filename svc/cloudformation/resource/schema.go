@@ -246,7 +246,10 @@ func changed(old, now *ordered.Object) []string {
 func (t *Type) Attribute(name string) bool {
 	s := t.Schema()
 	if t.Free || s.Open && len(s.Properties) == 0 || slices.Contains(s.ReadOnly, name) || slices.Contains(s.ReadOnly, strings.ReplaceAll(name, ".", "/")) ||
-		slices.Contains(t.Hidden, name) {
+		slices.ContainsFunc(t.Hidden, func(h string) bool {
+			some, all := strings.CutSuffix(h, "*")
+			return h == name || all && strings.HasPrefix(name, some)
+		}) {
 		return true
 	}
 	_, ok := s.Properties[name]
