@@ -49,6 +49,7 @@ svc/cloudformation < aws api store policy ordered template sam
 svc/iam            < aws api store policy seal
 svc/sts            < aws api store seal gateway/jwt
 svc/ssm            < aws api store seal
+svc/ecr            < aws api store policy
 svc/organizations  < aws api store policy
 svc/s3             < aws api store blob policy
 svc/*              < aws api store

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"context"
 	"maps"
 	"slices"
 )
@@ -20,4 +21,16 @@ func RequestTags(keys map[string][]string, tags map[string]string) map[string][]
 		keys["aws:RequestTag/"+k] = []string{v}
 	}
 	return keys
+}
+
+// LateTags answers for a resource's tags under a service's own condition key, such as
+// "ssm:resourceTag/": what Access.Late holds, of what Access.Tags reads.
+func LateTags(key string, tags func(context.Context) (map[string]string, error)) map[string]func(context.Context, string) ([]string, error) {
+	return map[string]func(context.Context, string) ([]string, error){key: func(ctx context.Context, name string) ([]string, error) {
+		have, err := tags(ctx)
+		if value, ok := have[name]; ok {
+			return []string{value}, err
+		}
+		return nil, err
+	}}
 }

@@ -24,6 +24,7 @@ import (
 	cloudwatchapi "github.com/tule-cloud/tule/api/cloudwatch"
 	dynamodbapi "github.com/tule-cloud/tule/api/dynamodb"
 	streamsapi "github.com/tule-cloud/tule/api/dynamodbstreams"
+	ecrapi "github.com/tule-cloud/tule/api/ecr"
 	eventsapi "github.com/tule-cloud/tule/api/events"
 	firehoseapi "github.com/tule-cloud/tule/api/firehose"
 	iamapi "github.com/tule-cloud/tule/api/iam"
@@ -54,6 +55,7 @@ import (
 	"github.com/tule-cloud/tule/svc/cloudtrail"
 	"github.com/tule-cloud/tule/svc/cloudwatch"
 	"github.com/tule-cloud/tule/svc/dynamodb"
+	"github.com/tule-cloud/tule/svc/ecr"
 	"github.com/tule-cloud/tule/svc/events"
 	"github.com/tule-cloud/tule/svc/firehose"
 	"github.com/tule-cloud/tule/svc/iam"
@@ -206,6 +208,7 @@ func (h *house) buildServices(context.Context) error {
 	dynamo := dynamodb.New(dynamodb.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics})
 	logger := logs.New(logs.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, Peers: h.front, Meter: h.metrics})
 	streams := kinesis.New(kinesis.Options{Store: h.store, Clock: h.clock, Random: h.random, Logger: h.log, ShardLimit: h.shardLimit, Meter: h.metrics})
+	images := ecr.New(ecr.Options{Store: h.store, Clock: h.clock})
 	parameters := ssm.New(ssm.Options{Store: h.store, Clock: h.clock, Keys: h.keys})
 	gateway := apigateway.New(h.gateway())
 	newer := apigatewayv2.New(h.gatewayV2())
@@ -222,6 +225,7 @@ func (h *house) buildServices(context.Context) error {
 	h.front.Add(front.Service{Model: streamsapi.Service, Operations: streamsapi.Operations(), Routes: dynamo.Streams().Routes()})
 	h.front.Add(front.Service{Model: kinesisapi.Service, Operations: kinesisapi.Operations(), Routes: streams.Routes()})
 	h.front.Add(front.Service{Model: lambdaapi.Service, Operations: lambdaapi.Operations(), Routes: functions.Routes()}, functions.Planes()...)
+	h.front.Add(front.Service{Model: ecrapi.Service, Operations: ecrapi.Operations(), Routes: images.Routes()})
 	h.front.Add(front.Service{Model: ssmapi.Service, Operations: ssmapi.Operations(), Routes: parameters.Routes()})
 	// Before REST APIs, which claim every address of APIs.
 	h.front.Add(front.Service{Model: apigatewayv2api.Service, Operations: apigatewayv2api.Operations(), Routes: newer.Routes()}, newer.Planes()...)

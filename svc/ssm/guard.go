@@ -24,13 +24,7 @@ func (s *Service) on(ctx context.Context, text string) aws.Access {
 	}
 	// Systems Manager writes its own key for tags with a small r.
 	return aws.Access{Resource: arnOf(scope, name), Keys: map[string][]string{}, Tags: tags,
-		Late: map[string]func(context.Context, string) ([]string, error){"ssm:resourceTag/": func(ctx context.Context, key string) ([]string, error) {
-			have, err := tags(ctx)
-			if value, ok := have[key]; ok {
-				return []string{value}, err
-			}
-			return nil, err
-		}}}
+		Late: aws.LateTags("ssm:resourceTag/", tags)}
 }
 
 // kinds are how the ARNs begin of what has tags.

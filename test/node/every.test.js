@@ -10,7 +10,7 @@ const AWS = require("aws-sdk");
 const { start, zip } = require("./house.js");
 
 const v2 = {
-  apigateway: AWS.APIGateway, apigatewayv2: AWS.ApiGatewayV2, cloudtrail: AWS.CloudTrail, cloudwatch: AWS.CloudWatch, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, events: AWS.EventBridge, firehose: AWS.Firehose, iam: AWS.IAM,
+  apigateway: AWS.APIGateway, apigatewayv2: AWS.ApiGatewayV2, cloudtrail: AWS.CloudTrail, cloudwatch: AWS.CloudWatch, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, ecr: AWS.ECR, events: AWS.EventBridge, firehose: AWS.Firehose, iam: AWS.IAM,
   kinesis: AWS.Kinesis, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, organizations: AWS.Organizations, s3: AWS.S3, scheduler: AWS.Scheduler, ses: AWS.SES, sesv2: AWS.SESV2,
   sns: AWS.SNS, sqs: AWS.SQS, ssm: AWS.SSM, sts: AWS.STS,
 };
@@ -21,6 +21,7 @@ const v3 = {
   cloudwatch: [require("@aws-sdk/client-cloudwatch"), "CloudWatchClient"],
   dynamodb: [require("@aws-sdk/client-dynamodb"), "DynamoDBClient"],
   dynamodbstreams: [require("@aws-sdk/client-dynamodb-streams"), "DynamoDBStreamsClient"],
+  ecr: [require("@aws-sdk/client-ecr"), "ECRClient"],
   events: [require("@aws-sdk/client-eventbridge"), "EventBridgeClient"],
   firehose: [require("@aws-sdk/client-firehose"), "FirehoseClient"],
   iam: [require("@aws-sdk/client-iam"), "IAMClient"],
