@@ -32,6 +32,9 @@ func (s *Service) current(ctx context.Context, scope store.Scope, nameOrID strin
 
 func (s *Service) updateStack(ctx context.Context, in *api.UpdateStackInput) (*api.UpdateStackOutput, error) {
 	scope := scopeOf(ctx)
+	if err := unpoliced(in.StackPolicyBody, in.StackPolicyURL, in.StackPolicyDuringUpdateBody, in.StackPolicyDuringUpdateURL); err != nil {
+		return nil, err
+	}
 	st, old, err := s.current(ctx, scope, *in.StackName)
 	if err != nil {
 		if aws.CodeOf(err) == "ValidationError" && !strings.HasPrefix(*in.StackName, "arn:") {

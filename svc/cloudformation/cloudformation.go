@@ -8,6 +8,14 @@
 // What a type of resources is stands in package resource; stacks reach the services as any
 // caller does, by their operations, as the stack's role or as whoever asked.
 //
+// What differs from AWS:
+//
+//   - A change set stands when the call that makes it returns, and what is under way on a
+//     resource is never broken off: it is let come to its end.
+//   - Topics of NotificationARNs, time-outs of stacks and rollback configurations are not acted
+//     upon yet; the topics are kept and shown.
+//   - Stack policies and creation policies are refused, for none of them would be kept to.
+//
 // https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/Welcome.html
 package cloudformation
 

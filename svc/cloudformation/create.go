@@ -24,6 +24,9 @@ func (s *Service) createStack(ctx context.Context, in *api.CreateStackInput) (*a
 	if in.OnFailure != nil && in.DisableRollback != nil {
 		return nil, invalid("You can specify only one of OnFailure and DisableRollback.")
 	}
+	if err := unpoliced(in.StackPolicyBody, in.StackPolicyURL); err != nil {
+		return nil, err
+	}
 	v, err := s.bind(ctx, &source{Body: in.TemplateBody, URL: in.TemplateURL, Parameters: in.Parameters, Capabilities: in.Capabilities, Tags: in.Tags, Notify: in.NotificationARNs}, nil)
 	if err != nil {
 		return nil, err

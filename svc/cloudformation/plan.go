@@ -101,6 +101,11 @@ func (s *Service) checkTypes(p *plan) error {
 			unknown = append(unknown, p.Resources[i].Type)
 		}
 	}
+	for i := range p.Resources {
+		if r := &p.Resources[i]; r.CreationPolicy != nil && unknown == nil {
+			return fmt.Errorf("Resource %s has a CreationPolicy, which is not available in this version of Tule.", r.Name)
+		}
+	}
 	if unknown != nil {
 		slices.Sort(unknown)
 		return fmt.Errorf("Template format error: Unrecognized resource types: [%s]", strings.Join(slices.Compact(unknown), ", "))
@@ -201,6 +206,16 @@ func (s *Service) body(ctx context.Context, src *source, before *version) (strin
 		return "", invalid("1 validation error detected: Value '%.200s...' at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to %d", *src.Body, maxInline)
 	}
 	return *src.Body, nil
+}
+
+// unpoliced refuses stack policies.
+func unpoliced(parts ...*string) error {
+	for _, p := range parts {
+		if p != nil {
+			return aws.Errorf(501, "NotImplemented", "Stack policies are not available in this version of Tule.")
+		}
+	}
+	return nil
 }
 
 func checkTags(tags []api.Tag) error {
