@@ -17,6 +17,7 @@ import (
 	"github.com/tule-cloud/tule/svc/apigatewayv2"
 	"github.com/tule-cloud/tule/svc/iam"
 	"github.com/tule-cloud/tule/svc/lambda"
+	"github.com/tule-cloud/tule/svc/logs"
 	"github.com/tule-cloud/tule/svc/organizations"
 	"github.com/tule-cloud/tule/svc/s3"
 	"github.com/tule-cloud/tule/svc/sqs"
@@ -51,6 +52,7 @@ func newWorld(t *testing.T) *world {
 	h.Add(apigatewayv2.New(apigatewayv2.Options{Store: h.Store, Clock: h.Clock, Random: aws.SharedReader(h.Random), Peers: h}).Routes())
 	h.Add(sqs.New(sqs.Options{Store: h.Store, Clock: h.Clock, Random: h.Random}).Routes())
 	h.Add(s3.New(s3.Options{Store: h.Store, Blobs: objects, Clock: h.Clock, Random: h.Random, Peers: h}).Routes())
+	h.Add(logs.New(logs.Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Peers: h}).Routes())
 	h.Add(organizations.New(organizations.Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Peers: h}).Routes())
 	h.Add([]aws.Route{stsapi.AssumeRole.To(func(_ context.Context, in *stsapi.AssumeRoleRequest) (*stsapi.AssumeRoleResponse, error) {
 		return &stsapi.AssumeRoleResponse{AssumedRoleUser: &stsapi.AssumedRoleUser{AssumedRoleId: new("AROAEXAMPLE:" + *in.RoleSessionName)},
