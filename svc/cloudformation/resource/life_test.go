@@ -15,6 +15,7 @@ import (
 	"github.com/tule-cloud/tule/seal"
 	"github.com/tule-cloud/tule/svc/apigateway"
 	"github.com/tule-cloud/tule/svc/apigatewayv2"
+	"github.com/tule-cloud/tule/svc/ecr"
 	"github.com/tule-cloud/tule/svc/iam"
 	"github.com/tule-cloud/tule/svc/lambda"
 	"github.com/tule-cloud/tule/svc/logs"
@@ -50,6 +51,7 @@ func newWorld(t *testing.T) *world {
 	h.Add(lambda.New(lambda.Options{Store: h.Store, Blobs: code, Clock: h.Clock, Random: h.Random, Peers: h, Dir: t.TempDir(), Images: lambda.Images{Dir: t.TempDir()}, Allow: allow}).Routes())
 	h.Add(apigateway.New(apigateway.Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Peers: h, Rate: 10_000, Box: keys.For("gateway")}).Routes())
 	h.Add(apigatewayv2.New(apigatewayv2.Options{Store: h.Store, Clock: h.Clock, Random: aws.SharedReader(h.Random), Peers: h}).Routes())
+	h.Add(ecr.New(ecr.Options{Store: h.Store, Clock: h.Clock}).Routes())
 	h.Add(sqs.New(sqs.Options{Store: h.Store, Clock: h.Clock, Random: h.Random}).Routes())
 	h.Add(s3.New(s3.Options{Store: h.Store, Blobs: objects, Clock: h.Clock, Random: h.Random, Peers: h}).Routes())
 	h.Add(logs.New(logs.Options{Store: h.Store, Clock: h.Clock, Random: h.Random, Peers: h}).Routes())

@@ -190,7 +190,7 @@ func Exists(err error) bool {
 	if e.Code == "BadRequestException" && strings.Contains(e.Message, "already exists") {
 		return true
 	}
-	return slices.Contains([]string{"EntityAlreadyExists", "EntityAlreadyExistsException", "ResourceAlreadyExistsException", "AlreadyExistsException", "AlreadyExists", "QueueAlreadyExists", "QueueNameExists",
+	return slices.Contains([]string{"EntityAlreadyExists", "EntityAlreadyExistsException", "ResourceAlreadyExistsException", "AlreadyExistsException", "AlreadyExists", "RepositoryAlreadyExistsException", "QueueAlreadyExists", "QueueNameExists",
 		"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "ConflictException", "ResourceConflictException", "ResourceInUseException", "TrailAlreadyExistsException", "DuplicateOrganizationalUnitException"}, e.Code)
 }
 
@@ -221,7 +221,7 @@ func (c *Call) pause(d time.Duration) error {
 // Types are all rows.
 func Types() []*Type {
 	var all []*Type
-	for _, of := range [][]*Type{cloudformationTypes, gatewayTypes, gatewayDomainTypes, gatewayPartTypes, gatewayPlanTypes, gatewayStageTypes, httpTypes, httpPartTypes, iamTypes, iamPolicyTypes, iamProviderTypes, iamUserTypes, lambdaTypes, lambdaAccessTypes, lambdaEventTypes, lambdaVersionTypes, s3Types, snsTypes, sqsTypes} {
+	for _, of := range [][]*Type{cloudformationTypes, ecrTypes, gatewayTypes, gatewayDomainTypes, gatewayPartTypes, gatewayPlanTypes, gatewayStageTypes, httpTypes, httpPartTypes, iamTypes, iamPolicyTypes, iamProviderTypes, iamUserTypes, lambdaTypes, lambdaAccessTypes, lambdaEventTypes, lambdaVersionTypes, s3Types, snsTypes, sqsTypes} {
 		all = append(all, of...)
 	}
 	return all

@@ -22,7 +22,7 @@ import (
 )
 
 // namespaces are the services whose types are kept.
-var namespaces = []string{"ApiGateway", "ApiGatewayV2", "CloudFormation", "CloudTrail", "CloudWatch", "DynamoDB", "Events", "IAM", "Kinesis",
+var namespaces = []string{"ApiGateway", "ApiGatewayV2", "CloudFormation", "CloudTrail", "CloudWatch", "DynamoDB", "ECR", "Events", "IAM", "Kinesis",
 	"KinesisFirehose", "Lambda", "Logs", "Organizations", "S3", "SES", "SNS", "SQS", "Scheduler", "SSM"}
 
 func main() {
