@@ -221,7 +221,7 @@ func (c *Call) pause(d time.Duration) error {
 // Types are all rows.
 func Types() []*Type {
 	var all []*Type
-	for _, of := range [][]*Type{cloudformationTypes, ecrTypes, gatewayTypes, gatewayDomainTypes, gatewayPartTypes, gatewayPlanTypes, gatewayStageTypes, httpTypes, httpPartTypes, iamTypes, iamPolicyTypes, iamProviderTypes, iamUserTypes, lambdaTypes, lambdaAccessTypes, lambdaEventTypes, lambdaVersionTypes, s3Types, snsTypes, sqsTypes} {
+	for _, of := range [][]*Type{cloudformationTypes, ecrTypes, gatewayTypes, gatewayDomainTypes, gatewayPartTypes, gatewayPlanTypes, gatewayStageTypes, httpTypes, httpPartTypes, iamTypes, iamPolicyTypes, iamProviderTypes, iamUserTypes, lambdaTypes, lambdaAccessTypes, lambdaEventTypes, lambdaVersionTypes, organizationTypes, s3Types, snsTypes, sqsTypes} {
 		all = append(all, of...)
 	}
 	return all
