@@ -221,7 +221,9 @@ func (c *Call) pause(d time.Duration) error {
 // Types are all rows.
 func Types() []*Type {
 	var all []*Type
-	for _, of := range [][]*Type{cloudformationTypes, ecrTypes, gatewayTypes, gatewayDomainTypes, gatewayPartTypes, gatewayPlanTypes, gatewayStageTypes, httpTypes, httpPartTypes, iamTypes, iamPolicyTypes, iamProviderTypes, iamUserTypes, lambdaTypes, lambdaAccessTypes, lambdaEventTypes, lambdaVersionTypes, organizationTypes, s3Types, snsTypes, sqsTypes} {
+	for _, of := range [][]*Type{cdkTypes, cloudformationTypes, ecrTypes, gatewayDomainTypes, gatewayPartTypes, gatewayPlanTypes,
+		gatewayStageTypes, gatewayTypes, httpPartTypes, httpTypes, iamPolicyTypes, iamProviderTypes, iamTypes, iamUserTypes, lambdaAccessTypes,
+		lambdaEventTypes, lambdaTypes, lambdaVersionTypes, organizationTypes, s3Types, snsTypes, sqsTypes, ssmTypes, subscriptionTypes} {
 		all = append(all, of...)
 	}
 	return all

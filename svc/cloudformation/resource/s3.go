@@ -1,6 +1,8 @@
 package resource
 
 import (
+	"slices"
+
 	s3api "github.com/tule-cloud/tule/api/s3"
 	"github.com/tule-cloud/tule/ordered"
 )
@@ -40,6 +42,7 @@ var s3Types = []*Type{
 			return err
 		},
 	},
+	bucketPolicyType,
 }
 
 // acls are S3's words for the values of AccessControl.
@@ -93,7 +96,7 @@ func put(c *Call, v any, to any, only string, send func() error) error {
 // setBucket sets all that a bucket has beside its name.
 func setBucket(c *Call) error {
 	c.Take("BucketName")
-	for _, p := range bucketParts {
+	for _, p := range slices.Concat(bucketParts, moreBucketParts) {
 		var err error
 		switch {
 		case c.Old != nil && !c.Changed(p.property):

@@ -3,6 +3,7 @@ package resource
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,7 +67,9 @@ func tree(v reflect.Value) any {
 			return nil
 		}
 		o := ordered.New()
-		for _, key := range v.MapKeys() {
+		keys := v.MapKeys()
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+		for _, key := range keys {
 			o.Set(key.String(), tree(v.MapIndex(key)))
 		}
 		return o
