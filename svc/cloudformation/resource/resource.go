@@ -221,10 +221,10 @@ func (c *Call) pause(d time.Duration) error {
 // Types are all rows.
 func Types() []*Type {
 	var all []*Type
-	for _, of := range [][]*Type{cdkTypes, cloudformationTypes, cloudtrailTypes, cloudwatchTypes, dynamodbTypes, ecrTypes, eventsTypes,
-		firehoseTypes, gatewayDomainTypes, gatewayPartTypes, gatewayPlanTypes, gatewayStageTypes, gatewayTypes, httpPartTypes, httpTypes,
-		iamPolicyTypes, iamProviderTypes, iamTypes, iamUserTypes, kinesisTypes, lambdaAccessTypes, lambdaEventTypes, lambdaTypes,
-		lambdaVersionTypes, organizationTypes, s3Types, schedulerTypes, snsTypes, sqsTypes, ssmTypes, subscriptionTypes} {
+	for _, of := range [][]*Type{cdkTypes, cloudformationTypes, cloudtrailTypes, cloudwatchTypes, deliveryTypes, dynamodbTypes, ecrTypes,
+		eventsTypes, firehoseTypes, gatewayDomainTypes, gatewayPartTypes, gatewayPlanTypes, gatewayStageTypes, gatewayTypes, httpPartTypes,
+		httpTypes, iamPolicyTypes, iamProviderTypes, iamTypes, iamUserTypes, kinesisTypes, lambdaAccessTypes, lambdaEventTypes, lambdaTypes,
+		lambdaVersionTypes, logsTypes, organizationTypes, s3Types, schedulerTypes, sesTypes, snsTypes, sqsTypes, ssmTypes, subscriptionTypes} {
 		all = append(all, of...)
 	}
 	return all
