@@ -154,7 +154,7 @@ var knownMembers = map[string]string{
 	"logs.ResourceArn":                        "arn:aws:logs:us-east-1:000000000000:log-group:example",
 	"apigateway.Body": `{"swagger": "2.0", "info": {"title": "example"}, "securityDefinitions": {"a": {"type": "apiKey", "x-amazon-apigateway-authorizer": {"type": "token"}}},
 		"paths": {"/": {"get": {"security": [{"a": []}], "x-amazon-apigateway-integration": {"type": "aws", "credentials": "` + exampleRole + `"}}}}}`,
-	"ssm.ResourceId": "example", "ssm.Policies": `[{"Type": "NoChangeNotification"}]`,
+	"ecr.ResourceArn": "arn:aws:ecr:us-east-1:000000000000:repository/example", "ssm.ResourceId": "example", "ssm.Policies": `[{"Type": "NoChangeNotification"}]`,
 	"apigateway.ResourceArn":       "arn:aws:apigateway:us-east-1::/restapis/example",
 	"iam.PolicyArn":                "arn:aws:iam::000000000000:policy/example",
 	"iam.PermissionsBoundary":      "arn:aws:iam::000000000000:policy/example",

@@ -137,7 +137,7 @@ func (s *Service) getClientCertificate(ctx context.Context, in *api.GetClientCer
 func (s *Service) getClientCertificates(ctx context.Context, in *api.GetClientCertificatesRequest) (*api.ClientCertificates, error) {
 	return view(ctx, s, func(r store.Reader) (*api.ClientCertificates, error) {
 		items, next, err := page(ctx, r, clientCertificates, nil, in.Limit, in.Position)
-		out := &api.ClientCertificates{Position: next}
+		out := &api.ClientCertificates{Items: []api.ClientCertificate{}, Position: next}
 		for _, c := range items {
 			out.Items = append(out.Items, *c.output())
 		}

@@ -229,7 +229,7 @@ func (s *Service) getDomainNames(ctx context.Context, in *api.GetDomainNamesRequ
 	}
 	return view(ctx, s, func(r store.Reader) (*api.DomainNames, error) {
 		names, err := domain.List(ctx, r, scope(ctx), aws.Value(after), size+1)
-		out := &api.DomainNames{}
+		out := &api.DomainNames{Items: []api.DomainName{}}
 		for i := range names {
 			if i == size {
 				out.Position = ptr(aws.Token(names[i-1].Name))

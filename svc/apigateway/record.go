@@ -125,6 +125,7 @@ func pageOf[R any](ctx context.Context, r store.Reader, t store.Table[R], prefix
 		o.After = append(slices.Clone(prefix), last)
 	}
 	last := ""
+	out = []R{} // clients are shown an empty list, not none
 	for e, err := range t.List(ctx, r, scope(ctx), o) {
 		if err != nil {
 			return nil, nil, err

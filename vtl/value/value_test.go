@@ -169,7 +169,7 @@ func TestNoMethodIsQuiet(t *testing.T) {
 	args := [][]any{nil, {nil}, {m, m}, {nil, nil}, {"a", nil, "b"}, {m}, {1.5}, {nil, "x", nil, nil, nil}}
 	for _, r := range recv {
 		for _, a := range args {
-			for _, name := range strings.Fields("nope getClass wait format substring split replace charAt regionMatches subList parseInt setKey") {
+			for _, name := range strings.Fields("nope getClass wait format substring split replaceAll charAt regionMatches subList parseInt setKey") {
 				if v, err := Call(newMeter(), r, name, a); err != ErrNoMethod {
 					t.Errorf("%s.%s(%v) gave %v, %v", Class(r), name, a, v, err)
 				}
