@@ -10,13 +10,14 @@ const AWS = require("aws-sdk");
 const { start, zip } = require("./house.js");
 
 const v2 = {
-  apigateway: AWS.APIGateway, apigatewayv2: AWS.ApiGatewayV2, cloudtrail: AWS.CloudTrail, cloudwatch: AWS.CloudWatch, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, ecr: AWS.ECR, events: AWS.EventBridge, firehose: AWS.Firehose, iam: AWS.IAM,
+  apigateway: AWS.APIGateway, apigatewayv2: AWS.ApiGatewayV2, cloudformation: AWS.CloudFormation, cloudtrail: AWS.CloudTrail, cloudwatch: AWS.CloudWatch, dynamodb: AWS.DynamoDB, dynamodbstreams: AWS.DynamoDBStreams, ecr: AWS.ECR, events: AWS.EventBridge, firehose: AWS.Firehose, iam: AWS.IAM,
   kinesis: AWS.Kinesis, lambda: AWS.Lambda, logs: AWS.CloudWatchLogs, organizations: AWS.Organizations, s3: AWS.S3, scheduler: AWS.Scheduler, ses: AWS.SES, sesv2: AWS.SESV2,
   sns: AWS.SNS, sqs: AWS.SQS, ssm: AWS.SSM, sts: AWS.STS,
 };
 const v3 = {
   apigateway: [require("@aws-sdk/client-api-gateway"), "APIGatewayClient"],
   apigatewayv2: [require("@aws-sdk/client-apigatewayv2"), "ApiGatewayV2Client"],
+  cloudformation: [require("@aws-sdk/client-cloudformation"), "CloudFormationClient"],
   cloudtrail: [require("@aws-sdk/client-cloudtrail"), "CloudTrailClient"],
   cloudwatch: [require("@aws-sdk/client-cloudwatch"), "CloudWatchClient"],
   dynamodb: [require("@aws-sdk/client-dynamodb"), "DynamoDBClient"],

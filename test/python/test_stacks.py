@@ -109,3 +109,34 @@ def test_failed_update_is_taken_back(account):
     with pytest.raises(cf.exceptions.ClientError, match="Stack with id s does not exist"):
         cf.describe_stacks(StackName="s")
     assert not any(left(account).values())
+
+
+def test_stacks_share_what_they_export(account):
+    """What one stack exports another imports, and holds the first to."""
+    cf = account.cloudformation
+
+    def settled(name, waiter="stack_create_complete"):
+        cf.get_waiter(waiter).wait(StackName=name, WaiterConfig={"Delay": 1})
+
+    queue = {"Resources": {"Jobs": {"Type": "AWS::SQS::Queue"}}, "Outputs": {"Name": {"Value": {"Fn::GetAtt": ["Jobs", "QueueName"]}, "Export": {"Name": "jobs"}}}}
+    topic = {"Resources": {"News": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Fn::ImportValue": "jobs"}}}}}
+    cf.create_stack(StackName="one", TemplateBody=json.dumps(queue))
+    settled("one")
+    cf.create_change_set(StackName="two", ChangeSetName="first", ChangeSetType="CREATE", TemplateBody=json.dumps(topic))
+    cf.execute_change_set(StackName="two", ChangeSetName="first")
+    settled("two")
+    assert cf.list_imports(ExportName="jobs")["Imports"] == ["two"]
+    made = cf.describe_stack_resource(StackName="two", LogicalResourceId="News")["StackResourceDetail"]
+    name = cf.list_exports()["Exports"][0]["Value"]
+    assert account.sns.get_topic_attributes(TopicArn=made["PhysicalResourceId"])["Attributes"]["DisplayName"] == name
+
+    for call, told in ((cf.cancel_update_stack, "CancelUpdateStack cannot be called"), (cf.continue_update_rollback, "UPDATE_ROLLBACK_FAILED|CREATE_COMPLETE")):
+        with pytest.raises(cf.exceptions.ClientError, match=told):
+            call(StackName="two")
+    with pytest.raises(cf.exceptions.ClientError, match="Export jobs cannot be deleted as it is in use by two"):
+        cf.delete_stack(StackName="one")
+    cf.delete_stack(StackName="two")
+    settled("two", "stack_delete_complete")
+    cf.delete_stack(StackName="one")
+    settled("one", "stack_delete_complete")
+    assert not any(left(account).values())
