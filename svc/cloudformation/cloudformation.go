@@ -59,6 +59,7 @@ type Service struct {
 	Options
 	wake  chan struct{} // there is a stack to work on
 	order atomic.Uint64 // tells events of one moment apart
+	last  atomic.Int64  // when the last event was, in milliseconds
 
 	mu      sync.Mutex
 	running map[workKey]bool // the stacks that are worked on

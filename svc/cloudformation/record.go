@@ -112,9 +112,21 @@ func (s *Service) note(tx store.Tx, k workKey, st *stack, rec *record, status, r
 	return s.tell(tx, k, st, rec, status, reason)
 }
 
+// moment is when an event happens: now, or as soon after the event before it as answers
+// tell apart, for clients put them in order by their times.
+func (s *Service) moment() time.Time {
+	for {
+		last, now := s.last.Load(), s.Clock.Now().UnixMilli()
+		now = max(now, last+1)
+		if s.last.CompareAndSwap(last, now) {
+			return time.UnixMilli(now).UTC()
+		}
+	}
+}
+
 // tell writes an event of a resource.
 func (s *Service) tell(tx store.Tx, k workKey, st *stack, rec *record, status, reason string) error {
-	now := s.Clock.Now().UTC()
+	now := s.moment()
 	e := api.StackEvent{StackId: &st.ID, StackName: &st.Name, LogicalResourceId: new(rec.Logical), PhysicalResourceId: new(rec.ID), ResourceType: new(rec.Type),
 		Timestamp: &now, ResourceStatus: new(status), ResourceStatusReason: text(reason), ClientRequestToken: text(st.Token)}
 	if st.Operation != nil {
@@ -135,7 +147,7 @@ func (s *Service) become(tx store.Tx, k workKey, st *stack, status, reason strin
 	if err := stacks.Put(tx, k.Scope, *st, k.UUID); err != nil {
 		return err
 	}
-	now := s.Clock.Now().UTC()
+	now := s.moment()
 	e := api.StackEvent{StackId: &st.ID, StackName: &st.Name, LogicalResourceId: &st.Name, PhysicalResourceId: &st.ID, ResourceType: new("AWS::CloudFormation::Stack"),
 		Timestamp: &now, ResourceStatus: &status, ResourceStatusReason: text(reason), ClientRequestToken: text(st.Token), EventId: new(aws.RandomUUID(s.Random))}
 	if st.Operation != nil {

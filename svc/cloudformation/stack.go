@@ -201,6 +201,9 @@ func showStack(ctx context.Context, r store.Reader, scope store.Scope, st *stack
 		out.Outputs = append(out.Outputs, api.Output{OutputKey: &o.Key, OutputValue: &o.Value, Description: text(o.Description), ExportName: text(o.Export)})
 	}
 	v, err := versions.Get(ctx, r, scope, st.UUID, int64(max(st.Version, 1)))
+	if errors.Is(err, store.ErrNotFound) { // only change sets say yet what is to become of it
+		return out, nil
+	}
 	if err != nil {
 		return out, err
 	}
