@@ -17,17 +17,25 @@ import (
 // A preview is what a new version would do to a stack.
 type preview struct {
 	d       *drive
-	old     *version // nil for a new stack
+	act     context.Context // of whoever is to make the changes: attributes of resources are read by it
+	old     *version        // nil for a new stack
 	all     map[string]*record
 	unknown map[string]bool // resources whose physical id, or attributes, would be others
 	changed map[string]bool // resources that would change
 	changes []api.Change
 }
 
-// foresee finds what a plan would change.
-func (s *Service) foresee(ctx context.Context, k workKey, st *stack, p *plan, old *version) (*preview, error) {
-	w := &preview{d: &drive{s: s, k: k, stack: *st, plan: p}, old: old, unknown: map[string]bool{}, changed: map[string]bool{}}
-	err := s.Store.View(ctx, func(r store.Reader) (err error) {
+// foresee finds what a plan would change, as the role that is to change it, if there is one.
+func (s *Service) foresee(ctx context.Context, k workKey, st *stack, role *string, p *plan, old *version) (*preview, error) {
+	w := &preview{d: &drive{s: s, k: k, stack: *st, plan: p}, act: ctx, old: old, unknown: map[string]bool{}, changed: map[string]bool{}}
+	as := stack{ID: st.ID, RoleARN: cmp.Or(aws.Value(role), st.RoleARN), Operation: s.begun(ctx, "")}
+	var err error
+	if as.RoleARN != "" {
+		if w.act, err = s.acting(ctx, k, &as); err != nil {
+			return nil, err
+		}
+	}
+	err = s.Store.View(ctx, func(r store.Reader) (err error) {
 		w.all, err = recordsOf(ctx, r, k)
 		return err
 	})
@@ -70,7 +78,7 @@ func change(action string, rec *record) *api.Change {
 
 // env is what the new version is evaluated in, as far as it can be known.
 func (w *preview) env(ctx context.Context) template.Env {
-	env := w.d.env(ctx, ctx)
+	env := w.d.env(ctx, w.act)
 	ref, att := env.Ref, env.GetAtt
 	env.Ref = func(name string) (any, error) {
 		if w.unknown[name] {

@@ -59,7 +59,7 @@ func (s *Service) createChangeSet(ctx context.Context, in *api.CreateChangeSetIn
 		Created: s.Clock.Now().UTC(), Version: p.version, OnFailure: aws.Value(in.OnStackFailure), RoleARN: aws.Value(in.RoleARN), Token: aws.Value(in.ClientToken),
 		IncludesNested: aws.Value(in.IncludeNestedStacks), ImportsExisting: aws.Value(in.ImportExistingResources)}
 	k := workKey{scope, st.UUID}
-	w, err := s.foresee(ctx, k, &st, p, before)
+	w, err := s.foresee(ctx, k, &st, in.RoleARN, p, before)
 	switch {
 	case aws.CodeOf(err) == "ValidationError":
 		cs.Status, cs.Execution, cs.Reason = api.ChangeSetStatusFailed, api.ExecutionStatusUnavailable, message(err)

@@ -57,7 +57,7 @@ func (s *Service) updateStack(ctx context.Context, in *api.UpdateStackInput) (*a
 		return nil, err
 	}
 	k := workKey{scope, st.UUID}
-	w, err := s.foresee(ctx, k, &st, p, &old)
+	w, err := s.foresee(ctx, k, &st, in.RoleARN, p, &old)
 	if err != nil {
 		return nil, err
 	}
